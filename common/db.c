@@ -1,0 +1,152 @@
+/* common/db.c - SQLite opened the one way we open it */
+#include "common/db.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "common/err.h"
+
+/* Exclusive locking keeps the WAL index in our heap: no -shm file, and no second process. */
+static const char pragmas[] = "PRAGMA locking_mode=EXCLUSIVE;"
+                              "PRAGMA journal_mode=WAL;"
+                              "PRAGMA synchronous=FULL;"
+                              "PRAGMA trusted_schema=OFF;"
+                              "PRAGMA cell_size_check=ON;"
+                              "PRAGMA secure_delete=ON;"
+                              "PRAGMA foreign_keys=ON;"
+                              "PRAGMA mmap_size=0;"
+                              "PRAGMA cache_size=-256;";
+
+int db_err(int sqlite_rc)
+{
+	switch (sqlite_rc & 0xff) {
+	case SQLITE_OK:
+	case SQLITE_ROW:
+	case SQLITE_DONE:
+		return 0;
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+		return WA_ESTORE_CORRUPT;
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+		return WA_EALREADY_RUNNING;
+	case SQLITE_NOMEM:
+		return -ENOMEM;
+	default:
+		return WA_ESTORAGE;
+	}
+}
+
+int db_exec(sqlite3 *db, const char *sql)
+{
+	return db_err(sqlite3_exec(db, sql, NULL, NULL, NULL));
+}
+
+/* Exclusive locking is lazy: take the lock now, so that a second process is refused at the door. */
+static int take_lock(sqlite3 *db)
+{
+	return db_exec(db, "BEGIN IMMEDIATE; COMMIT;");
+}
+
+static int check_sound(sqlite3 *db)
+{
+	sqlite3_stmt *st = NULL;
+	int rc = db_err(sqlite3_prepare_v2(db, "PRAGMA quick_check(1)", -1, &st, NULL));
+
+	if (rc == 0 && sqlite3_step(st) == SQLITE_ROW) {
+		const unsigned char *word = sqlite3_column_text(st, 0);
+
+		rc = word != NULL && word[0] == 'o' && word[1] == 'k' ? 0 : WA_ESTORE_CORRUPT;
+	} else if (rc == 0) {
+		rc = WA_ESTORE_CORRUPT;
+	}
+	sqlite3_finalize(st);
+	return rc;
+}
+
+int db_open(const char *path, sqlite3 **db_out)
+{
+	sqlite3 *db = NULL;
+	int fd, rc;
+
+	/* made here first: SQLite would create it with the umask's mode, and copies it to the WAL
+	 */
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return WA_ESTORAGE;
+	close(fd);
+	rc = db_err(sqlite3_open_v2(
+	    path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL));
+	if (rc < 0)
+		goto out;
+	sqlite3_db_config(db, SQLITE_DBCONFIG_LOOKASIDE, NULL, 128, 64);
+	sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	rc = db_exec(db, pragmas);
+	if (rc == 0)
+		rc = take_lock(db);
+	if (rc == 0)
+		rc = check_sound(db);
+	if (rc < 0)
+		goto out;
+	*db_out = db;
+	db = NULL;
+out:
+	db_close(db);
+	return rc;
+}
+
+void db_close(sqlite3 *db)
+{
+	sqlite3_close_v2(db);
+}
+
+static int user_version(sqlite3 *db, int *version_out)
+{
+	sqlite3_stmt *st = NULL;
+	int rc = db_err(sqlite3_prepare_v2(db, "PRAGMA user_version", -1, &st, NULL));
+
+	if (rc == 0) {
+		int step = sqlite3_step(st);
+
+		if (step == SQLITE_ROW)
+			*version_out = sqlite3_column_int(st, 0);
+		else
+			rc = step == SQLITE_DONE ? WA_ESTORE_CORRUPT : db_err(step);
+	}
+	sqlite3_finalize(st);
+	return rc;
+}
+
+static int migrate_one(sqlite3 *db, const char *step, int version)
+{
+	char set[64];
+	int rc;
+
+	snprintf(set, sizeof(set), "PRAGMA user_version=%d; COMMIT;", version);
+	rc = db_exec(db, "BEGIN IMMEDIATE;");
+	if (rc < 0)
+		return rc;
+	rc = db_exec(db, step);
+	if (rc == 0)
+		rc = db_exec(db, set);
+	if (rc < 0)
+		sqlite3_exec(db, "ROLLBACK", NULL, NULL,
+		             NULL); /* the first failure is the one to report */
+	return rc;
+}
+
+int db_migrate(sqlite3 *db, const char *const *steps, int steps_n)
+{
+	int version = 0;
+	int rc = user_version(db, &version);
+
+	if (rc < 0)
+		return rc;
+	if (version < 0 || version > steps_n)
+		return WA_ESTATE;
+	for (; rc == 0 && version < steps_n; version++)
+		rc = migrate_one(db, steps[version], version + 1);
+	return rc;
+}

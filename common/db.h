@@ -1,0 +1,32 @@
+/* common/db.h - SQLite opened the one way we open it (see ARCHITECTURE.md, State) */
+#ifndef DB_H
+#define DB_H
+
+#include <sqlite3.h>
+
+#include "common/attr.h"
+
+/*
+ * Open or create path (mode 0600): WAL, synchronous=FULL, exclusive locking, no trusted schema,
+ * cell size checks, secure delete, small caches, one connection.
+ * 0; WA_ESTORE_CORRUPT when the file is not a sound database; WA_EALREADY_RUNNING when another
+ * process holds it; WA_ESTORAGE for anything else. *db_out is untouched on failure.
+ */
+ATTR_NODISCARD int db_open(const char *path, sqlite3 **db_out);
+/* NULL is fine. */
+void db_close(sqlite3 *db);
+
+/*
+ * Bring the schema to steps_n by running steps[user_version .. steps_n - 1], each in a transaction
+ * of its own that also sets user_version.
+ * 0; WA_ESTORE_CORRUPT; WA_ESTORAGE; WA_ESTATE when the file is newer than this program.
+ */
+ATTR_NODISCARD int db_migrate(sqlite3 *db, const char *const *steps, int steps_n);
+
+/* Run SQL without results. 0, or db_err(). */
+ATTR_NODISCARD int db_exec(sqlite3 *db, const char *sql);
+
+/* An SQLite result code as ours: WA_ESTORE_CORRUPT, WA_EALREADY_RUNNING, -ENOMEM, WA_ESTORAGE; 0 for OK/ROW/DONE. */
+int db_err(int sqlite_rc);
+
+#endif

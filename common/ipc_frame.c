@@ -1,0 +1,94 @@
+/* common/ipc_frame.c - the header of the control channel and the table of what may be sent */
+#include "common/ipc.h"
+
+#include "common/err.h"
+#include "common/rd.h"
+#include "common/wr.h"
+#include "proto/ipc.pb-c.h"
+
+static const struct ipc_type_info ipc_types[] = {
+	/* type, sender, body_max, fd, schema, name */
+	{ IPC_HELLO, IPC_FROM_GATEWAY, 256, false, &ipc__hello__descriptor, "hello" },
+	{ IPC_HELLO_REPLY, IPC_FROM_WORKER, 256, false, &ipc__hello_reply__descriptor,
+	  "hello_reply" },
+	{ IPC_PING, IPC_FROM_GATEWAY, 16, false, &ipc__ping__descriptor, "ping" },
+	{ IPC_PONG, IPC_FROM_WORKER, 16, false, &ipc__pong__descriptor, "pong" },
+	{ IPC_CONNECT, IPC_FROM_GATEWAY, 8192, false, &ipc__connect__descriptor, "connect" },
+	{ IPC_STOP, IPC_FROM_GATEWAY, 64, false, &ipc__stop__descriptor, "stop" },
+	{ IPC_STEP, IPC_FROM_WORKER, 64, false, &ipc__step__descriptor, "step" },
+	{ IPC_QR, IPC_FROM_WORKER, 2048, false, &ipc__qr__descriptor, "qr" },
+	{ IPC_FAILED, IPC_FROM_WORKER, 1024, false, &ipc__failed__descriptor, "failed" },
+	{ IPC_BYE, IPC_FROM_WORKER, 1024, false, &ipc__bye__descriptor, "bye" },
+	{ IPC_SPAWN, IPC_FROM_GATEWAY, 8192, true, &ipc__spawn__descriptor, "spawn" },
+	/* the pidfd comes only with success, so its presence is checked by the handler */
+	{ IPC_SPAWN_REPLY, IPC_FROM_ZYGOTE, 64, true, &ipc__spawn_reply__descriptor,
+	  "spawn_reply" },
+};
+
+const struct ipc_type_info *ipc_type_find(uint16_t type)
+{
+	for (size_t i = 0; i < ARRAY_LEN(ipc_types); i++)
+		if (ipc_types[i].type == type)
+			return &ipc_types[i];
+	return NULL;
+}
+
+void ipc_header_encode(const struct ipc_header *h, uint8_t out[IPC_HDR_LEN])
+{
+	struct wr w;
+
+	wr_init(&w, out, IPC_HDR_LEN);
+	wr_le16(&w, IPC_VERSION);
+	wr_le16(&w, h->type);
+	wr_le32(&w, h->req_id);
+	wr_le32(&w, h->body_len);
+	wr_le16(&w, h->flags);
+	wr_le16(&w, 0);
+}
+
+static int check_against_type(const struct ipc_header *h, unsigned from, bool has_fd,
+                              const struct ipc_type_info **info_out)
+{
+	const struct ipc_type_info *info = ipc_type_find(h->type);
+
+	if (info == NULL || ((unsigned)info->sender & from) == 0)
+		return WA_EPROTO;
+	if (h->body_len > info->body_max)
+		return WA_ELIMIT;
+	if (has_fd && !info->fd)
+		return WA_EPROTO;
+	if (!has_fd && info->fd && h->type != IPC_SPAWN_REPLY)
+		return WA_EPROTO;
+	*info_out = info;
+	return 0;
+}
+
+int ipc_frame_check(const uint8_t *packet, size_t packet_len, unsigned from, bool has_fd,
+                    struct ipc_header *hdr_out, const struct ipc_type_info **info_out)
+{
+	const struct ipc_type_info *info = NULL;
+	struct ipc_header h;
+	uint16_t version, zero;
+	struct rd r;
+	int rc;
+
+	rd_init(&r, packet, packet_len);
+	version = rd_le16(&r);
+	h.type = rd_le16(&r);
+	h.req_id = rd_le32(&r);
+	h.body_len = rd_le32(&r);
+	h.flags = rd_le16(&r);
+	zero = rd_le16(&r);
+	if (r.err != 0)
+		return r.err;
+	if (version != IPC_VERSION || h.flags != 0 || zero != 0)
+		return WA_EPROTO;
+	rc = check_against_type(&h, from, has_fd, &info);
+	if (rc < 0)
+		return rc;
+	if (h.body_len != r.left)
+		return WA_EPROTO;
+	*hdr_out = h;
+	*info_out = info;
+	return 0;
+}

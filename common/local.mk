@@ -1,0 +1,22 @@
+# Used by every program: libcommon.a
+noinst_LIBRARIES += libcommon.a
+libcommon_a_SOURCES = \
+	common/attr.h \
+	common/buf.c common/buf.h \
+	common/clock.c common/clock.h \
+	common/codec.c common/codec.h \
+	common/db.c common/db.h \
+	common/err.c common/err.h \
+	common/ipc.h common/ipc_frame.c common/ipc_chan.c \
+	common/log.c common/log.h \
+	common/qr.c common/qr.h \
+	common/pb_guard.c common/pb_guard.h \
+	common/rd.h common/wr.h \
+	common/secret.c common/secret.h \
+	common/settings.c common/settings.h
+libcommon_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(CRYPTO_CFLAGS) $(PROTOBUFC_CFLAGS) $(SQLITE_CFLAGS) $(QRENCODE_CFLAGS)
+common/libcommon_a-ipc_frame.$(OBJEXT): proto/ipc.pb-c.h
+common/libcommon_a-ipc_chan.$(OBJEXT): proto/ipc.pb-c.h
+
+COMMON_LIBS = libcommon.a libproto_ipc.a
+EXTRA_DIST += common/README.md

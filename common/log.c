@@ -1,0 +1,227 @@
+/* common/log.c - one line per event */
+#include "common/log.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <openssl/evp.h>
+
+#include "common/attr.h"
+#include "common/clock.h"
+#include "common/codec.h"
+#include "common/err.h"
+#include "common/secret.h"
+
+#define LOG_LINE_MAX 2048
+
+/* The one place of the program that is global on purpose: every module logs. */
+static struct {
+	const char *program;
+	int max_level;
+	enum log_format format;
+	bool salted;
+	uint8_t salt[16];
+} log_state = { "warden", LOG_INFO, LOG_FMT_TEXT, false, { 0 } };
+
+static const char *const level_words[] = {
+	[LOG_ERR] = "err",   [LOG_WARNING] = "warning", [LOG_NOTICE] = "notice",
+	[LOG_INFO] = "info", [LOG_DEBUG] = "debug",
+};
+
+/* A line being built: cut at its end, never past it. */
+struct line {
+	char p[LOG_LINE_MAX];
+	size_t len;
+};
+
+static bool stderr_is_journal(void)
+{
+	const char *want = getenv("JOURNAL_STREAM");
+	char have[64];
+	struct stat st;
+
+	if (want == NULL || fstat(STDERR_FILENO, &st) < 0)
+		return false;
+	snprintf(have, sizeof(have), "%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
+	return strcmp(want, have) == 0;
+}
+
+void log_init(const char *program, int max_level, enum log_format format)
+{
+	log_state.program = program;
+	log_state.max_level = max_level;
+	if (format == LOG_FMT_AUTO)
+		format = stderr_is_journal() ? LOG_FMT_JOURNAL : LOG_FMT_TEXT;
+	log_state.format = format;
+}
+
+bool log_wants(int level)
+{
+	return level <= log_state.max_level;
+}
+
+int log_level_parse(const char *word)
+{
+	for (size_t i = 0; i < ARRAY_LEN(level_words); i++)
+		if (level_words[i] != NULL && strcmp(level_words[i], word) == 0)
+			return (int)i;
+	return -EINVAL;
+}
+
+static void put(struct line *l, const char *s, size_t n)
+{
+	size_t room = sizeof(l->p) - 2 - l->len; /* newline and NUL always fit */
+
+	if (n > room)
+		n = room;
+	memcpy(l->p + l->len, s, n);
+	l->len += n;
+}
+
+static void ATTR_PRINTF(2, 3) putf(struct line *l, const char *fmt, ...)
+{
+	char tmp[256];
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(tmp, sizeof(tmp), fmt, ap);
+	va_end(ap);
+	if (n > 0)
+		put(l, tmp, (size_t)n < sizeof(tmp) ? (size_t)n : sizeof(tmp) - 1);
+}
+
+/* Text as a JSON string, which is also how a text line quotes: one escape for both. */
+static void put_quoted(struct line *l, const char *s)
+{
+	put(l, "\"", 1);
+	for (; *s != '\0'; s++) {
+		unsigned char c = (unsigned char)*s;
+
+		if (c == '"' || c == '\\')
+			putf(l, "\\%c", c);
+		else if (c < 0x20 || c == 0x7f)
+			putf(l, "\\u%04x", c);
+		else
+			put(l, s, 1);
+	}
+	put(l, "\"", 1);
+}
+
+static bool needs_quotes(const char *s)
+{
+	if (*s == '\0')
+		return true;
+	for (; *s != '\0'; s++)
+		if ((unsigned char)*s <= 0x20 || *s == '"' || *s == '=' || *s == '\\' || *s == 0x7f)
+			return true;
+	return false;
+}
+
+static void id_of(const char *s, char out[HEX_CAP(4)])
+{
+	uint8_t digest[EVP_MAX_MD_SIZE];
+	EVP_MD_CTX *ctx;
+	unsigned n = 0;
+
+	if (!log_state.salted && secret_random(log_state.salt, sizeof(log_state.salt)) == 0)
+		log_state.salted = true;
+	ctx = EVP_MD_CTX_new();
+	if (!log_state.salted || ctx == NULL || EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) != 1 ||
+	    EVP_DigestUpdate(ctx, log_state.salt, sizeof(log_state.salt)) != 1 ||
+	    EVP_DigestUpdate(ctx, s, strlen(s)) != 1 || EVP_DigestFinal_ex(ctx, digest, &n) != 1)
+		memset(digest, 0, 4);
+	EVP_MD_CTX_free(ctx);
+	hex_encode(digest, 4, out);
+}
+
+static void put_text(struct line *l, bool json, const char *s)
+{
+	if (s == NULL)
+		put(l, json ? "null" : "-", json ? 4 : 1);
+	else if (json || needs_quotes(s))
+		put_quoted(l, s);
+	else
+		put(l, s, strlen(s));
+}
+
+static void put_field(struct line *l, bool json, const struct log_field *f)
+{
+	char id[HEX_CAP(4)];
+
+	putf(l, json ? ",\"%s\":" : " %s=", f->key);
+	switch (f->type) {
+	case LOG_F_INT:
+		putf(l, "%" PRId64, f->i);
+		break;
+	case LOG_F_BOOL:
+		putf(l, "%s", f->i != 0 ? "true" : "false");
+		break;
+	case LOG_F_ERR:
+		put_text(l, json, wa_err_name((int)f->i));
+		break;
+	case LOG_F_ID:
+		id_of(f->s == NULL ? "" : f->s, id);
+		put_text(l, json, id);
+		break;
+	case LOG_F_STR:
+		put_text(l, json, f->s);
+		break;
+	}
+}
+
+static void put_head(struct line *l, int level, const char *event)
+{
+	char at[RFC3339_CAP];
+
+	clock_rfc3339(clock_unix_ms(), at);
+	switch (log_state.format) {
+	case LOG_FMT_JSON:
+		putf(l,
+		     "{\"time\":\"%s\",\"level\":\"%s\",\"program\":\"%s\",\"pid\":%d,\"event\":\"%"
+		     "s\"",
+		     at, level_words[level], log_state.program, (int)getpid(), event);
+		break;
+	case LOG_FMT_JOURNAL:
+		putf(l, "<%d>%s", level, event); /* systemd's own prefix; it adds the rest */
+		break;
+	case LOG_FMT_AUTO:
+	case LOG_FMT_TEXT:
+		putf(l, "%s %s %s[%d] %s", at, level_words[level], log_state.program, (int)getpid(),
+		     event);
+		break;
+	}
+}
+
+void log_event(const struct log_ctx *ctx, int level, const char *event,
+               const struct log_field *fields)
+{
+	bool json = log_state.format == LOG_FMT_JSON;
+	struct line l;
+	ssize_t n;
+
+	l.len = 0;
+	put_head(&l, level, event);
+	if (ctx != NULL && ctx->instance != NULL)
+		put_field(&l, json, &LF_STR("instance", ctx->instance));
+	if (ctx != NULL && ctx->request_id != NULL)
+		put_field(&l, json, &LF_STR("request", ctx->request_id));
+	for (; fields->key != NULL; fields++)
+		put_field(&l, json, fields);
+	if (json) {
+		/* a cut line must still close its object */
+		if (l.len == sizeof(l.p) - 2)
+			l.len = sizeof(l.p) - 2 - strlen("\"}"), put(&l, "\"}", 2);
+		else
+			put(&l, "}", 1);
+	}
+	l.p[l.len++] = '\n';
+	n = write(STDERR_FILENO, l.p, l.len);
+	(void)n; /* there is nowhere left to report it */
+}

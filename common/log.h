@@ -1,0 +1,89 @@
+/*
+ * common/log.h - one line per event: "event key=value ..."
+ *
+ * Fields are typed, so text from outside is quoted in one place. There is no field type for a
+ * secret: tokens, keys, QR text, phone numbers and message bodies reach no log at any level.
+ */
+#ifndef LOG_H
+#define LOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <syslog.h> /* LOG_ERR, LOG_WARNING, LOG_NOTICE, LOG_INFO, LOG_DEBUG */
+
+/* What every line of one object carries; either pointer may be NULL. Borrowed by log_event(). */
+struct log_ctx {
+	const char *instance;
+	const char *request_id;
+};
+
+enum log_field_type { LOG_F_INT, LOG_F_STR, LOG_F_ERR, LOG_F_ID, LOG_F_BOOL };
+
+struct log_field {
+	const char *key;
+	enum log_field_type type;
+	int64_t i;
+	const char *s;
+};
+
+#define LF_INT(k, v)                                                                               \
+	(struct log_field)                                                                         \
+	{                                                                                          \
+		.key = (k), .type = LOG_F_INT, .i = (int64_t)(v)                                   \
+	}
+#define LF_STR(k, v)                                                                               \
+	(struct log_field)                                                                         \
+	{                                                                                          \
+		.key = (k), .type = LOG_F_STR, .s = (v)                                            \
+	}
+#define LF_BOOL(k, v)                                                                              \
+	(struct log_field)                                                                         \
+	{                                                                                          \
+		.key = (k), .type = LOG_F_BOOL, .i = (v) ? 1 : 0                                   \
+	}
+/* A return code, written as its name. */
+#define LF_ERR(k, rc)                                                                              \
+	(struct log_field)                                                                         \
+	{                                                                                          \
+		.key = (k), .type = LOG_F_ERR, .i = (rc)                                           \
+	}
+/* A short hash, salted once per process: two lines can be matched, the text can't be read back. */
+#define LF_ID(k, v)                                                                                \
+	(struct log_field)                                                                         \
+	{                                                                                          \
+		.key = (k), .type = LOG_F_ID, .s = (v)                                             \
+	}
+
+/*
+ * LOG(ctx, level, event, fields...): ctx is a const struct log_ctx * or NULL. Arguments are not
+ * evaluated when the level is not wanted.
+ */
+#define LOG(ctx, level, ...)                                                                       \
+	do {                                                                                       \
+		if (log_wants(level))                                                              \
+			LOG_EVENT_(ctx, level, __VA_ARGS__, (struct log_field){ .key = NULL });    \
+	} while (0)
+#define LOG_EVENT_(ctx, level, event, ...)                                                         \
+	log_event(ctx, level, event, (const struct log_field[]){ __VA_ARGS__ })
+
+enum log_format { LOG_FMT_AUTO, LOG_FMT_TEXT, LOG_FMT_JSON, LOG_FMT_JOURNAL };
+
+/*
+ * program   written on every line; static storage
+ * max_level LOG_ERR .. LOG_DEBUG
+ * LOG_FMT_AUTO picks JOURNAL ("<N>" level prefixes) when stderr is systemd's journal, else TEXT.
+ * Lines go to stderr, each in one write(2).
+ */
+void log_init(const char *program, int max_level, enum log_format format);
+
+bool log_wants(int level);
+
+/* fields ends with an entry whose key is NULL. Never fails; a line over 2048 bytes is cut. */
+void log_event(const struct log_ctx *ctx, int level, const char *event,
+    const struct log_field *fields);
+
+/* "err" | "warning" | "notice" | "info" | "debug" to a syslog level, or -EINVAL. */
+int log_level_parse(const char *word);
+
+#endif

@@ -1,0 +1,10 @@
+check_PROGRAMS += tests/fuzz/fuzz_ipc tests/fuzz/fuzz_pb_guard
+tests_fuzz_fuzz_ipc_SOURCES = tests/fuzz/fuzz_ipc.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_ipc_CFLAGS = $(FUZZ_TARGET_CFLAGS)
+tests_fuzz_fuzz_ipc_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_ipc_LDADD = $(CORE_TEST_LIBS)
+tests_fuzz_fuzz_pb_guard_SOURCES = tests/fuzz/fuzz_pb_guard.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_pb_guard_CFLAGS = $(FUZZ_TARGET_CFLAGS)
+tests_fuzz_fuzz_pb_guard_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_pb_guard_LDADD = $(CORE_TEST_LIBS)
+EXTRA_DIST += tests/fuzz/corpus

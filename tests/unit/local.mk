@@ -1,0 +1,8 @@
+# cmocka programs, one per module. Each part lists its own in a fragment.
+UNIT_CFLAGS = $(AM_CFLAGS) -I$(top_srcdir)/tests/unit $(CMOCKA_CFLAGS) $(EVENT_CFLAGS) $(EVENT_SSL_CFLAGS) \
+	$(SSL_CFLAGS) $(JANSSON_CFLAGS) $(SQLITE_CFLAGS) $(PROTOBUFC_CFLAGS) $(SIGNAL_CFLAGS) $(ZLIB_CFLAGS) \
+	$(QRENCODE_CFLAGS) $(PNG_CFLAGS) -DTEST_SRCDIR='"$(abs_top_srcdir)"'
+UNIT_LIBS = $(CMOCKA_LIBS) $(JANSSON_LIBS)
+
+include $(top_srcdir)/tests/unit/core.mk
+EXTRA_DIST += tests/vectors/binary-nodes.json tests/vectors/crypto.json

@@ -1,0 +1,145 @@
+/* tests/unit/test_codec.c - hex, base64, base32, and the clock's text form */
+#include "test.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/codec.h"
+#include "common/err.h"
+
+static void test_hex_both_ways(void **state)
+{
+	uint8_t bytes[4];
+	char text[HEX_CAP(4)];
+
+	(void)state;
+	assert_int_equal(hex_decode("00fFa55A", bytes, 4), 0);
+	assert_memory_equal(bytes, "\x00\xff\xa5\x5a", 4);
+	hex_encode(bytes, 4, text);
+	assert_string_equal(text, "00ffa55a");
+	assert_int_equal(hex_decode("00ff", bytes, 4), -EINVAL);
+	assert_int_equal(hex_decode("00ffa55a0", bytes, 4), -EINVAL);
+	assert_int_equal(hex_decode("00ffa5zz", bytes, 4), -EINVAL);
+	assert_int_equal(hex_decode("00ffa55", bytes, 4), -EINVAL);
+}
+
+/* RFC 4648 section 10 */
+static const struct {
+	const char *plain, *b64, *b32;
+} rfc4648[] = {
+	{ "", "", "" },
+	{ "f", "Zg==", "my" },
+	{ "fo", "Zm8=", "mzxq" },
+	{ "foo", "Zm9v", "mzxw6" },
+	{ "foob", "Zm9vYg==", "mzxw6yq" },
+	{ "fooba", "Zm9vYmE=", "mzxw6ytb" },
+	{ "foobar", "Zm9vYmFy", "mzxw6ytboi" },
+};
+
+static void test_base64_of_rfc4648(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(rfc4648) / sizeof(rfc4648[0]); i++) {
+		char text[16];
+		uint8_t back[16];
+		size_t len = 99;
+
+		b64_encode(rfc4648[i].plain, strlen(rfc4648[i].plain), text);
+		assert_string_equal(text, rfc4648[i].b64);
+		assert_int_equal(b64_decode(text, strlen(text), back, sizeof(back), &len), 0);
+		assert_int_equal(len, strlen(rfc4648[i].plain));
+		assert_memory_equal(back, rfc4648[i].plain, len);
+	}
+}
+
+static void test_base64_accepts_both_alphabets_and_no_padding(void **state)
+{
+	uint8_t a[8], b[8];
+	size_t a_len, b_len;
+
+	(void)state;
+	assert_int_equal(b64_decode("-_8", 3, a, sizeof(a), &a_len), 0);
+	assert_int_equal(b64_decode("+/8=", 4, b, sizeof(b), &b_len), 0);
+	assert_int_equal(a_len, 2);
+	assert_int_equal(b_len, 2);
+	assert_memory_equal(a, b, 2);
+}
+
+static void test_base64_refuses_what_is_none(void **state)
+{
+	static const char *const bad[] = { "A", "AAAAA", "AA=A", "AA A", "AB==", "AAB=", "=", "====", "A===", "AA=", "AAAA====" };
+	uint8_t out[16];
+	size_t len;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		if (b64_decode(bad[i], strlen(bad[i]), out, sizeof(out), &len) != -EINVAL)
+			fail_msg("accepted \"%s\"", bad[i]);
+	assert_int_equal(b64_decode("AAAA", 4, out, 2, &len), WA_ELIMIT);
+}
+
+static void test_base32_lower_of_rfc4648(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(rfc4648) / sizeof(rfc4648[0]); i++) {
+		char text[17];
+
+		base32_encode_lower(rfc4648[i].plain, strlen(rfc4648[i].plain), text, 16);
+		assert_string_equal(text, rfc4648[i].b32);
+	}
+}
+
+static void test_base32_lower_cuts_at_the_length_asked_for(void **state)
+{
+	char text[5];
+
+	(void)state;
+	base32_encode_lower("foobar", 6, text, 4);
+	assert_string_equal(text, "mzxw");
+}
+
+static void test_rfc3339_text(void **state)
+{
+	char text[RFC3339_CAP];
+
+	(void)state;
+	clock_rfc3339(0, text);
+	assert_string_equal(text, "1970-01-01T00:00:00.000Z");
+	clock_rfc3339(1787000001042, text);
+	assert_string_equal(text, "2026-08-17T20:53:21.042Z");
+	clock_rfc3339(INT64_MAX, text);
+	assert_string_equal(text, "1970-01-01T00:00:00.000Z");
+}
+
+static void test_error_names(void **state)
+{
+	(void)state;
+	assert_string_equal(wa_err_name(0), "ok");
+	assert_string_equal(wa_err_name(WA_EHANDSHAKE), "handshake");
+	assert_string_equal(wa_err_name(-ECONNREFUSED), "ECONNREFUSED");
+	assert_string_equal(wa_err_name(-9999999), "unknown");
+	assert_string_equal(wa_err_name(5), "unknown");
+	assert_true(wa_err_is_outcome(WA_EPROTO));
+	assert_true(wa_err_is_outcome(WA_ETIMEOUT));
+	assert_true(wa_err_is_outcome(WA_ETEMP_BANNED));
+	assert_false(wa_err_is_outcome(WA_ETRUNC));
+	assert_false(wa_err_is_outcome(WA_EAT_CAPACITY));
+	assert_false(wa_err_is_outcome(-EIO));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_hex_both_ways),
+		cmocka_unit_test(test_base64_of_rfc4648),
+		cmocka_unit_test(test_base64_accepts_both_alphabets_and_no_padding),
+		cmocka_unit_test(test_base64_refuses_what_is_none),
+		cmocka_unit_test(test_base32_lower_of_rfc4648),
+		cmocka_unit_test(test_base32_lower_cuts_at_the_length_asked_for),
+		cmocka_unit_test(test_rfc3339_text),
+		cmocka_unit_test(test_error_names),
+	};
+
+	return cmocka_run_group_tests_name("codec", tests, NULL, NULL);
+}
