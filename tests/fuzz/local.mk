@@ -7,5 +7,6 @@ endif
 FUZZ_TARGET_CFLAGS = $(UNIT_CFLAGS) $(FUZZ_CFLAGS)
 
 include $(top_srcdir)/tests/fuzz/core.mk
+include $(top_srcdir)/tests/fuzz/walib.mk
 EXTRA_DIST += tests/fuzz/replay.sh tests/fuzz/fuzz.h
 TESTS += tests/fuzz/replay.sh

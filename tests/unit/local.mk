@@ -5,4 +5,5 @@ UNIT_CFLAGS = $(AM_CFLAGS) -I$(top_srcdir)/tests/unit $(CMOCKA_CFLAGS) $(EVENT_C
 UNIT_LIBS = $(CMOCKA_LIBS) $(JANSSON_LIBS)
 
 include $(top_srcdir)/tests/unit/core.mk
-EXTRA_DIST += tests/vectors/binary-nodes.json tests/vectors/crypto.json
+include $(top_srcdir)/tests/unit/walib.mk
+EXTRA_DIST += tests/vectors/binary-nodes.json tests/vectors/crypto.json tests/vectors/README.md

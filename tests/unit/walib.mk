@@ -1,0 +1,42 @@
+# libwa.a
+WALIB_TESTS = tests/unit/test_wa_cert tests/unit/test_wa_device tests/unit/test_wa_frame \
+	tests/unit/test_wa_jid tests/unit/test_wa_keys tests/unit/test_wa_node tests/unit/test_wa_noise \
+	tests/unit/test_wa_oom tests/unit/test_wa_pair tests/unit/test_wa_token
+check_PROGRAMS += $(WALIB_TESTS)
+TESTS += $(WALIB_TESTS)
+WALIB_LDADD = $(WA_LIBS) $(UNIT_LIBS) $(WA_EXT_LIBS)
+WALIB_VECTORS = tests/unit/wa_vectors.c tests/unit/wa_vectors.h
+WALIB_FIXTURE = tests/unit/wa_fixture.c tests/unit/wa_fixture.h
+
+tests_unit_test_wa_cert_SOURCES = tests/unit/test_wa_cert.c $(WALIB_VECTORS) $(WALIB_FIXTURE)
+tests_unit_test_wa_cert_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_wa_cert_LDADD = $(WALIB_LDADD)
+tests_unit_test_wa_device_SOURCES = tests/unit/test_wa_device.c $(WALIB_VECTORS)
+tests_unit_test_wa_device_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_wa_device_LDADD = $(WALIB_LDADD)
+tests_unit_test_wa_frame_SOURCES = tests/unit/test_wa_frame.c
+tests_unit_test_wa_frame_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_wa_frame_LDADD = $(WALIB_LDADD)
+tests_unit_test_wa_jid_SOURCES = tests/unit/test_wa_jid.c
+tests_unit_test_wa_jid_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_wa_jid_LDADD = $(WALIB_LDADD)
+tests_unit_test_wa_keys_SOURCES = tests/unit/test_wa_keys.c $(WALIB_VECTORS)
+tests_unit_test_wa_keys_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_wa_keys_LDADD = $(WALIB_LDADD)
+tests_unit_test_wa_node_SOURCES = tests/unit/test_wa_node.c $(WALIB_VECTORS)
+tests_unit_test_wa_node_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_wa_node_LDADD = $(WALIB_LDADD)
+tests_unit_test_wa_noise_SOURCES = tests/unit/test_wa_noise.c $(WALIB_VECTORS) $(WALIB_FIXTURE)
+tests_unit_test_wa_noise_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_wa_noise_LDADD = $(WALIB_LDADD)
+# Every allocation of ours goes through the test, which lets them fail in turn.
+tests_unit_test_wa_oom_SOURCES = tests/unit/test_wa_oom.c $(WALIB_FIXTURE)
+tests_unit_test_wa_oom_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_wa_oom_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc -Wl,--wrap=calloc
+tests_unit_test_wa_oom_LDADD = $(WALIB_LDADD)
+tests_unit_test_wa_pair_SOURCES = tests/unit/test_wa_pair.c
+tests_unit_test_wa_pair_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_wa_pair_LDADD = $(WALIB_LDADD)
+tests_unit_test_wa_token_SOURCES = tests/unit/test_wa_token.c
+tests_unit_test_wa_token_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_wa_token_LDADD = $(WALIB_LDADD)

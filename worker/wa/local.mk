@@ -1,0 +1,34 @@
+# The protocol without I/O: libwa.a, linked by the worker, the simulator, tests and fuzzers.
+noinst_LIBRARIES += libwa.a
+libwa_a_SOURCES = \
+	worker/wa/wa_cert.c \
+	worker/wa/wa_device.c worker/wa/wa_device.h \
+	worker/wa/wa_frame.c worker/wa/wa_frame.h \
+	worker/wa/wa_jid.c worker/wa/wa_jid.h \
+	worker/wa/wa_keys.c worker/wa/wa_keys.h \
+	worker/wa/wa_node.c worker/wa/wa_node.h worker/wa/wa_node_decode.c worker/wa/wa_node_encode.c \
+	worker/wa/wa_node_print.c worker/wa/wa_node_priv.h \
+	worker/wa/wa_noise.c worker/wa/wa_noise.h worker/wa/wa_noise_client.c \
+	worker/wa/wa_pair.c worker/wa/wa_pair.h \
+	worker/wa/wa_token.c worker/wa/wa_token.h \
+	worker/wa/wa_xeddsa.c
+nodist_libwa_a_SOURCES = worker/wa/wa_token_table.h
+libwa_a_CFLAGS = $(AM_CFLAGS) $(CRYPTO_CFLAGS) $(PROTOBUFC_CFLAGS) $(SIGNAL_CFLAGS) $(ZLIB_CFLAGS)
+
+worker/wa/libwa_a-wa_token.$(OBJEXT): worker/wa/wa_token_table.h
+worker/wa/libwa_a-wa_cert.$(OBJEXT): proto/wa_handshake.pb-c.h
+worker/wa/libwa_a-wa_noise_client.$(OBJEXT): proto/wa_handshake.pb-c.h
+worker/wa/libwa_a-wa_device.$(OBJEXT): proto/wa_payload.pb-c.h
+
+TOKEN_TABLES = worker/wa/tokens-single.txt worker/wa/tokens-double-0.txt \
+	worker/wa/tokens-double-1.txt worker/wa/tokens-double-2.txt worker/wa/tokens-double-3.txt
+EXTRA_DIST += $(TOKEN_TABLES) worker/wa/gen-tokens.sh worker/wa/README.md
+CLEANFILES += worker/wa/wa_token_table.h
+BUILT_SOURCES += worker/wa/wa_token_table.h
+worker/wa/wa_token_table.h: $(TOKEN_TABLES) worker/wa/gen-tokens.sh
+	@$(MKDIR_P) worker/wa
+	$(AM_V_GEN)sh $(top_srcdir)/worker/wa/gen-tokens.sh $(top_srcdir)/worker/wa > $@.tmp && mv $@.tmp $@
+
+# -lprotobuf-c before libsignal-protocol-c: that library exports an old copy of it.
+WA_LIBS = libwa.a libproto_wa.a $(COMMON_LIBS)
+WA_EXT_LIBS = $(PROTOBUFC_LIBS) $(SIGNAL_LIBS) $(CRYPTO_LIBS) $(ZLIB_LIBS) $(SQLITE_LIBS) $(EVENT_LIBS)
