@@ -1,0 +1,281 @@
+/* cli/ctl_command.c - the commands: one table from which dispatch, help and usage errors follow */
+#include "cli/ctl_command.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/ctl_term.h"
+#include "cli/ctl_text.h"
+#include "common/attr.h"
+
+#define TOKEN CTL_OPT_BIT(CTL_OPT_TOKEN_FILE)
+
+const struct ctl_command ctl_commands[] = {
+	{ "account", "create", "NAME", true, true, CTL_OPT_BIT(CTL_OPT_QUOTA), false,
+	  "make an account and print its token, once",
+	  "The token alone goes to stdout, so that it can be captured:\n"
+	  "    umask 077; wardenctl account create sales > sales.token\n"
+	  "The gateway keeps only a hash of it and can't show it again.\n",
+	  ctl_account_create },
+	{ "account", "list", "", false, false, 0, false, "list the accounts", NULL,
+	  ctl_account_list },
+	{ "account", "rotate", "NAME", true, true, 0, false,
+	  "give an account a new token; the old one stops working at once", NULL,
+	  ctl_account_rotate },
+	{ "account", "delete", "NAME", true, true, CTL_OPT_BIT(CTL_OPT_YES), false,
+	  "delete an account that has no instances", NULL, ctl_account_delete },
+	{ "instance", "create", "NAME", true, true, TOKEN, true,
+	  "make an instance and print its own token, once",
+	  "The instance's token works for this one instance only; the account's token goes on\n"
+	  "working for all of them. It goes to stdout alone.\n",
+	  ctl_instance_create },
+	{ "instance", "list", "[NAME]", false, true, TOKEN, true, "list the instances", NULL,
+	  ctl_instance_list },
+	{ "instance", "delete", "NAME", true, true, TOKEN | CTL_OPT_BIT(CTL_OPT_YES), true,
+	  "delete an instance and everything it has stored", NULL, ctl_instance_delete },
+	{ "link", NULL, "NAME", true, true,
+	  TOKEN | CTL_OPT_BIT(CTL_OPT_HISTORY) | CTL_OPT_BIT(CTL_OPT_NUMBER) |
+	      CTL_OPT_BIT(CTL_OPT_FIRST),
+	  true, "show the QR to scan, and stay until the instance is linked",
+	  "On the phone: WhatsApp, Linked devices, Link a device. The QR is replaced in place\n"
+	  "when WhatsApp gives a new one. Ends with 0 when linked, with 1 when the codes ran\n"
+	  "out or the attempt failed. With --json each event of the attempt is one line:\n"
+	  "{\"event\":\"qr\",\"data\":{...}}.\n",
+	  ctl_link },
+	{ "status", NULL, "[NAME]", false, true, TOKEN | CTL_OPT_BIT(CTL_OPT_WATCH), true,
+	  "show each instance's state, since when, and its last error", NULL, ctl_status },
+	{ "worker", "list", "", false, false, 0, false,
+	  "list the worker processes: pid, memory, state, uptime", NULL, ctl_worker_list },
+};
+const size_t ctl_commands_n = ARRAY_LEN(ctl_commands);
+
+/* ---- help --------------------------------------------------------------------------------------
+ */
+
+static void print_usage_line(FILE *out, const struct ctl_command *c)
+{
+	fprintf(out, "wardenctl %s%s%s%s%s", c->noun, c->verb != NULL ? " " : "",
+	        c->verb != NULL ? c->verb : "", c->args[0] != '\0' ? " " : "", c->args);
+}
+
+static unsigned opts_of(const struct ctl_command *c)
+{
+	return c->opts | CTL_OPT_BIT(CTL_OPT_JSON) | CTL_OPT_BIT(CTL_OPT_HELP) |
+	       CTL_OPT_BIT(CTL_OPT_VERSION);
+}
+
+static void print_options(unsigned opts)
+{
+	for (int i = 0; i < CTL_OPT_N; i++) {
+		const struct ctl_option *o = &ctl_options[i];
+		char left[32];
+
+		if (!(opts & CTL_OPT_BIT(i)))
+			continue;
+		snprintf(left, sizeof(left), "--%s%s%s", o->name, o->arg != NULL ? " " : "",
+		         o->arg != NULL ? o->arg : "");
+		printf("  %-20s %s\n", left, o->help);
+	}
+}
+
+static void print_where(bool by_token)
+{
+	puts(
+	    by_token
+	        ? "Goes to WARDEN_URL (default http://127.0.0.1:8080) with the token of "
+	          "WARDEN_TOKEN."
+	        : "Goes to the admin socket in WARDEN_RUN_DIR (default /run/warden), as root or as "
+	          "the\nuser that wardend runs as.");
+}
+
+static void print_help(void)
+{
+	puts("usage: wardenctl COMMAND [NAME] [OPTIONS]\n"
+	     "\nManages a Warden gateway.\n\nCommands:");
+	for (size_t i = 0; i < ctl_commands_n; i++) {
+		const struct ctl_command *c = &ctl_commands[i];
+		char left[32];
+
+		snprintf(left, sizeof(left), "%s%s%s%s%s", c->noun, c->verb != NULL ? " " : "",
+		         c->verb != NULL ? c->verb : "", c->args[0] != '\0' ? " " : "", c->args);
+		printf("  %-24s %s\n", left, c->summary);
+	}
+	puts("\nOptions:");
+	print_options(CTL_OPT_BIT(CTL_OPT_N) - 1);
+	puts("\n\"wardenctl COMMAND --help\" says which options a command takes. Options may stand "
+	     "anywhere.\n\n"
+	     "account and worker go to the admin socket in WARDEN_RUN_DIR (default /run/warden), "
+	     "the\nothers to WARDEN_URL (default http://127.0.0.1:8080) with the token of "
+	     "WARDEN_TOKEN.\n\n"
+	     "Exit status: 0 done, 1 failed, 2 wrong usage, 3 can't reach the gateway.");
+}
+
+static void print_command_help(const struct ctl_command *c)
+{
+	printf("usage: ");
+	print_usage_line(stdout, c);
+	printf(" [OPTIONS]\n\n%c%s.\n", c->summary[0] - 'a' + 'A', c->summary + 1);
+	if (c->more != NULL)
+		fputs(c->more, stdout);
+	puts("\nOptions:");
+	print_options(opts_of(c));
+	putchar('\n');
+	print_where(c->by_token);
+}
+
+/* ---- find and check ----------------------------------------------------------------------------
+ */
+
+static bool matches(const struct ctl_command *c, const struct ctl_args *a)
+{
+	if (a->words_n == 0 || strcmp(a->word[0], c->noun) != 0)
+		return false;
+	return c->verb == NULL || (a->words_n > 1 && strcmp(a->word[1], c->verb) == 0);
+}
+
+static const struct ctl_command *find_command(const struct ctl_args *a)
+{
+	for (size_t i = 0; i < ctl_commands_n; i++)
+		if (matches(&ctl_commands[i], a))
+			return &ctl_commands[i];
+	return NULL;
+}
+
+/* No command matches: show those that begin with the same word, or say where all are. */
+static enum ctl_exit refuse_command(const struct ctl_args *a)
+{
+	bool known_noun = false;
+
+	for (size_t i = 0; i < ctl_commands_n; i++) {
+		if (strcmp(ctl_commands[i].noun, a->word[0]) != 0)
+			continue;
+		if (!known_noun)
+			fprintf(stderr, "wardenctl: %s needs to be told what to do:\n", a->word[0]);
+		known_noun = true;
+		fputs("  ", stderr);
+		print_usage_line(stderr, &ctl_commands[i]);
+		fputc('\n', stderr);
+	}
+	if (!known_noun)
+		fprintf(stderr,
+		        "wardenctl: there is no command %.60s; \"wardenctl --help\" lists those "
+		        "there are\n",
+		        a->word[0]);
+	return CTL_EXIT_USAGE;
+}
+
+static enum ctl_exit refuse_usage(const struct ctl_command *c, const char *why)
+{
+	fprintf(stderr, "wardenctl: %s\nusage: ", why);
+	print_usage_line(stderr, c);
+	fputs(" [OPTIONS]; more with --help\n", stderr);
+	return CTL_EXIT_USAGE;
+}
+
+static enum ctl_exit check_call(const struct ctl_command *c, struct ctl_call *call)
+{
+	const struct ctl_args *a = call->args;
+	size_t first = c->verb != NULL ? 2 : 1;
+	char why[CTL_ARGS_WHY_CAP];
+
+	for (int i = 0; i < CTL_OPT_N; i++) {
+		if (a->opt[i] == NULL || (opts_of(c) & CTL_OPT_BIT(i)))
+			continue;
+		snprintf(why, sizeof(why), "--%s means nothing to this command",
+		         ctl_options[i].name);
+		return refuse_usage(c, why);
+	}
+	if (a->words_n > first + (c->name_allowed ? 1 : 0))
+		return refuse_usage(c, "too many arguments");
+	call->name = a->words_n > first ? a->word[first] : NULL;
+	if (call->name == NULL && c->name_needed)
+		return refuse_usage(c, "NAME is missing");
+	if (call->name != NULL && !ctl_args_name_valid(call->name))
+		return refuse_usage(c, "a name has 1 to 100 characters: letters, digits, _ and -");
+	return CTL_EXIT_OK;
+}
+
+enum ctl_exit ctl_command_main(int argc, char *const *argv)
+{
+	struct ctl_args args;
+	struct ctl_call call = { .args = &args };
+	const struct ctl_command *c;
+	char why[CTL_ARGS_WHY_CAP];
+	enum ctl_exit rc;
+
+	if (ctl_args_parse(argc, argv, &args, why) < 0) {
+		fprintf(stderr, "wardenctl: %s\n\"wardenctl --help\" lists commands and options.\n",
+		        why);
+		return CTL_EXIT_USAGE;
+	}
+	if (args.opt[CTL_OPT_VERSION] != NULL) {
+		puts("wardenctl " WARDEN_VERSION);
+		return CTL_EXIT_OK;
+	}
+	c = find_command(&args);
+	if (args.opt[CTL_OPT_HELP] != NULL && (c != NULL || args.words_n == 0)) {
+		if (c != NULL)
+			print_command_help(c);
+		else
+			print_help();
+		return CTL_EXIT_OK;
+	}
+	if (args.words_n == 0) {
+		fputs("wardenctl: which command? \"wardenctl --help\" lists them.\n", stderr);
+		return CTL_EXIT_USAGE;
+	}
+	if (c == NULL)
+		return refuse_command(&args);
+	rc = check_call(c, &call);
+	return rc == CTL_EXIT_OK ? c->run(&call) : rc;
+}
+
+/* ---- output ------------------------------------------------------------------------------------
+ */
+
+bool ctl_wants_json(const struct ctl_call *call)
+{
+	return call->args->opt[CTL_OPT_JSON] != NULL;
+}
+
+bool ctl_confirmed(const struct ctl_call *call, const char *what)
+{
+	char question[256];
+
+	if (call->args->opt[CTL_OPT_YES] != NULL)
+		return true;
+	snprintf(question, sizeof(question), "%s %s?", what, call->name);
+	if (ctl_term_confirm(question))
+		return true;
+	fputs("Nothing was changed.\n", stderr);
+	return false;
+}
+
+enum ctl_exit ctl_print(const char *text, size_t text_len)
+{
+	if (fwrite(text, 1, text_len, stdout) == text_len && fflush(stdout) == 0)
+		return CTL_EXIT_OK;
+	fputs("wardenctl: can't write to stdout\n", stderr);
+	return CTL_EXIT_FAILED;
+}
+
+enum ctl_exit ctl_print_secret(const char *secret)
+{
+	enum ctl_exit rc = ctl_print(secret, strlen(secret));
+
+	return rc == CTL_EXIT_OK ? ctl_print("\n", 1) : rc;
+}
+
+enum ctl_exit ctl_print_table(struct ctl_table *t)
+{
+	struct buf text = { 0 };
+	enum ctl_exit rc;
+
+	if (ctl_table_draw(t, &text) < 0)
+		rc = ctl_no_memory();
+	else
+		rc = ctl_print((const char *)text.p, text.len);
+	buf_free(&text);
+	ctl_table_clear(t);
+	return rc;
+}

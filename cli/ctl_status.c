@@ -1,0 +1,135 @@
+/* cli/ctl_status.c - wardenctl status: a table of the instances' states, once or every 2 seconds */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/ctl_command.h"
+#include "cli/ctl_instance.h"
+#include "cli/ctl_term.h"
+#include "cli/ctl_text.h"
+#include "common/clock.h"
+
+#define WATCH_S 2
+#define ERROR_CAP 384
+
+/* How long ago, or "-" for a time that is missing. */
+static void age_of(const char *rfc3339, int64_t now_s, char *out)
+{
+	int64_t at_s;
+
+	if (ctl_text_rfc3339(rfc3339, &at_s) < 0)
+		snprintf(out, CTL_AGE_CAP, "-");
+	else
+		ctl_text_age(now_s - at_s, out);
+}
+
+/* "timeout: no answer to the hello (3 min ago)" */
+static void last_error(const json_t *connection, int64_t now_s, char *out)
+{
+	const json_t *error = json_object_get(connection, "lastError");
+	const char *detail = ctl_json_str(error, "detail");
+	char age[CTL_AGE_CAP];
+	int64_t at_s;
+
+	if (!json_is_object(error)) {
+		snprintf(out, ERROR_CAP, "-");
+		return;
+	}
+	age[0] = '\0';
+	if (ctl_text_rfc3339(ctl_json_str(error, "at"), &at_s) == 0)
+		ctl_text_age(now_s - at_s, age);
+	snprintf(out, ERROR_CAP, "%s%s%.256s%s%s%s", ctl_json_str(error, "code"),
+	         detail[0] != '\0' ? ": " : "", detail, age[0] != '\0' ? " (" : "", age,
+	         age[0] == '\0'            ? ""
+	         : strcmp(age, "now") == 0 ? ")"
+	                                   : " ago)");
+}
+
+static int draw(json_t *instances, int64_t now_s, struct buf *out)
+{
+	struct ctl_table t = { .cols_n = 4 };
+	const char *const head[] = { "NAME", "STATE", "SINCE", "LAST ERROR" };
+	size_t i;
+	json_t *inst;
+	int rc = ctl_table_row(&t, head);
+
+	json_array_foreach(instances, i, inst)
+	{
+		const json_t *connection = json_object_get(inst, "connection");
+		char since[CTL_AGE_CAP], error[ERROR_CAP];
+		const char *const row[] = { ctl_json_str(inst, "name"),
+			                    ctl_json_str(connection, "state"), since, error };
+
+		age_of(ctl_json_str(connection, "since"), now_s, since);
+		last_error(connection, now_s, error);
+		if (rc == 0)
+			rc = ctl_table_row(&t, row);
+	}
+	if (rc == 0)
+		rc = ctl_table_draw(&t, out);
+	ctl_table_clear(&t);
+	return rc;
+}
+
+static size_t widest_line(const char *text)
+{
+	size_t widest = 0;
+
+	while (*text != '\0') {
+		size_t len = strcspn(text, "\n");
+
+		if (len > widest)
+			widest = len;
+		text += len;
+		if (*text == '\n')
+			text++;
+	}
+	return widest;
+}
+
+static enum ctl_exit show(const struct ctl_call *call, struct ctl_screen *screen, json_t *instances)
+{
+	struct buf text = { 0 };
+	enum ctl_exit rc = CTL_EXIT_OK;
+
+	if (ctl_wants_json(call))
+		return ctl_json_print(json_incref(instances));
+	if (screen == NULL && json_array_size(instances) == 0) {
+		fputs("No instances yet: \"wardenctl instance create NAME\" makes one.\n", stderr);
+		return CTL_EXIT_OK;
+	}
+	if (draw(instances, clock_unix_s(), &text) < 0 || buf_append_u8(&text, '\0') < 0)
+		rc = ctl_no_memory();
+	else if (screen != NULL)
+		ctl_screen_block(screen, (const char *)text.p, widest_line((const char *)text.p));
+	else
+		rc = ctl_print((const char *)text.p, text.len - 1);
+	buf_free(&text);
+	return rc == CTL_EXIT_OK && ferror(stdout) ? CTL_EXIT_FAILED : rc;
+}
+
+enum ctl_exit ctl_status(const struct ctl_call *call)
+{
+	bool watch = call->args->opt[CTL_OPT_WATCH] != NULL;
+	struct ctl_api api;
+	struct ctl_screen screen;
+	enum ctl_exit rc = ctl_api_open(&api, call->args->opt[CTL_OPT_TOKEN_FILE]);
+
+	ctl_screen_init(&screen);
+	while (rc == CTL_EXIT_OK) {
+		json_t *instances = NULL;
+
+		rc = ctl_instance_fetch(&api, call->name, &instances);
+		if (rc == CTL_EXIT_OK)
+			rc = show(call, watch ? &screen : NULL, instances);
+		json_decref(instances);
+		if (!watch)
+			break;
+		if (rc == CTL_EXIT_OK)
+			sleep(WATCH_S);
+	}
+	ctl_screen_end(&screen);
+	ctl_api_clear(&api);
+	return rc;
+}

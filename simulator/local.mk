@@ -1,0 +1,33 @@
+# warden-sim: a WhatsApp look-alike (server, later phone). libsim.a is everything but main.c.
+noinst_LIBRARIES += libsim.a
+libsim_a_SOURCES = \
+	simulator/sim.c simulator/sim.h \
+	simulator/sim_api.c simulator/sim_api_fault.c simulator/sim_api.h \
+	simulator/sim_cert.c simulator/sim_cert.h \
+	simulator/sim_client.c simulator/sim_client.h simulator/sim_client_priv.h \
+	simulator/sim_client_fault.c simulator/sim_client_fault.h \
+	simulator/sim_control.c simulator/sim_control.h \
+	simulator/sim_fault.c simulator/sim_fault.h \
+	simulator/sim_http.c simulator/sim_http.h \
+	simulator/sim_json.c simulator/sim_json.h \
+	simulator/sim_log.c simulator/sim_log.h \
+	simulator/sim_noise.c simulator/sim_noise.h \
+	simulator/sim_options.c simulator/sim_options.h \
+	simulator/sim_pair.c simulator/sim_pair.h \
+	simulator/sim_phone.c simulator/sim_phone.h \
+	simulator/sim_qr.c simulator/sim_qr.h \
+	simulator/sim_rand.c simulator/sim_rand.h \
+	simulator/sim_reg.c simulator/sim_reg.h \
+	simulator/sim_server.c simulator/sim_server.h \
+	simulator/sim_state.c simulator/sim_state.h \
+	simulator/sim_stream.c simulator/sim_stream.h \
+	simulator/sim_tls.c simulator/sim_tls.h \
+	simulator/sim_wire.c simulator/sim_wire.h
+libsim_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(SSL_CFLAGS) $(JANSSON_CFLAGS) $(PROTOBUFC_CFLAGS)
+SIM_LIBS = libsim.a $(WA_LIBS) $(WSLAY_LIBS) $(SSL_LIBS) $(JANSSON_LIBS) $(WA_EXT_LIBS)
+
+bin_PROGRAMS += warden-sim
+warden_sim_SOURCES = simulator/main.c
+warden_sim_CFLAGS = $(libsim_a_CFLAGS)
+warden_sim_LDADD = $(SIM_LIBS)
+EXTRA_DIST += simulator/README.md

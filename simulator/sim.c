@@ -1,0 +1,139 @@
+/* simulator/sim.c - the parts, started in order and stopped in reverse */
+#include "simulator/sim.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/codec.h"
+#include "common/err.h"
+#include "simulator/sim_control.h"
+#include "simulator/sim_fault.h"
+#include "simulator/sim_log.h"
+#include "simulator/sim_phone.h"
+#include "simulator/sim_server.h"
+#include "simulator/sim_state.h"
+#include "simulator/sim_tls.h"
+#include "worker/wa/wa_device.h"
+
+static int explain(const char *what, int rc)
+{
+	if (rc < 0)
+		fprintf(stderr, "warden-sim: %s: %s\n", what,
+		        rc > -4096 ? strerror(-rc) : wa_err_name(rc));
+	return rc;
+}
+
+static int start_keys(struct sim *s)
+{
+	struct sim_rand own;
+	int rc;
+
+	rc = wa_keys_init();
+	if (rc == 0)
+		rc = sim_rand_init(&s->rnd, s->options->seeded ? &s->options->seed : NULL);
+	if (rc == 0)
+		rc = sim_rand_fork(&s->rnd, "fault", 0, &s->fault_rnd);
+	if (rc == 0)
+		rc = sim_rand_fork(&s->rnd, "server", 0, &own);
+	if (rc == 0)
+		rc = sim_rand_keypair(&own, &s->identity);
+	if (rc == 0)
+		rc = sim_state_root_key(s->state, &s->rnd, &s->root);
+	if (rc == 0)
+		rc = sim_chain_make(&s->root, s->identity.pub, &own, clock_unix_s(), SIM_FLAW_NONE,
+		                    &s->chain);
+	return rc;
+}
+
+static int start_stores(struct sim *s)
+{
+	int rc = sim_log_new(&s->log);
+
+	if (rc == 0)
+		rc = sim_faults_new(&s->faults);
+	if (rc == 0)
+		rc = sim_phones_new(&s->phones);
+	return rc;
+}
+
+int sim_start(struct sim *s, struct event_base *base, const struct sim_options *options)
+{
+	int rc;
+
+	memset(s, 0, sizeof(*s));
+	s->base = base;
+	s->options = options;
+	s->revision = WA_VERSION_BUILTIN;
+	rc = explain("state directory", sim_state_open(options->state_dir, &s->state));
+	if (rc == 0)
+		rc = explain("keys", start_keys(s));
+	if (rc == 0 && options->tls)
+		rc = explain("TLS authority", sim_tls_new(sim_state_dir(s->state), &s->tls));
+	if (rc == 0)
+		rc = explain("start", start_stores(s));
+	if (rc == 0)
+		rc = explain("--listen", sim_server_new(s, &s->server));
+	if (rc == 0)
+		rc = explain("--control", sim_control_new(s, &s->control));
+	return rc;
+}
+
+void sim_stop(struct sim *s)
+{
+	sim_control_free(s->control);
+	sim_server_free(s->server);
+	sim_phones_free(s->phones);
+	sim_faults_free(s->faults);
+	sim_log_free(s->log);
+	sim_tls_free(s->tls);
+	wa_keypair_wipe(&s->root);
+	wa_keypair_wipe(&s->identity);
+	sim_state_free(s->state);
+}
+
+/* "127.0.0.1:7443", or what reaches the wildcard address from here. */
+static void host_port(const struct sockaddr_storage *ss, uint16_t port, char *out, size_t cap)
+{
+	char text[INET6_ADDRSTRLEN] = "";
+
+	if (ss->ss_family == AF_INET) {
+		struct in_addr a = ((const struct sockaddr_in *)ss)->sin_addr;
+
+		if (a.s_addr == htonl(INADDR_ANY))
+			a.s_addr = htonl(INADDR_LOOPBACK);
+		inet_ntop(AF_INET, &a, text, sizeof(text));
+		snprintf(out, cap, "%s:%u", text, port);
+		return;
+	}
+	if (IN6_IS_ADDR_UNSPECIFIED(&((const struct sockaddr_in6 *)ss)->sin6_addr))
+		snprintf(text, sizeof(text), "::1");
+	else
+		inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)ss)->sin6_addr, text,
+		          sizeof(text));
+	snprintf(out, cap, "[%s]:%u", text, port);
+}
+
+int sim_print_ready(const struct sim *s)
+{
+	char listen[64], control[64], url[96], control_url[96], root[HEX_CAP(WA_KEY_LEN)], ca[4200];
+	json_t *j;
+	int rc;
+
+	host_port(&s->options->listen, sim_server_port(s->server), listen, sizeof(listen));
+	host_port(&s->options->control, sim_control_port(s->control), control, sizeof(control));
+	snprintf(url, sizeof(url), "%s://%s/ws/chat", s->tls != NULL ? "wss" : "ws", listen);
+	snprintf(control_url, sizeof(control_url), "http://%s", control);
+	snprintf(ca, sizeof(ca), "%s/ca.pem", sim_state_dir(s->state));
+	hex_encode(s->root.pub, WA_KEY_LEN, root);
+	j = json_pack("{s:s, s:s, s:s, s:s?}", "url", url, "control", control_url, "rootKey", root,
+	              "ca", s->tls != NULL ? ca : NULL);
+	if (j == NULL)
+		return -ENOMEM;
+	rc = json_dumpf(j, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
+	json_decref(j);
+	return rc < 0 || putchar('\n') == EOF || fflush(stdout) == EOF ? -EIO : 0;
+}

@@ -1,0 +1,45 @@
+/*
+ * simulator/sim.h - the context of the process: everything has a place here, nothing is global
+ *
+ * Order of life: sim_start() makes the parts from top to bottom, sim_stop() ends them in reverse.
+ */
+#ifndef SIM_H
+#define SIM_H
+
+#include <event2/event.h>
+#include <stdint.h>
+
+#include "common/attr.h"
+#include "simulator/sim_cert.h"
+#include "simulator/sim_options.h"
+#include "simulator/sim_rand.h"
+#include "worker/wa/wa_keys.h"
+
+struct sim {
+	struct event_base *base;           /* borrowed */
+	const struct sim_options *options; /* borrowed */
+	struct sim_rand rnd;               /* parent of every other stream */
+	struct sim_rand fault_rnd;         /* garbage and wrong certificates */
+	struct sim_state *state;           /* files */
+	struct wa_keypair root;            /* signs the Noise chain */
+	struct wa_keypair identity;        /* the server's static Noise key */
+	struct sim_chain chain;            /* the right one */
+	struct sim_tls *tls;               /* NULL without --tls */
+	struct sim_log *log;
+	struct sim_faults *faults;
+	struct sim_phones *phones;
+	uint32_t revision;     /* what /sw.js tells */
+	uint32_t revision_min; /* older clients are outdated */
+	struct sim_server *server;
+	struct sim_control *control;
+};
+
+/* 0; otherwise a code, after one line on stderr that says what failed. */
+ATTR_NODISCARD int sim_start(struct sim *s, struct event_base *base,
+                             const struct sim_options *options);
+void sim_stop(struct sim *s); /* also after a failed start */
+
+/* The JSON line of the start on stdout, then flushed. 0 or -ENOMEM, -EIO. */
+ATTR_NODISCARD int sim_print_ready(const struct sim *s);
+
+#endif

@@ -1,0 +1,54 @@
+/* simulator/sim_client_priv.h - shared by sim_client.c (the connection) and sim_pair.c (its
+ * stanzas) */
+#ifndef SIM_CLIENT_PRIV_H
+#define SIM_CLIENT_PRIV_H
+
+#include <event2/event.h>
+
+#include "common/buf.h"
+#include "simulator/sim.h"
+#include "simulator/sim_client.h"
+#include "simulator/sim_pair.h"
+#include "simulator/sim_reg.h"
+#include "simulator/sim_stream.h"
+#include "simulator/sim_wire.h"
+#include "worker/wa/wa_node.h"
+
+struct sim_client {
+	struct sim *sim; /* borrowed */
+	uint32_t id;
+	int64_t connected_unix_ms;
+	enum sim_stage stage;
+	bool ended;                /* no longer served */
+	bool whole_connection;     /* the fault of stage tcp shapes or paces all there is */
+	struct sim_fault fault;    /* of the present stage */
+	struct sim_chain *wrong;   /* owned; a chain with a flaw, for this connection only */
+	struct sim_rand rnd;       /* this connection's own stream */
+	struct sim_wire *wire;     /* owned */
+	struct sim_stream *stream; /* owned; from the upgrade on */
+	struct event *timer;       /* the deadline of the present stage */
+	struct buf held;           /* fault reorder: a stanza waiting for the next one */
+	struct event *held_timer;  /* made when first needed */
+	struct sim_payload payload;
+	uint8_t noise_key[WA_KEY_LEN];
+	char number[SIM_NUMBER_CAP]; /* "" before login */
+	struct sim_pairing pairing;
+};
+
+/*
+ * The first answer of a stage is due: let a waiting fault happen.
+ * False: nothing more is to be sent or done in this stage.
+ */
+bool sim_client_meet(struct sim_client *c, enum sim_stage stage);
+
+/* Log and send; takes node (NULL: no memory). Failure ends the connection. */
+void sim_client_send(struct sim_client *c, struct wa_node *node);
+/* <failure reason=N/> or <stream:error/>, then close. child: see README, faults. */
+void sim_client_fail(struct sim_client *c, uint32_t reason);
+void sim_client_stream_error(struct sim_client *c, uint32_t code, const char *child);
+/* Last words, then close; why: static text for the log. Safe twice. */
+void sim_client_end(struct sim_client *c, const char *why);
+/* ms 0: no deadline any more. */
+void sim_client_deadline(struct sim_client *c, uint32_t ms);
+
+#endif

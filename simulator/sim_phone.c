@@ -1,0 +1,130 @@
+/* simulator/sim_phone.c - the phones that tests have made */
+#include "simulator/sim_phone.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LID_DIGITS 15
+
+struct sim_phones {
+	struct sim_phone **list; /* owned, each phone too: pointers to phones stay valid */
+	size_t n, cap;
+};
+
+int sim_phones_new(struct sim_phones **phones_out)
+{
+	struct sim_phones *p = calloc(1, sizeof(*p));
+
+	if (p == NULL)
+		return -ENOMEM;
+	*phones_out = p;
+	return 0;
+}
+
+void sim_phones_free(struct sim_phones *p)
+{
+	if (p == NULL)
+		return;
+	for (size_t i = 0; i < p->n; i++)
+		free(p->list[i]);
+	free(p->list);
+	free(p);
+}
+
+bool sim_number_is_valid(const char *number)
+{
+	size_t len = strlen(number);
+
+	return len >= 7 && len < SIM_NUMBER_CAP && number[0] != '0' &&
+	       strspn(number, "0123456789") == len;
+}
+
+const struct sim_phone *sim_phones_find(const struct sim_phones *p, const char *number)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		if (strcmp(p->list[i]->number, number) == 0)
+			return p->list[i];
+	}
+	return NULL;
+}
+
+static bool is_lid_taken(const struct sim_phones *p, const char *lid)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		if (strcmp(p->list[i]->lid, lid) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The number decides the stream, so that a seed gives each number the same lid in any order. */
+static int make_lid(const struct sim_phones *p, struct sim_phone *phone, const struct sim_rand *rnd)
+{
+	struct sim_rand own;
+	char digits[LID_DIGITS + 1];
+	int rc;
+
+	rc = sim_rand_fork(rnd, "lid", strtoull(phone->number, NULL, 10), &own);
+	if (rc < 0)
+		return rc;
+	do {
+		rc = sim_rand_digits(&own, digits, LID_DIGITS);
+		if (rc < 0)
+			return rc;
+		snprintf(phone->lid, sizeof(phone->lid), "%s@lid", digits);
+	} while (is_lid_taken(p, phone->lid));
+	return 0;
+}
+
+static int grow(struct sim_phones *p)
+{
+	size_t cap = p->cap == 0 ? 16 : p->cap * 2;
+	struct sim_phone **list = realloc(p->list, cap * sizeof(*list));
+
+	if (list == NULL)
+		return -ENOMEM;
+	p->list = list;
+	p->cap = cap;
+	return 0;
+}
+
+int sim_phones_add(struct sim_phones *p, const struct sim_phone *phone, const struct sim_rand *rnd,
+                   const struct sim_phone **phone_out)
+{
+	struct sim_phone *copy;
+	int rc = 0;
+
+	if (sim_phones_find(p, phone->number) != NULL ||
+	    (phone->lid[0] != '\0' && is_lid_taken(p, phone->lid)))
+		return -EEXIST;
+	if (p->n == p->cap)
+		rc = grow(p);
+	if (rc < 0)
+		return rc;
+	copy = malloc(sizeof(*copy));
+	if (copy == NULL)
+		return -ENOMEM;
+	*copy = *phone;
+	snprintf(copy->jid, sizeof(copy->jid), "%s@s.whatsapp.net", copy->number);
+	if (copy->lid[0] == '\0')
+		rc = make_lid(p, copy, rnd);
+	if (rc < 0) {
+		free(copy);
+		return rc;
+	}
+	p->list[p->n++] = copy;
+	*phone_out = copy;
+	return 0;
+}
+
+size_t sim_phones_count(const struct sim_phones *p)
+{
+	return p->n;
+}
+
+const struct sim_phone *sim_phones_at(const struct sim_phones *p, size_t index)
+{
+	return p->list[index];
+}
