@@ -141,22 +141,36 @@ static const struct ctl_command *find_command(const struct ctl_args *a)
 	return NULL;
 }
 
+/* The commands that begin with noun, after one line that says what they are. False: there are none.
+ */
+static bool print_noun(FILE *out, const char *noun, const char *intro)
+{
+	bool known = false;
+
+	for (size_t i = 0; i < ctl_commands_n; i++) {
+		if (strcmp(ctl_commands[i].noun, noun) != 0)
+			continue;
+		if (!known)
+			fputs(intro, out);
+		known = true;
+		fputs("  ", out);
+		print_usage_line(out, &ctl_commands[i]);
+		fprintf(out, "\n      %s\n", ctl_commands[i].summary);
+	}
+	return known;
+}
+
 /* No command matches: show those that begin with the same word, or say where all are. */
 static enum ctl_exit refuse_command(const struct ctl_args *a)
 {
-	bool known_noun = false;
+	char intro[128];
 
-	for (size_t i = 0; i < ctl_commands_n; i++) {
-		if (strcmp(ctl_commands[i].noun, a->word[0]) != 0)
-			continue;
-		if (!known_noun)
-			fprintf(stderr, "wardenctl: %s needs to be told what to do:\n", a->word[0]);
-		known_noun = true;
-		fputs("  ", stderr);
-		print_usage_line(stderr, &ctl_commands[i]);
-		fputc('\n', stderr);
-	}
-	if (!known_noun)
+	if (a->words_n == 1 && a->opt[CTL_OPT_HELP] != NULL &&
+	    print_noun(stdout, a->word[0], "Commands (each has a --help of its own):\n"))
+		return CTL_EXIT_OK;
+	snprintf(intro, sizeof(intro), "wardenctl: %.60s needs to be told what to do:\n",
+	         a->word[0]);
+	if (!print_noun(stderr, a->word[0], intro))
 		fprintf(stderr,
 		        "wardenctl: there is no command %.60s; \"wardenctl --help\" lists those "
 		        "there are\n",

@@ -156,13 +156,16 @@ static int feed_line(struct ctl_resp *resp, const char *p, size_t left, size_t *
 {
 	const char *lf = memchr(p, '\n', left);
 	size_t n = lf != NULL ? (size_t)(lf - p) : left;
+	size_t room = CTL_RESP_HEAD_MAX - resp->head_len;
 	int rc;
 
-	*used_out = lf != NULL ? n + 1 : n;
-	if (*used_out > CTL_RESP_HEAD_MAX - resp->head_len)
-		return WA_ELIMIT;
-	if (memchr(p, '\0', n) != NULL)
+	/* Within the room only, and before the limit: the error must not depend on how bytes
+	 * arrive. */
+	if (memchr(p, '\0', n < room ? n : room) != NULL)
 		return WA_EPROTO;
+	*used_out = lf != NULL ? n + 1 : n;
+	if (*used_out > room)
+		return WA_ELIMIT;
 	resp->head_len += *used_out;
 	rc = buf_append(&resp->line, p, n);
 	if (rc < 0 || lf == NULL)

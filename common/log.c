@@ -40,7 +40,7 @@ struct line {
 	size_t len;
 };
 
-static bool stderr_is_journal(void)
+bool log_stderr_is_journal(void)
 {
 	const char *want = getenv("JOURNAL_STREAM");
 	char have[64];
@@ -57,7 +57,7 @@ void log_init(const char *program, int max_level, enum log_format format)
 	log_state.program = program;
 	log_state.max_level = max_level;
 	if (format == LOG_FMT_AUTO)
-		format = stderr_is_journal() ? LOG_FMT_JOURNAL : LOG_FMT_TEXT;
+		format = log_stderr_is_journal() ? LOG_FMT_JOURNAL : LOG_FMT_TEXT;
 	log_state.format = format;
 }
 
@@ -184,7 +184,8 @@ static void put_head(struct line *l, int level, const char *event)
 	switch (log_state.format) {
 	case LOG_FMT_JSON:
 		putf(l,
-		     "{\"time\":\"%s\",\"level\":\"%s\",\"program\":\"%s\",\"pid\":%d,\"event\":\"%"
+		     "{\"time\":\"%s\",\"level\":\"%s\",\"program\":\"%s\",\"process_id\":%d,"
+		     "\"event\":\"%"
 		     "s\"",
 		     at, level_words[level], log_state.program, (int)getpid(), event);
 		break;

@@ -79,6 +79,9 @@ void log_init(const char *program, int max_level, enum log_format format);
 
 bool log_wants(int level);
 
+/* Is stderr a stream to systemd's journal (JOURNAL_STREAM names it)? */
+bool log_stderr_is_journal(void);
+
 /* fields ends with an entry whose key is NULL. Never fails; a line over 2048 bytes is cut. */
 void log_event(const struct log_ctx *ctx, int level, const char *event,
     const struct log_field *fields);

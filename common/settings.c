@@ -124,17 +124,28 @@ static bool set_value(const struct setting *s, const char *text, void *values,
 	return true;
 }
 
+/* A value goes into a message of one line: control characters don't. */
+static void printable(const char *text, char *out, size_t cap)
+{
+	size_t n = 0;
+
+	for (; text[n] != '\0' && n < cap - 1; n++)
+		out[n] = (char)((unsigned char)text[n] < ' ' || text[n] == 0x7f ? '?' : text[n]);
+	out[n] = '\0';
+}
+
 static bool take(const struct settings_program *prog, const struct setting *s, const char *text,
                  const char *from, void *values)
 {
 	const char *from_check = NULL;
-	char expected[160];
+	char expected[160], shown[256];
 
 	if (set_value(s, text, values, &from_check))
 		return true;
 	describe(s, from_check, expected, sizeof(expected));
-	fprintf(stderr, "%s: %s is \"%s\" (from %s); expected %s\n", prog->name, s->name,
-	        s->secret ? "(hidden)" : text, from, expected);
+	printable(s->secret ? "(hidden)" : text, shown, sizeof(shown));
+	fprintf(stderr, "%s: %s is \"%s\" (from %s); expected %s\n", prog->name, s->name, shown,
+	        from, expected);
 	return false;
 }
 
@@ -365,6 +376,8 @@ enum settings_result settings_load(const struct settings_program *prog, int argc
 	ok = load_defaults(prog, values);
 	ok = load_env(prog, values) && ok;
 	if (!ok || !load_flags(prog, argc, argv, values))
+		return SETTINGS_EXIT_2;
+	if (prog->finish != NULL && !prog->finish(values))
 		return SETTINGS_EXIT_2;
 	if (!print)
 		return SETTINGS_RUN;

@@ -47,6 +47,11 @@ struct settings_program {
 	const char *synopsis; /* what --help prints above the table */
 	const struct setting *table;
 	size_t table_n;
+	/*
+	 * Check and complete the values as a whole, before they are printed or used; may be NULL. False: it
+	 * has said on stderr what is wrong.
+	 */
+	bool (*finish)(void *values);
 	const char *const *other_env; /* known WARDEN_* variables of other programs; NULL-terminated */
 };
 

@@ -11,3 +11,4 @@ include $(top_srcdir)/tests/fuzz/walib.mk
 include $(top_srcdir)/tests/fuzz/cli.mk
 EXTRA_DIST += tests/fuzz/replay.sh tests/fuzz/fuzz.h
 TESTS += tests/fuzz/replay.sh
+CLEANFILES += tests/fuzz/*.replay.log

@@ -34,7 +34,13 @@ static const struct setting table[] = {
 	    .help = "x" },
 };
 static const char *const other_env[] = { "WARDEN_URL", NULL };
-static const struct settings_program prog = { "prog", "prog does things", table, ARRAY_LEN(table), other_env };
+static const struct settings_program prog = {
+	.name = "prog",
+	.synopsis = "prog does things",
+	.table = table,
+	.table_n = ARRAY_LEN(table),
+	.other_env = other_env,
+};
 
 /* Run with the given flags; what was printed on stderr goes to err_out. */
 static enum settings_result load(struct values *v, char *err_out, size_t err_cap, int argc, ...)

@@ -734,7 +734,7 @@ static void random_node(uint32_t *seed, struct wa_node *n, unsigned depth)
 		"65535-9:65535@interop",
 		"a.b_c@newsletter",
 	};
-	char name[400], value[400];
+	char name[400], value[400] = { 0 };
 
 	for (unsigned i = rnd(seed, 6); i > 0; i--) {
 		random_text(seed, name, 300);

@@ -1,0 +1,32 @@
+# The worker: one WhatsApp session in a process of its own. libworker.a is everything but main.c.
+noinst_LIBRARIES += libworker.a
+libworker_a_SOURCES = \
+	worker/wk.c worker/wk.h \
+	worker/wk_alive.c worker/wk_alive.h \
+	worker/wk_codes.c worker/wk_codes.h \
+	worker/wk_conn.c worker/wk_conn.h \
+	worker/wk_dial.c worker/wk_dial.h \
+	worker/wk_failure.c worker/wk_failure.h \
+	worker/wk_fds.c worker/wk_fds.h \
+	worker/wk_ipc.c worker/wk_ipc.h \
+	worker/wk_pair.c worker/wk_pair.h \
+	worker/wk_resolve.c worker/wk_resolve.h \
+	worker/wk_session.c worker/wk_session.h worker/wk_session_priv.h \
+	worker/wk_session_act.c worker/wk_session_rx.c \
+	worker/wk_target.c worker/wk_target.h \
+	worker/wk_timer.h \
+	worker/wk_title.c worker/wk_title.h \
+	worker/wk_tls.c worker/wk_tls.h worker/wk_tls_priv.h worker/wk_tls_warm.c \
+	worker/wk_upgrade.c worker/wk_upgrade.h \
+	worker/wk_url.c worker/wk_url.h \
+	worker/wk_version.c worker/wk_version.h worker/wk_version_reader.c \
+	worker/wk_ws.c worker/wk_ws.h \
+	worker/wk_zygote.c worker/wk_zygote.h
+libworker_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(EVENT_SSL_CFLAGS) $(SSL_CFLAGS) $(PROTOBUFC_CFLAGS)
+WORKER_LIBS = libworker.a $(WA_LIBS) $(WSLAY_LIBS) $(EVENT_SSL_LIBS) $(SSL_LIBS) $(WA_EXT_LIBS)
+
+pkglibexec_PROGRAMS += warden-worker
+warden_worker_SOURCES = worker/main.c
+warden_worker_CFLAGS = $(libworker_a_CFLAGS)
+warden_worker_LDADD = $(WORKER_LIBS)
+EXTRA_DIST += worker/README.md

@@ -1,0 +1,47 @@
+/*
+ * worker/wk.h - the worker process: one instance, one event loop, one context
+ *
+ * struct wk (wk.c) owns the channel to the gateway and the session, and is the only state of the
+ * process. A worker serves one link attempt; the attempt's end is the worker's end.
+ */
+#ifndef WK_H
+#define WK_H
+
+#include <stdint.h>
+
+#include "common/attr.h"
+
+#define WK_CONTROL_FD 3          /* the listening control socket, whoever started the worker */
+#define WK_INSTANCE_ID_MAX 64    /* characters */
+#define WK_LONELY_MS (60 * 1000) /* without gateway and attempt for this long: leave */
+#define WK_ABANDONED_MS (5 * 1000) /* an attempt nobody has heard of for this long ends */
+
+/* How a worker left; a signal is a crash. */
+enum wk_exit {
+	WK_EXIT_DONE = 0,       /* asked to leave, or the attempt has ended */
+	WK_EXIT_FAILED = 1,     /* could not start, or the gateway asked for another instance */
+	WK_EXIT_USAGE = 2,      /* bad arguments */
+	WK_EXIT_NO_GATEWAY = 3, /* nobody connected to the control socket for WK_LONELY_MS */
+};
+
+struct wk_tls;
+
+struct wk_params {
+	const char *instance_id;
+	const char *dir;          /* the instance's data directory */
+	int listen_fd;            /* taken by wk_run() */
+	const struct wk_tls *tls; /* borrowed; made once per process or zygote */
+	uint64_t start_us;        /* monotonic instant at which this process began */
+	unsigned speed; /* 1; more: deadlines run out that many times sooner (test hooks) */
+};
+
+/* The instance id as the gateway makes it: 1 to WK_INSTANCE_ID_MAX of A-Z a-z 0-9 _ -. */
+_Bool wk_instance_id_valid(const char *id);
+
+/* Serve until the end. Returns enum wk_exit; everything is released and every key wiped. */
+ATTR_NODISCARD int wk_run(const struct wk_params *params);
+
+/* WARDEN_TEST_SPEED of a build with test hooks, 1 in every other build. */
+unsigned wk_test_speed(void);
+
+#endif

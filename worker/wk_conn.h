@@ -1,0 +1,68 @@
+/*
+ * worker/wk_conn.h - from a connected socket to decoded stanzas, and back
+ *
+ * TLS (for wss), WebSocket upgrade, stream header and Noise handshake, then transport ciphers. Each
+ * layer reports when it is up; deadlines belong to the caller. Keys are wiped when it is freed.
+ * Source: protocol notes 01.
+ */
+#ifndef WK_CONN_H
+#define WK_CONN_H
+
+#include <stdint.h>
+
+#include "common/attr.h"
+#include "common/buf.h"
+#include "worker/wa/wa_keys.h"
+#include "worker/wa/wa_noise.h"
+#include "worker/wk_url.h"
+
+struct event_base;
+struct wa_node;
+struct wk_conn;
+struct wk_failure;
+struct wk_tls;
+
+struct wk_conn_params {
+	const struct wk_tls *tls;
+	const struct wk_url *url; /* borrowed for the life of the connection */
+	const char *origin;
+	const char *ca_file;            /* NULL: the system's directory */
+	const struct wa_keypair *noise; /* the device's static key; copied */
+	const struct wa_root *root;     /* signs the server's certificate chain; copied */
+	const struct buf *payload;      /* serialized ClientPayload; copied */
+};
+
+/* Called from the event loop; the connection may be freed in any of them. */
+struct wk_conn_ops {
+	void (*on_tls)(void *arg);   /* not for a plain connection */
+	void (*on_open)(void *arg);  /* the WebSocket is open, ClientHello is sent */
+	void (*on_ready)(void *arg); /* the server is verified, ClientFinish is sent */
+	/* One stanza; borrowed. */
+	void (*on_stanza)(const struct wa_node *n, void *arg);
+	/* A stanza that could not be decoded (rc); the connection goes on. */
+	void (*on_bad_stanza)(int rc, void *arg);
+	/*
+	 * Last call. f is NULL when wk_conn_close() ran its course, else WA_ENETWORK, WA_ETLS,
+	 * WA_EHANDSHAKE (upgrade, Noise), or WA_EPROTO (what came afterwards was not the protocol).
+	 */
+	void (*on_end)(const struct wk_failure *f, void *arg);
+};
+
+/* fd is taken, also on failure. 0, or a negative code with *f filled. */
+ATTR_NODISCARD int wk_conn_new(struct event_base *base, int fd, const struct wk_conn_params *params,
+                               const struct wk_conn_ops *ops, void *arg, struct wk_failure *f,
+                               struct wk_conn **conn_out);
+
+/* Drops the connection as it is. NULL is fine. */
+void wk_conn_free(struct wk_conn *c);
+
+/* Seal and send a stanza. 0, WA_ESTATE (not ready, or closing), or why it can't be encoded. */
+ATTR_NODISCARD int wk_conn_send(struct wk_conn *c, const struct wa_node *n);
+
+/*
+ * Say goodbye: close frame 1000, then wait for the peer's; on_end(NULL) follows. False when there
+ * is no open WebSocket to close: nothing happens then.
+ */
+_Bool wk_conn_close(struct wk_conn *c);
+
+#endif

@@ -1,0 +1,234 @@
+/* worker/wk_ipc.c - the worker's end of the channel to the gateway */
+#include "worker/wk_ipc.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/err.h"
+
+#define STAT_START_FIELD 22 /* of /proc/PID/stat, see proc(5) */
+
+struct wk_ipc {
+	struct event_base *base;
+	const char *instance_id;
+	const struct log_ctx *log;
+	const struct wk_ipc_ops *ops;
+	void *arg;
+	int listen_fd;
+	struct event *accept_ev;
+	struct ipc_chan *chan; /* the gateway; NULL: none */
+	bool greeted;          /* HELLO was right */
+};
+
+/* Clock ticks from boot to our start; 0 when it can't be read. */
+static uint64_t own_start_ticks(void)
+{
+	unsigned long long ticks = 0;
+	char text[1024];
+	FILE *f = fopen("/proc/self/stat", "re");
+	size_t n = 0;
+	char *p;
+
+	if (f != NULL) {
+		n = fread(text, 1, sizeof(text) - 1, f);
+		(void)fclose(f);
+	}
+	text[n] = '\0';
+	/* The name in field 2 may hold spaces and brackets: count from its last bracket. */
+	p = strrchr(text, ')');
+	for (int field = 2; p != NULL && field < STAT_START_FIELD; field++)
+		p = strchr(p + 1, ' ');
+	if (p == NULL || sscanf(p, " %llu", &ticks) != 1)
+		return 0;
+	return ticks;
+}
+
+static void drop_gateway(struct wk_ipc *ipc)
+{
+	bool had = ipc->chan != NULL;
+
+	ipc_chan_free(ipc->chan);
+	ipc->chan = NULL;
+	ipc->greeted = false;
+	if (had)
+		ipc->ops->on_presence(false, ipc->arg);
+}
+
+void wk_ipc_send(struct wk_ipc *ipc, enum ipc_type type, const ProtobufCMessage *msg)
+{
+	int rc;
+
+	if (ipc->chan == NULL || !ipc->greeted)
+		return;
+	rc = ipc_chan_send(ipc->chan, type, 0, msg, -1);
+	if (rc < 0)
+		LOG(ipc->log, LOG_WARNING, "ipc_send", LF_INT("type", type), LF_ERR("err", rc));
+}
+
+static void send_bye(struct wk_ipc *ipc, int rc, const char *detail)
+{
+	Ipc__Bye bye = IPC__BYE__INIT;
+
+	bye.has_rc = 1;
+	bye.rc = rc;
+	bye.detail = (char *)detail;
+	if (ipc->chan != NULL && ipc_chan_send(ipc->chan, IPC_BYE, 0, &bye.base, -1) < 0)
+		LOG(ipc->log, LOG_DEBUG, "bye_not_sent");
+}
+
+void wk_ipc_bye(struct wk_ipc *ipc, int rc, const char *detail)
+{
+	if (ipc->greeted)
+		send_bye(ipc, rc, detail);
+}
+
+/* ---- messages from the gateway ----------------------------------------------------------- */
+
+static int on_hello(struct wk_ipc *ipc, const struct ipc_msg *m)
+{
+	const Ipc__Hello *hello = (const Ipc__Hello *)m->body;
+	Ipc__HelloReply reply = IPC__HELLO_REPLY__INIT;
+	int step = ipc->ops->get_step(ipc->arg);
+	int rc;
+
+	if (hello->instance_id == NULL || strcmp(hello->instance_id, ipc->instance_id) != 0) {
+		LOG(ipc->log, LOG_ERR, "wrong_instance");
+		send_bye(ipc, WA_EPROTO, "this worker serves another instance");
+		ipc->ops->on_wrong_instance(ipc->arg);
+		return 0;
+	}
+	reply.has_pid = 1;
+	reply.pid = (uint32_t)getpid();
+	reply.has_start_ticks = 1;
+	reply.start_ticks = own_start_ticks();
+	reply.worker_version = (char *)WARDEN_VERSION;
+	reply.has_step = step >= 0;
+	reply.step = step >= 0 ? (Ipc__Step__Name)step : IPC__STEP__NAME__DNS;
+	rc = ipc_chan_send(ipc->chan, IPC_HELLO_REPLY, m->req_id, &reply.base, -1);
+	if (rc < 0)
+		return rc;
+	LOG(ipc->log, LOG_DEBUG, "gateway",
+	    LF_STR("version", hello->gateway_version != NULL ? hello->gateway_version : ""));
+	ipc->greeted = true;
+	ipc->ops->on_hello(ipc->arg);
+	return 0;
+}
+
+static int on_msg(struct ipc_chan *c, struct ipc_msg *m, void *arg)
+{
+	struct wk_ipc *ipc = arg;
+	Ipc__Pong pong = IPC__PONG__INIT;
+
+	if (m->type != IPC_HELLO && !ipc->greeted)
+		return WA_EPROTO;
+	switch (m->type) {
+	case IPC_HELLO:
+		return on_hello(ipc, m);
+	case IPC_PING:
+		return ipc_chan_send(c, IPC_PONG, m->req_id, &pong.base, -1);
+	case IPC_CONNECT:
+		ipc->ops->on_connect((const Ipc__Connect *)m->body, ipc->arg);
+		return 0;
+	case IPC_STOP:
+		ipc->ops->on_stop((const Ipc__Stop *)m->body, ipc->arg);
+		return 0;
+	case IPC_HELLO_REPLY:
+	case IPC_PONG:
+	case IPC_STEP:
+	case IPC_QR:
+	case IPC_FAILED:
+	case IPC_BYE:
+	case IPC_SPAWN:
+	case IPC_SPAWN_REPLY:
+		break;
+	}
+	return WA_EPROTO; /* the channel lets none of these through */
+}
+
+static void on_close(struct ipc_chan *c, int rc, void *arg)
+{
+	struct wk_ipc *ipc = arg;
+
+	(void)c;
+	if (rc < 0)
+		LOG(ipc->log, LOG_WARNING, "gateway_refused", LF_ERR("err", rc));
+	else
+		LOG(ipc->log, LOG_INFO, "gateway_gone");
+	drop_gateway(ipc);
+}
+
+/* ---- connections ------------------------------------------------------------------------- */
+
+static bool peer_is_allowed(int fd)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
+	       (peer.uid == 0 || peer.uid == geteuid());
+}
+
+static void on_accept(evutil_socket_t listen_fd, short what, void *arg)
+{
+	static const struct ipc_chan_ops chan_ops = { .on_msg = on_msg, .on_close = on_close };
+	struct wk_ipc *ipc = arg;
+	int fd = accept4(listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	(void)what;
+	if (fd < 0)
+		return;
+	if (!peer_is_allowed(fd)) {
+		LOG(ipc->log, LOG_WARNING, "peer_refused");
+		(void)close(fd);
+		return;
+	}
+	drop_gateway(ipc);
+	if (ipc_chan_new(ipc->base, fd, IPC_FROM_GATEWAY, &chan_ops, ipc, &ipc->chan) < 0) {
+		LOG(ipc->log, LOG_WARNING, "accept", LF_ERR("err", -ENOMEM));
+		return;
+	}
+	ipc->ops->on_presence(true, ipc->arg);
+}
+
+int wk_ipc_new(struct event_base *base, int listen_fd, const char *instance_id,
+               const struct log_ctx *log, const struct wk_ipc_ops *ops, void *arg,
+               struct wk_ipc **ipc_out)
+{
+	struct wk_ipc *ipc = calloc(1, sizeof(*ipc));
+
+	if (ipc == NULL) {
+		(void)close(listen_fd);
+		return -ENOMEM;
+	}
+	ipc->base = base;
+	ipc->instance_id = instance_id;
+	ipc->log = log;
+	ipc->ops = ops;
+	ipc->arg = arg;
+	ipc->listen_fd = listen_fd;
+	(void)evutil_make_socket_nonblocking(listen_fd);
+	ipc->accept_ev = event_new(base, listen_fd, EV_READ | EV_PERSIST, on_accept, ipc);
+	if (ipc->accept_ev == NULL || event_add(ipc->accept_ev, NULL) < 0) {
+		wk_ipc_free(ipc);
+		return -ENOMEM;
+	}
+	*ipc_out = ipc;
+	return 0;
+}
+
+void wk_ipc_free(struct wk_ipc *ipc)
+{
+	if (ipc == NULL)
+		return;
+	ipc_chan_free(ipc->chan);
+	if (ipc->accept_ev != NULL)
+		event_free(ipc->accept_ev);
+	(void)close(ipc->listen_fd);
+	free(ipc);
+}

@@ -1,0 +1,48 @@
+/*
+ * worker/wk_ipc.h - the worker's end of the channel to the gateway
+ *
+ * The worker listens; gateways connect, the newest one wins. A peer must run under our own uid or
+ * as root. A frame that is malformed or out of turn closes that connection; the worker listens on.
+ */
+#ifndef WK_IPC_H
+#define WK_IPC_H
+
+#include <protobuf-c/protobuf-c.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/attr.h"
+#include "common/ipc.h"
+#include "common/log.h"
+#include "proto/ipc.pb-c.h"
+
+struct event_base;
+struct wk_ipc;
+
+struct wk_ipc_ops {
+	/* A gateway has said HELLO for our instance and was answered. */
+	void (*on_hello)(void *arg);
+	/* CONNECT and STOP, borrowed. */
+	void (*on_connect)(const Ipc__Connect *msg, void *arg);
+	void (*on_stop)(const Ipc__Stop *msg, void *arg);
+	/* HELLO named another instance: the worker is to leave. BYE has been sent. */
+	void (*on_wrong_instance)(void *arg);
+	/* Whether a gateway is connected has changed. */
+	void (*on_presence)(bool present, void *arg);
+	/* The step for HELLO_REPLY, or -1. */
+	int (*get_step)(void *arg);
+};
+
+/* listen_fd is taken, also on failure. instance_id and log are borrowed. 0 or -ENOMEM. */
+ATTR_NODISCARD int wk_ipc_new(struct event_base *base, int listen_fd, const char *instance_id,
+                              const struct log_ctx *log, const struct wk_ipc_ops *ops, void *arg,
+                              struct wk_ipc **ipc_out);
+/* NULL is fine. What was sent gets a last try to leave. */
+void wk_ipc_free(struct wk_ipc *ipc);
+
+/* To the gateway, if there is one and it has said HELLO; else dropped, so never an error. */
+void wk_ipc_send(struct wk_ipc *ipc, enum ipc_type type, const ProtobufCMessage *msg);
+/* BYE, the last message. detail may be NULL. */
+void wk_ipc_bye(struct wk_ipc *ipc, int rc, const char *detail);
+
+#endif

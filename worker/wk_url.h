@@ -1,0 +1,29 @@
+/* worker/wk_url.h - ws:// and wss:// URLs taken apart */
+#ifndef WK_URL_H
+#define WK_URL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/attr.h"
+
+#define WK_HOST_CAP 254
+#define WK_PATH_CAP 1024
+#define WK_HOSTPORT_CAP (WK_HOST_CAP + sizeof("[]:65535"))
+
+struct wk_url {
+	bool tls;
+	uint16_t port;
+	char host[WK_HOST_CAP];          /* name or address, without brackets */
+	char hostport[WK_HOSTPORT_CAP];  /* "host:port", "[::1]:port": for texts */
+	char authority[WK_HOSTPORT_CAP]; /* as in the Host header: without the scheme's own port */
+	char path[WK_PATH_CAP];          /* with query; "/" when the URL has none */
+};
+
+/*
+ * ws://HOST[:PORT][/PATH] or wss://...; HOST is a name, an IPv4 address or [IPv6]. No user part,
+ * no fragment, printable ASCII only. 0 or -EINVAL.
+ */
+ATTR_NODISCARD int wk_url_parse(const char *text, struct wk_url *url_out);
+
+#endif
