@@ -8,6 +8,7 @@ FUZZ_TARGET_CFLAGS = $(UNIT_CFLAGS) $(FUZZ_CFLAGS)
 
 include $(top_srcdir)/tests/fuzz/core.mk
 include $(top_srcdir)/tests/fuzz/walib.mk
+include $(top_srcdir)/tests/fuzz/gwhttp.mk
 include $(top_srcdir)/tests/fuzz/cli.mk
 EXTRA_DIST += tests/fuzz/replay.sh tests/fuzz/fuzz.h
 TESTS += tests/fuzz/replay.sh

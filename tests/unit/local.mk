@@ -7,6 +7,8 @@ UNIT_LIBS = $(CMOCKA_LIBS) $(JANSSON_LIBS)
 include $(top_srcdir)/tests/unit/core.mk
 include $(top_srcdir)/tests/unit/walib.mk
 include $(top_srcdir)/tests/unit/worker.mk
+include $(top_srcdir)/tests/unit/gwcore.mk
+include $(top_srcdir)/tests/unit/gwhttp.mk
 include $(top_srcdir)/tests/unit/sim.mk
 include $(top_srcdir)/tests/unit/cli.mk
 EXTRA_DIST += tests/vectors/binary-nodes.json tests/vectors/crypto.json tests/vectors/README.md

@@ -1,0 +1,60 @@
+/* gateway/gw.h - the gateway's one context, passed down everywhere; no other mutable globals */
+#ifndef GW_H
+#define GW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct event_base;
+struct gw_http;
+struct gw_limit;
+struct gw_registry;
+struct gw_store;
+struct gw_supervisor;
+
+/* Values of the settings table (gw_config.c); strings are owned by it. */
+struct gw_config {
+	char *listen;
+	char *data_dir;
+	char *run_dir;
+	char *public_url; /* NULL: made from listen */
+	int64_t limit_per_minute;
+	int64_t limit_create_per_minute;
+	char *cors_origins;    /* NULL: none */
+	char *trusted_proxies; /* NULL: none */
+	int64_t connect_timeout_s;
+	int64_t worker_memory_max_mb;
+	char *worker_path;
+	int worker_runner; /* enum gw_runner */
+	int64_t max_connections;
+	int64_t max_connections_per_address;
+	int64_t max_workers; /* 0: no limit */
+	char *wa_url;
+	char *wa_origin;
+	char *wa_root_key; /* hex; NULL: WhatsApp's */
+	uint8_t wa_root_key_bytes[32];
+	char *wa_ca_file; /* NULL: the system's */
+	char *wa_version;
+	char *wa_device_name;
+	int log_level;  /* syslog level */
+	int log_level_index;
+	int log_format; /* enum log_format */
+};
+
+struct gw {
+	struct event_base *base;
+	struct gw_config cfg;
+	struct gw_store *store;       /* registry.db behind its writer thread */
+	struct gw_registry *registry; /* accounts and instances in memory */
+	struct gw_supervisor *sup;    /* zygote and workers */
+	struct gw_limit *limit;
+	struct gw_http *http;       /* public listener and admin socket */
+	uint64_t start_ms;          /* monotonic */
+	bool stopping;              /* set once; new work is refused with 503 */
+	uint64_t stop_ms;           /* monotonic; when stopping was set */
+};
+
+/* Ask the loop to end in order: waiting callers get 503, workers are told to leave. Safe twice. */
+void gw_stop(struct gw *gw);
+
+#endif

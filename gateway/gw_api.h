@@ -1,0 +1,26 @@
+/* gateway/gw_api.h - the handlers of the routes; each owes its request one answer */
+#ifndef GW_API_H
+#define GW_API_H
+
+struct gw_req;
+
+/* gw_api_connect.c */
+void gw_api_connect(struct gw_req *req);
+
+/* gw_api_instance.c */
+void gw_api_instance_new(struct gw_req *req);
+void gw_api_instance_list(struct gw_req *req);
+void gw_api_instance_delete(struct gw_req *req);
+
+/* gw_api_ops.c */
+void gw_api_health(struct gw_req *req);
+void gw_api_root(struct gw_req *req);
+
+/* gw_api_admin.c */
+void gw_api_admin_accounts(struct gw_req *req);
+void gw_api_admin_account_create(struct gw_req *req);
+void gw_api_admin_account_rotate(struct gw_req *req);
+void gw_api_admin_account_delete(struct gw_req *req);
+void gw_api_admin_workers(struct gw_req *req);
+
+#endif

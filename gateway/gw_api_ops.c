@@ -1,0 +1,76 @@
+/* gateway/gw_api_ops.c - /health and the front page (contract section 5) */
+#include "gateway/gw_api.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "gateway/gw.h"
+#include "gateway/gw_limit.h"
+#include "gateway/gw_registry.h"
+#include "gateway/gw_req.h"
+#include "gateway/gw_supervisor.h"
+
+#define UPTIME_CAP 40
+
+/* "3d4h5m6s", from its first unit that is not zero. */
+static void uptime_text(uint64_t ms, char out[UPTIME_CAP])
+{
+	unsigned long long s = ms / 1000, m = s / 60, h = m / 60, d = h / 24;
+
+	if (d > 0)
+		snprintf(out, UPTIME_CAP, "%llud%lluh%llum%llus", d, h % 24, m % 60, s % 60);
+	else if (h > 0)
+		snprintf(out, UPTIME_CAP, "%lluh%llum%llus", h, m % 60, s % 60);
+	else if (m > 0)
+		snprintf(out, UPTIME_CAP, "%llum%llus", m, s % 60);
+	else
+		snprintf(out, UPTIME_CAP, "%llus", s);
+}
+
+void gw_api_health(struct gw_req *req)
+{
+	const struct gw *gw = gw_req_gw(req);
+	bool registry_ok = gw_registry_ok(gw->registry), workers_ok = gw_supervisor_ok(gw->sup);
+	const char *limiter = gw_limit_health(gw->limit);
+	bool down = !registry_ok || !workers_ok;
+	char uptime[UPTIME_CAP], now[RFC3339_CAP];
+
+	uptime_text(clock_ms() - gw->start_ms, uptime);
+	clock_rfc3339(clock_unix_ms(), now);
+	gw_req_reply(req, down ? 503 : 200,
+	             json_pack("{s:s, s:s, s:s, s:s, s:s, s:{s:s, s:s, s:s}}", "status",
+	                       down || strcmp(limiter, "ok") != 0 ? "degraded" : "ok", "service",
+	                       "warden", "version", WARDEN_VERSION, "uptime", uptime, "timestamp",
+	                       now, "checks", "registry",
+	                       registry_ok ? "ok" : "fail: the last change could not be stored",
+	                       "limiter", limiter, "workers",
+	                       workers_ok ? "ok" : "fail: workers can't be started"));
+}
+
+static const char page[] =
+    "<!doctype html>\n"
+    "<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Warden</title>\n"
+    "<meta name=\"viewport\" content=\"width=device-width\">\n"
+    "<style>body{font:16px/1.5 system-ui,sans-serif;max-width:44rem;margin:3rem auto;padding:0 "
+    "1rem}"
+    "pre{background:#f3f3f3;padding:1rem;overflow:auto}</style></head><body>\n"
+    "<h1>Warden</h1>\n"
+    "<p>This gateway links WhatsApp accounts to an HTTP API. Version " WARDEN_VERSION ".</p>\n"
+    "<p>Link an instance from a terminal: scan what this prints with the phone "
+    "(WhatsApp, Linked devices, Link a device).</p>\n"
+    "<pre>curl -X POST -H \"token: $TOKEN\" -d '{\"name\":\"demo\"}' $URL/api/instance/new\n"
+    "curl -H \"token: $TOKEN\" -H 'Accept: text/plain' $URL/api/instance/connect/demo</pre>\n"
+    "<p>Or, on this machine, with the QR refreshed in place until the phone has scanned it:</p>\n"
+    "<pre>wardenctl link demo</pre>\n"
+    "<p>A TokenAccount comes from <code>wardenctl account create NAME</code>. "
+    "State of the service: <a href=\"/health\">/health</a>.</p>\n"
+    "</body></html>\n";
+
+void gw_api_root(struct gw_req *req)
+{
+	gw_req_add_header(req, "Content-Security-Policy",
+	                  "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'");
+	gw_req_add_header(req, "X-Content-Type-Options", "nosniff");
+	gw_req_reply_data(req, 200, "text/html; charset=utf-8", page, sizeof(page) - 1);
+}

@@ -1,0 +1,237 @@
+/* gateway/gw_conn_write.c - answers: whole ones, streams, and how they leave */
+#include "gateway/gw_conn.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <event2/event.h>
+
+#include "common/clock.h"
+#include "gateway/gw_conn_priv.h"
+
+#define OUT_MAX (1024 * 1024) /* output that a client does not take */
+
+/* ---- writing --------------------------------------------------------------------------------- */
+
+/* 0: all sent; 1: the rest waits for the client; or -errno. */
+static int send_out(struct gw_conn *c)
+{
+	ssize_t n;
+
+	while (c->out_at < c->out.len) {
+		n = send(c->fd, c->out.p + c->out_at, c->out.len - c->out_at, MSG_NOSIGNAL);
+		if (n > 0)
+			c->out_at += (size_t)n;
+		else if (n < 0 && errno == EINTR)
+			continue;
+		else if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+			return 1;
+		else
+			return n < 0 ? -errno : -EPIPE;
+	}
+	c->out_at = 0;
+	if (c->out.cap > CONN_KEEP_CAP)
+		buf_free(&c->out);
+	else
+		buf_reset(&c->out);
+	return 0;
+}
+
+void gw_conn_flush(struct gw_conn *c)
+{
+	int rc = send_out(c);
+
+	if (rc < 0) {
+		gw_conn_close(c, "write failed");
+		return;
+	}
+	if (rc > 0) {
+		if (c->out.len - c->out_at > OUT_MAX) {
+			gw_conn_close(c, "client does not read");
+			return;
+		}
+		if (c->pending_ms == 0) {
+			c->pending_ms = clock_ms();
+			event_add(&c->ev_write, NULL);
+		}
+		gw_conn_set_deadline(c);
+		return;
+	}
+	if (c->pending_ms != 0) {
+		c->pending_ms = 0;
+		event_del(&c->ev_write);
+		gw_conn_set_deadline(c);
+	}
+	if (c->state == CONN_ANSWERED)
+		gw_conn_finish(c);
+}
+
+static const char *reason_phrase(int status)
+{
+	static const struct {
+		int status;
+		const char *phrase;
+	} phrases[] = {
+		{ 200, "OK" },
+		{ 201, "Created" },
+		{ 204, "No Content" },
+		{ 400, "Bad Request" },
+		{ 401, "Unauthorized" },
+		{ 403, "Forbidden" },
+		{ 404, "Not Found" },
+		{ 405, "Method Not Allowed" },
+		{ 406, "Not Acceptable" },
+		{ 408, "Request Timeout" },
+		{ 409, "Conflict" },
+		{ 413, "Content Too Large" },
+		{ 429, "Too Many Requests" },
+		{ 500, "Internal Server Error" },
+		{ 501, "Not Implemented" },
+		{ 503, "Service Unavailable" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(phrases); i++) {
+		if (phrases[i].status == status)
+			return phrases[i].phrase;
+	}
+	return "Unknown";
+}
+
+static const char *date_line(struct gw_conns *conns)
+{
+	static const char *const days[] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
+	static const char *const months[] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
+		                              "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
+	time_t now = (time_t)clock_unix_s();
+	struct tm tm;
+
+	if (now != conns->date_at && gmtime_r(&now, &tm) != NULL) {
+		snprintf(conns->date, sizeof(conns->date), "%s, %02u %s %04u %02u:%02u:%02u GMT",
+		         days[tm.tm_wday], (unsigned)tm.tm_mday % 100, months[tm.tm_mon],
+		         (unsigned)(tm.tm_year + 1900) % 10000, (unsigned)tm.tm_hour % 100,
+		         (unsigned)tm.tm_min % 100, (unsigned)tm.tm_sec % 100);
+		conns->date_at = now;
+	}
+	return conns->date;
+}
+
+/* Will the connection be closed behind the answer that is being started? */
+static bool must_close(const struct gw_conn *c)
+{
+	const struct gw_gate *head = gw_conn_head(c);
+
+	return c->close || head == NULL || !gw_gate_keeps_alive(head) || c->conns->draining ||
+	       c->requests_n >= c->conns->p.requests_max;
+}
+
+/* Everything up to the framing lines. */
+static int put_head(struct gw_conn *c, int status, const struct buf *headers)
+{
+	const struct gw_gate *head = gw_conn_head(c);
+	const char *connection = "";
+	int rc;
+
+	c->close = must_close(c);
+	if (c->close)
+		connection = "Connection: close\r\n";
+	else if (gw_gate_minor(head) == 0)
+		connection = "Connection: keep-alive\r\n";
+	c->no_body = status == 204 || status == 304 ||
+	             (head != NULL && strcmp(gw_gate_method(head), "HEAD") == 0);
+	rc = buf_appendf(&c->out, "HTTP/1.1 %d %s\r\nDate: %s\r\n%s", status, reason_phrase(status),
+	                 date_line(c->conns), connection);
+	if (rc == 0 && headers != NULL)
+		rc = buf_append(&c->out, headers->p, headers->len);
+	return rc;
+}
+
+static void end_answer(struct gw_conn *c)
+{
+	c->on_gone = NULL;
+	c->until_hangup = false;
+	c->state = CONN_ANSWERED;
+	gw_conn_flush(c);
+}
+
+void gw_conn_answer(struct gw_conn *c, const struct gw_answer *a)
+{
+	int rc;
+
+	assert(c->state == CONN_HANDLING);
+	c->close |= a->close;
+	rc = put_head(c, a->status, a->headers);
+	if (rc == 0 && a->status != 204)
+		rc = buf_appendf(&c->out, "Content-Length: %zu\r\n", a->body_len);
+	if (rc == 0)
+		rc = buf_append_str(&c->out, "\r\n");
+	if (rc == 0 && !c->no_body && a->body_len > 0)
+		rc = buf_append(&c->out, a->body, a->body_len);
+	c->on_gone = NULL; /* the caller is done with it, whatever happens now */
+	if (rc < 0)
+		gw_conn_close(c, "out of memory");
+	else
+		end_answer(c);
+}
+
+int gw_conn_stream_start(struct gw_conn *c, int status, const struct buf *headers)
+{
+	const struct gw_gate *head = gw_conn_head(c);
+	int rc;
+
+	assert(c->state == CONN_HANDLING && head != NULL);
+	c->chunked = gw_gate_minor(head) > 0;
+	c->close |= !c->chunked; /* the end of the connection is the end of the stream */
+	rc = put_head(c, status, headers);
+	if (rc == 0 && c->chunked)
+		rc = buf_append_str(&c->out, "Transfer-Encoding: chunked\r\n");
+	if (rc == 0)
+		rc = buf_append_str(&c->out, "\r\n");
+	if (rc < 0)
+		gw_conn_close(c, "out of memory");
+	return rc;
+}
+
+static int put_piece(struct gw_conn *c, const void *data, size_t data_len)
+{
+	int rc = 0;
+
+	if (data_len == 0 || c->no_body)
+		return 0;
+	if (c->chunked)
+		rc = buf_appendf(&c->out, "%zx\r\n", data_len);
+	if (rc == 0)
+		rc = buf_append(&c->out, data, data_len);
+	if (rc == 0 && c->chunked)
+		rc = buf_append_str(&c->out, "\r\n");
+	return rc;
+}
+
+int gw_conn_stream_piece(struct gw_conn *c, const void *data, size_t data_len)
+{
+	int rc;
+
+	assert(c->state == CONN_HANDLING);
+	rc = put_piece(c, data, data_len);
+	if (rc < 0)
+		gw_conn_close(c, "out of memory");
+	else
+		gw_conn_flush(c);
+	return c->state == CONN_HANDLING ? 0 : -EPIPE;
+}
+
+void gw_conn_stream_end(struct gw_conn *c)
+{
+	int rc = 0;
+
+	assert(c->state == CONN_HANDLING);
+	if (c->chunked && !c->no_body)
+		rc = buf_append_str(&c->out, "0\r\n\r\n");
+	c->on_gone = NULL;
+	if (rc < 0)
+		gw_conn_close(c, "out of memory");
+	else
+		end_answer(c);
+}

@@ -1,0 +1,311 @@
+/* gateway/gw_http.c - the listening sockets: the public API and the admin socket */
+#include "gateway/gw_http.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "gateway/gw.h"
+#include "gateway/gw_addr.h"
+#include "gateway/gw_config.h"
+#include "gateway/gw_conn.h"
+#include "gateway/gw_gate.h"
+#include "gateway/gw_listener.h"
+#include "gateway/gw_req.h"
+#include "gateway/gw_route.h"
+
+#define ADMIN_CONNECTIONS_MAX 64
+#define REQUESTS_MAX 1000     /* on one connection */
+#define PUBLIC_UNIX_MODE 0666 /* tokens decide, as they do over TCP */
+#define ADMIN_UNIX_MODE 0600
+#define ADDRESS_CAP (GW_LISTEN_PATH_CAP + sizeof("unix:"))
+#define URL_CAP 128
+
+/* One listener with its routes and connections. */
+struct door {
+	struct gw_req_env env;
+	struct gw_conns *conns;
+	struct gw_listener *listener;
+};
+
+struct gw_http {
+	struct gw *gw;
+	struct door public;
+	struct door admin;
+	struct gw_addr_list *trusted; /* proxies */
+	char **origins;               /* NULL-terminated; the texts are in origins_text */
+	char *origins_text;
+	char address[ADDRESS_CAP];
+};
+
+/* ---- requests -------------------------------------------------------------------------------- */
+
+static bool wants_body(struct gw_conn *c, void *arg)
+{
+	const struct door *door = arg;
+
+	return gw_route_wants_body(&door->env, gw_conn_head(c));
+}
+
+static void on_request(struct gw_conn *c, void *arg)
+{
+	const struct door *door = arg;
+	struct gw_req *req = gw_req_new(&door->env, c);
+
+	if (req != NULL)
+		gw_route_request(req);
+}
+
+static void on_refused(struct gw_conn *c, int status, void *arg)
+{
+	const struct door *door = arg;
+	enum gw_error error = GW_ERR_BAD_REQUEST;
+
+	if (status == 408)
+		error = GW_ERR_TIMEOUT;
+	else if (status == 413)
+		error = GW_ERR_BODY_TOO_LARGE;
+	gw_req_refuse(&door->env, c, error);
+}
+
+static void on_full(int fd, void *arg)
+{
+	(void)arg;
+	gw_req_turn_away(fd);
+}
+
+/* ---- connections ----------------------------------------------------------------------------- */
+
+static void on_public(int fd, const struct sockaddr *sa, void *arg)
+{
+	struct gw_http *http = arg;
+	struct gw_addr addr;
+
+	gw_addr_from_sockaddr(sa, &addr);
+	gw_conns_add(http->public.conns, fd, &addr);
+}
+
+/* The peer of the admin socket is root or runs as we do. */
+static bool is_admin(int fd)
+{
+	struct ucred cred;
+	socklen_t len = sizeof(cred);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
+		return false;
+	return cred.uid == 0 || cred.uid == geteuid();
+}
+
+static void on_admin(int fd, const struct sockaddr *sa, void *arg)
+{
+	struct gw_http *http = arg;
+	struct gw_addr addr;
+
+	if (!is_admin(fd)) {
+		LOG(NULL, LOG_WARNING, "admin_peer_refused",
+		    LF_STR("why", "neither root nor our user"));
+		close(fd);
+		return;
+	}
+	gw_addr_from_sockaddr(sa, &addr);
+	gw_conns_add(http->admin.conns, fd, &addr);
+}
+
+/* ---- starting -------------------------------------------------------------------------------- */
+
+static int door_init(struct gw_http *http, struct door *door, const struct gw_route *routes,
+                     size_t max, size_t max_per_address)
+{
+	const struct gw_conns_params params = {
+		.base = http->gw->base,
+		.max = max,
+		.max_per_address = max_per_address,
+		.uncounted = http->trusted,
+		.body_max = GW_GATE_BODY_MAX,
+		.requests_max = REQUESTS_MAX,
+		.arg = door,
+		.wants_body = wants_body,
+		.on_request = on_request,
+		.on_refused = on_refused,
+		.on_full = on_full,
+	};
+
+	door->env = (struct gw_req_env){
+		.gw = http->gw,
+		.routes = routes,
+		.trusted = http->trusted,
+		.origins = http->origins,
+	};
+	return gw_conns_new(&params, &door->conns);
+}
+
+/* "https://a.example, https://b.example" as a NULL-terminated array. */
+static int parse_origins(const char *text, char **text_out, char ***origins_out)
+{
+	size_t cap = 2, n = 0;
+	char **origins, *copy, *save = NULL;
+
+	for (const char *p = text; p != NULL && *p != '\0'; p++)
+		cap += *p == ',';
+	origins = calloc(cap, sizeof(*origins));
+	copy = strdup(text == NULL ? "" : text);
+	if (origins == NULL || copy == NULL) {
+		free(origins);
+		free(copy);
+		return -ENOMEM;
+	}
+	for (char *o = strtok_r(copy, ", \t", &save); o != NULL && n + 1 < cap;
+	     o = strtok_r(NULL, ", \t", &save))
+		origins[n++] = o;
+	*text_out = copy;
+	*origins_out = origins;
+	return 0;
+}
+
+static void describe(struct gw_http *http, const struct gw_listen *where, uint16_t port)
+{
+	if (where->is_unix)
+		snprintf(http->address, sizeof(http->address), "unix:%s", where->path);
+	else
+		snprintf(http->address, sizeof(http->address),
+		         strchr(where->host, ':') != NULL ? "[%s]:%u" : "%s:%u", where->host, port);
+	LOG(NULL, LOG_NOTICE, "http_listening", LF_STR("address", http->address));
+}
+
+static int open_public(struct gw_http *http)
+{
+	struct gw_config *cfg = &http->gw->cfg;
+	struct gw_listen where;
+	char url[URL_CAP];
+	uint16_t port;
+	int rc = gw_listen_parse(cfg->listen, &where);
+
+	if (rc == 0)
+		rc = gw_listener_new(http->gw->base, &where, PUBLIC_UNIX_MODE, on_public, http,
+		                     &http->public.listener);
+	if (rc < 0) {
+		LOG(NULL, LOG_ERR, "http_not_listening", LF_STR("address", cfg->listen),
+		    LF_ERR("err", rc));
+		return rc;
+	}
+	port = gw_listener_port(http->public.listener);
+	describe(http, &where, port);
+	if (cfg->public_url == NULL) {
+		gw_listen_url(&where, port, url, sizeof(url));
+		cfg->public_url = strdup(url);
+	}
+	return cfg->public_url == NULL ? -ENOMEM : 0;
+}
+
+static int open_admin(struct gw_http *http)
+{
+	struct gw_listen where = { .is_unix = true };
+	int n = snprintf(where.path, sizeof(where.path), "%s/admin.sock", http->gw->cfg.run_dir);
+	int rc = n < 0 || (size_t)n >= sizeof(where.path) ? -ENAMETOOLONG : 0;
+
+	if (rc == 0)
+		rc = gw_listener_new(http->gw->base, &where, ADMIN_UNIX_MODE, on_admin, http,
+		                     &http->admin.listener);
+	if (rc < 0)
+		LOG(NULL, LOG_ERR, "admin_not_listening", LF_STR("path", where.path),
+		    LF_ERR("err", rc));
+	else
+		LOG(NULL, LOG_NOTICE, "admin_listening", LF_STR("path", where.path));
+	return rc;
+}
+
+/* Half of the descriptors there may be are left for workers and files. */
+static size_t connections_max(const struct gw_config *cfg)
+{
+	size_t max = (size_t)cfg->max_connections;
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur == RLIM_INFINITY ||
+	    files.rlim_cur / 2 >= max)
+		return max;
+	max = (size_t)(files.rlim_cur / 2);
+	LOG(NULL, LOG_WARNING, "max_connections_lowered", LF_INT("max_connections", max),
+	    LF_INT("open_files_limit", files.rlim_cur));
+	return max;
+}
+
+static int prepare(struct gw_http *http)
+{
+	const struct gw_config *cfg = &http->gw->cfg;
+	int rc = gw_addr_list_parse(cfg->trusted_proxies, &http->trusted);
+
+	if (rc < 0) {
+		LOG(NULL, LOG_ERR, "trusted_proxies_unreadable", LF_ERR("err", rc));
+		return rc;
+	}
+	rc = parse_origins(cfg->cors_origins, &http->origins_text, &http->origins);
+	if (rc == 0)
+		rc = door_init(http, &http->public, gw_routes_public, connections_max(cfg),
+		               (size_t)cfg->max_connections_per_address);
+	if (rc == 0)
+		rc = door_init(http, &http->admin, gw_routes_admin, ADMIN_CONNECTIONS_MAX, 0);
+	return rc;
+}
+
+int gw_http_start(struct gw *gw, struct gw_http **http_out)
+{
+	struct gw_http *http = calloc(1, sizeof(*http));
+	int rc;
+
+	if (http == NULL)
+		return -ENOMEM;
+	http->gw = gw;
+	rc = prepare(http);
+	if (rc == 0)
+		rc = open_public(http);
+	if (rc == 0)
+		rc = open_admin(http);
+	if (rc < 0)
+		gw_http_free(http);
+	else
+		*http_out = http;
+	return rc;
+}
+
+void gw_http_stop_accepting(struct gw_http *http)
+{
+	gw_listener_free(http->public.listener);
+	http->public.listener = NULL;
+	gw_listener_free(http->admin.listener);
+	http->admin.listener = NULL;
+	gw_conns_drain(http->public.conns);
+	gw_conns_drain(http->admin.conns);
+}
+
+bool gw_http_is_busy(const struct gw_http *http)
+{
+	return gw_conns_are_busy(http->public.conns) || gw_conns_are_busy(http->admin.conns);
+}
+
+const char *gw_http_address(const struct gw_http *http)
+{
+	return http->address;
+}
+
+static void door_clear(struct door *door)
+{
+	gw_listener_free(door->listener);
+	gw_conns_free(door->conns);
+}
+
+void gw_http_free(struct gw_http *http)
+{
+	if (http == NULL)
+		return;
+	door_clear(&http->public);
+	door_clear(&http->admin);
+	gw_addr_list_free(http->trusted);
+	free(http->origins);
+	free(http->origins_text);
+	free(http);
+}

@@ -1,0 +1,140 @@
+/* gateway/gw_instance_json.c - an instance as the contract shows it in list; its settings */
+#include "gateway/gw_instance.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "gateway/gw_instance_priv.h"
+
+/* The settings of contract 3.1: a name, and either a truth value or a text. */
+static const struct {
+	const char *name;
+	const char *text; /* default; NULL: the setting is a truth value */
+	bool on;          /* default */
+} known_settings[] = {
+	{ "autoRejectCalls", NULL, false },     { "callRejectMessage", "", false },
+	{ "ignoreGroupMessages", NULL, false }, { "keepOnlineStatus", NULL, false },
+	{ "autoReadMessages", NULL, false },    { "disableHistorySync", NULL, true },
+	{ "ignoreStatus", NULL, false },
+};
+
+static const char *const display_names[GW_CONN_STATE_N] = {
+	[GW_DISCONNECTED] = "Disconnected",
+	[GW_CONNECTING] = "Connecting",
+	[GW_CONNECTED] = "Connected",
+	[GW_LOGGEDOUT] = "Logged out",
+	[GW_BANNED] = "Banned",
+};
+
+/* The value given for a known setting, when it has the right type. Borrowed. */
+static json_t *setting_given(const json_t *given, size_t i)
+{
+	json_t *v = json_object_get(given, known_settings[i].name);
+	bool fits = known_settings[i].text != NULL ? json_is_string(v) : json_is_boolean(v);
+
+	return fits ? v : NULL;
+}
+
+int gw_settings_normalise(const char *text, char **text_out)
+{
+	json_t *given = NULL;
+	json_t *kept = json_object();
+	char *out = NULL;
+	int rc = -ENOMEM;
+
+	if (kept == NULL)
+		goto out;
+	if (text != NULL) {
+		given = json_loads(text, 0, NULL);
+		rc = -EINVAL;
+		if (!json_is_object(given))
+			goto out;
+	}
+	rc = -ENOMEM;
+	for (size_t i = 0; i < ARRAY_LEN(known_settings); i++) {
+		json_t *v = setting_given(given, i);
+
+		if (v != NULL && json_object_set(kept, known_settings[i].name, v) < 0)
+			goto out;
+	}
+	out = json_dumps(kept, JSON_COMPACT);
+	if (out == NULL)
+		goto out;
+	*text_out = out;
+	rc = 0;
+out:
+	json_decref(given);
+	json_decref(kept);
+	return rc;
+}
+
+/* Each of these gives a new reference, or NULL without memory, which json_pack() passes on. */
+
+static json_t *settings_json(const struct gw_instance *inst)
+{
+	json_t *all = json_object();
+
+	for (size_t i = 0; all != NULL && i < ARRAY_LEN(known_settings); i++) {
+		json_t *v = json_incref(setting_given(inst->settings, i));
+
+		if (v == NULL)
+			v = known_settings[i].text != NULL ? json_string(known_settings[i].text)
+			                                   : json_boolean(known_settings[i].on);
+		if (json_object_set_new(all, known_settings[i].name, v) < 0) {
+			json_decref(all);
+			return NULL;
+		}
+	}
+	return all;
+}
+
+static json_t *time_json(int64_t unix_ms)
+{
+	char text[RFC3339_CAP];
+
+	clock_rfc3339(unix_ms, text);
+	return json_string(text);
+}
+
+static json_t *error_json(const struct gw_reason *r)
+{
+	char code[GW_REASON_CODE_CAP];
+
+	if (r->rc == 0)
+		return json_null();
+	gw_reason_code(r, code);
+	return json_pack("{s:s, s:s, s:o}", "code", code, "detail", r->detail, "at",
+	                 time_json(r->at_unix_ms));
+}
+
+static json_t *connection_json(const struct gw_instance *inst)
+{
+	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:i, s:n}", "state",
+	                 gw_conn_state_name(inst->conn), "numberJid", "", "presenceStatus",
+	                 "unavailable", "displayStatus", display_names[inst->conn], "since",
+	                 time_json(inst->since_unix_ms), "lastError", error_json(&inst->last_error),
+	                 "attempt", 0, "nextRetryAt");
+}
+
+static json_t *history_json(const struct gw_instance *inst)
+{
+	if (inst->attempt.history_days == 0)
+		return json_null();
+	return json_pack("{s:I, s:i, s:i}", "requestedDays", (json_int_t)inst->attempt.history_days,
+	                 "progress", 0, "messages", 0);
+}
+
+json_t *gw_instance_json(const struct gw_instance *inst)
+{
+	return json_pack(
+	    "{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:{s:s, s:s, s:b, s:s}, s:o,"
+	    " s:{s:b}, s:{s:b, s:[], s:b}, s:{s:b}, s:o}",
+	    "id", inst->id, "name", inst->name, "status", gw_conn_state_name(inst->conn),
+	    "numberJid", "", "createdAt", time_json(inst->created_unix_ms), "updatedAt",
+	    time_json(inst->updated_unix_ms), "connection", connection_json(inst), "profile",
+	    "name", "", "pictureUrl", "", "isBusiness", 0, "businessName", "", "history",
+	    history_json(inst), "webhook", "enabled", 0, "websocket", "enabled", 0, "events",
+	    "mediaBase64", 0, "proxy", "enabled", 0, "settings", settings_json(inst));
+}

@@ -1,0 +1,88 @@
+/*
+ * gateway/gw_registry.h - accounts and instances in memory, written through to gw_store
+ *
+ * All reads are from memory. A change is reported done only after its commit is durable: the
+ * callbacks come from the event loop, later, exactly once. Owner of every account and instance.
+ */
+#ifndef GW_REGISTRY_H
+#define GW_REGISTRY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/attr.h"
+
+#define GW_NAME_MAX 100 /* ^[A-Za-z0-9_-]{1,100}$, accounts and instances */
+#define GW_ID_LEN 16    /* instance id: a-z2-7 */
+#define GW_TOKEN_HASH_LEN 32
+#define GW_QUOTA_NONE (-1)
+
+struct gw;
+struct gw_instance;
+struct gw_registry;
+
+struct gw_account {
+	char name[GW_NAME_MAX + 1];
+	int64_t quota; /* GW_QUOTA_NONE: no limit */
+	uint8_t token_hash[GW_TOKEN_HASH_LEN];
+	int64_t created_unix_ms;
+	size_t instances_n; /* counts those being created too */
+};
+
+/* Load everything from gw->store (blocking, at start). 0, WA_ESTORE_CORRUPT, WA_ESTORAGE, -ENOMEM. */
+ATTR_NODISCARD int gw_registry_new(struct gw *gw, struct gw_registry **reg_out);
+void gw_registry_free(struct gw_registry *reg);
+
+bool gw_name_valid(const char *name);
+
+/* ---- look-ups; the pointers stay valid until the loop returns to its top ---- */
+
+struct gw_account *gw_registry_account_by_name(struct gw_registry *reg, const char *name);
+/* hash: SHA-256 of the token. Constant-time comparison of the candidate. */
+struct gw_account *gw_registry_account_by_token(struct gw_registry *reg, const uint8_t *hash);
+struct gw_instance *gw_registry_instance_by_token(struct gw_registry *reg, const uint8_t *hash);
+/* NULL too while the instance is still being created or already being deleted. */
+struct gw_instance *gw_registry_instance(struct gw_registry *reg, const struct gw_account *acc,
+    const char *name);
+/* Instances of an account in order of creation: call with prev NULL first. */
+struct gw_instance *gw_registry_next(struct gw_registry *reg, const struct gw_account *acc,
+    struct gw_instance *prev);
+struct gw_account *gw_registry_next_account(struct gw_registry *reg, struct gw_account *prev);
+/* Every instance of every account. */
+struct gw_instance *gw_registry_next_any(struct gw_registry *reg, struct gw_instance *prev);
+
+/* False while the last write failed: /health says so. */
+bool gw_registry_ok(const struct gw_registry *reg);
+
+/* ---- changes ---------------------------------------------------------------- */
+
+/* rc: 0 or why not (WA_ESTORAGE, -ENOMEM); on failure nothing has changed. inst: instance calls only. */
+typedef void gw_registry_done(int rc, struct gw_instance *inst, void *arg);
+
+/*
+ * 0: done will be called. Immediately: -EEXIST, -EINVAL (name), -ENOMEM; done is then never called.
+ */
+ATTR_NODISCARD int gw_registry_account_create(struct gw_registry *reg, const char *name,
+    int64_t quota, const uint8_t *token_hash, gw_registry_done *done, void *arg);
+ATTR_NODISCARD int gw_registry_account_rotate(struct gw_registry *reg, struct gw_account *acc,
+    const uint8_t *token_hash, gw_registry_done *done, void *arg);
+/* -ENOTEMPTY while it has instances. */
+ATTR_NODISCARD int gw_registry_account_delete(struct gw_registry *reg, struct gw_account *acc,
+    gw_registry_done *done, void *arg);
+
+/*
+ * Immediately also -EDQUOT (quota) and -EADDRINUSE (another account or instance has this token).
+ * settings_json: the settings of contract 3.1 as given, or NULL; borrowed.
+ */
+ATTR_NODISCARD int gw_registry_instance_create(struct gw_registry *reg, struct gw_account *acc,
+    const char *name, const uint8_t *token_hash, const char *settings_json,
+    gw_registry_done *done, void *arg);
+/*
+ * Ends the instance's attempt (callers get WA_EDELETED), stops its worker, waits until it is gone,
+ * removes its directory, then the row. inst must not be used afterwards. done's inst is NULL.
+ */
+ATTR_NODISCARD int gw_registry_instance_delete(struct gw_registry *reg, struct gw_instance *inst,
+    gw_registry_done *done, void *arg);
+
+#endif

@@ -1,0 +1,471 @@
+/* gateway/gw_req.c - one API request, from its head to its answer */
+#include "gateway/gw_req.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+
+#include "common/clock.h"
+#include "common/codec.h"
+#include "common/secret.h"
+#include "gateway/gw.h"
+#include "gateway/gw_conn.h"
+#include "gateway/gw_gate.h"
+#include "gateway/gw_query.h"
+#include "gateway/gw_route.h"
+
+#define METHOD_CAP 32
+#define PATH_CAP 256 /* for the log; longer ones are cut there */
+
+struct gw_req {
+	const struct gw_req_env *env;
+	struct gw_conn *conn; /* NULL once the caller is gone */
+	const struct gw_route *route;
+	struct gw_auth auth;
+	enum gw_media media;
+	struct gw_addr client;
+	uint64_t began_ms;
+	struct log_ctx log;
+	struct buf headers; /* of the answer */
+	bool headers_lost;  /* no memory for one of them */
+	void (*on_hangup)(void *arg);
+	void *on_hangup_arg;
+	char id[GW_REQ_ID_MAX + 1];
+	char name[GW_NAME_MAX + 1];
+	char method[METHOD_CAP];
+	char path[PATH_CAP];
+};
+
+/* ---- errors ---------------------------------------------------------------------------------- */
+
+static const struct {
+	int status;
+	const char *message;
+	const char *code;
+} errors[] = {
+#define X(id, st, msg, word) [id] = { st, msg, word },
+	GW_ERROR_LIST(X)
+#undef X
+};
+
+const char *gw_error_message(enum gw_error error)
+{
+	return errors[error].message;
+}
+
+const char *gw_error_code(enum gw_error error)
+{
+	return errors[error].code;
+}
+
+json_t *gw_error_json(const char *message, const char *code, const char *detail)
+{
+	json_t *error = json_pack("{s:s, s:s*, s:s*}", "message", message, "code", code, "detail",
+	                          detail != NULL && *detail != '\0' ? detail : NULL);
+
+	return error == NULL ? NULL : json_pack("{s:b, s:o}", "success", 0, "error", error);
+}
+
+/* ---- a new request --------------------------------------------------------------------------- */
+
+static bool id_ok(const char *id)
+{
+	size_t len =
+	    strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
+
+	return id[len] == '\0' && len >= 1 && len <= GW_REQ_ID_MAX;
+}
+
+/* The client's id if it can be kept, else a new one. head may be NULL. */
+static void choose_id(const struct gw_gate *head, char out[GW_REQ_ID_MAX + 1])
+{
+	const char *given = head == NULL ? NULL : gw_gate_find(head, "x-request-id");
+	uint8_t raw[8];
+
+	if (given != NULL && id_ok(given)) {
+		memcpy(out, given, strlen(given) + 1);
+		return;
+	}
+	if (secret_random(raw, sizeof(raw)) < 0) {
+		uint64_t now = clock_us(); /* still tells requests apart */
+
+		memcpy(raw, &now, sizeof(raw));
+	}
+	hex_encode(raw, sizeof(raw), out);
+}
+
+/* The last X-Forwarded-For decides where there are several: it is the nearest proxy's. */
+static const char *forwarded_for(const struct gw_gate *head)
+{
+	const char *value = NULL;
+
+	for (size_t i = 0; i < gw_gate_fields_n(head); i++) {
+		if (strcasecmp(gw_gate_field_name(head, i), "x-forwarded-for") == 0)
+			value = gw_gate_field_value(head, i);
+	}
+	return value;
+}
+
+static void on_conn_gone(void *arg);
+
+static bool origin_allowed(const struct gw_req_env *env, const char *origin)
+{
+	for (char *const *o = env->origins; o != NULL && *o != NULL; o++) {
+		if (strcmp(*o, "*") == 0 || strcmp(*o, origin) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* What every answer carries. */
+static void add_common_headers(struct gw_req *req, const struct gw_gate *head)
+{
+	const char *origin = head == NULL ? NULL : gw_gate_find(head, "origin");
+
+	gw_req_add_header(req, "X-Request-Id", "%s", req->id);
+	gw_req_add_header(req, "Cache-Control", "no-store");
+	if (req->env->origins == NULL || *req->env->origins == NULL)
+		return;
+	gw_req_add_header(req, "Vary", "Origin");
+	if (origin == NULL || !origin_allowed(req->env, origin))
+		return;
+	gw_req_add_header(req, "Access-Control-Allow-Origin", "%s", origin);
+	gw_req_add_header(req, "Access-Control-Expose-Headers",
+	                  "X-Request-Id, X-RateLimit-Limit, X-RateLimit-Remaining, "
+	                  "X-RateLimit-Reset, Retry-After");
+}
+
+static void copy_head(struct gw_req *req, const struct gw_gate *head)
+{
+	const char *target = gw_gate_target(head);
+
+	snprintf(req->method, sizeof(req->method), "%s", gw_gate_method(head));
+	snprintf(req->path, sizeof(req->path), "%.*s", (int)strcspn(target, "?"), target);
+	req->client = gw_addr_client(&req->client, forwarded_for(head), req->env->trusted);
+}
+
+static const char at_capacity_body[] = "{\"success\":false,\"error\":{\"message\":\"Service is at "
+                                       "capacity\",\"code\":\"at_capacity\"}}";
+
+static void answer_no_memory(struct gw_conn *c)
+{
+	const struct gw_answer a = {
+		.status = 503,
+		.body = at_capacity_body,
+		.body_len = sizeof(at_capacity_body) - 1,
+		.close = true,
+	};
+
+	gw_conn_answer(c, &a);
+}
+
+struct gw_req *gw_req_new(const struct gw_req_env *env, struct gw_conn *c)
+{
+	const struct gw_gate *head = gw_conn_head(c);
+	struct gw_req *req = calloc(1, sizeof(*req));
+
+	if (req == NULL) {
+		answer_no_memory(c);
+		return NULL;
+	}
+	req->env = env;
+	req->conn = c;
+	req->began_ms = clock_ms();
+	req->client = *gw_conn_peer(c);
+	choose_id(head, req->id);
+	req->log.request_id = req->id;
+	if (head != NULL)
+		copy_head(req, head);
+	add_common_headers(req, head);
+	gw_conn_set_owner(c, on_conn_gone, req, false);
+	return req;
+}
+
+void gw_req_refuse(const struct gw_req_env *env, struct gw_conn *c, enum gw_error error)
+{
+	struct gw_req *req = gw_req_new(env, c);
+
+	if (req != NULL)
+		gw_req_fail(req, error, NULL);
+}
+
+void gw_req_turn_away(int fd)
+{
+	char id[GW_REQ_ID_MAX + 1], answer[512];
+	int len;
+
+	choose_id(NULL, id);
+	len = snprintf(answer, sizeof(answer),
+	               "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n"
+	               "Content-Length: %zu\r\nCache-Control: no-store\r\nX-Request-Id: %s\r\n"
+	               "Connection: close\r\n\r\n%s",
+	               sizeof(at_capacity_body) - 1, id, at_capacity_body);
+	(void)!send(fd, answer, (size_t)len, MSG_NOSIGNAL);
+}
+
+static void req_free(struct gw_req *req)
+{
+	buf_free(&req->headers);
+	free(req);
+}
+
+static void log_access(const struct gw_req *req, int status, size_t body_len)
+{
+	char client[GW_ADDR_CAP];
+
+	if (!log_wants(LOG_INFO))
+		return;
+	gw_addr_format(&req->client, client);
+	LOG(&req->log, LOG_INFO, "http_request", LF_STR("method", req->method),
+	    LF_INT("status", status), LF_INT("ms", clock_ms() - req->began_ms),
+	    LF_INT("bytes", body_len), LF_STR("client", client), LF_STR("path", req->path));
+}
+
+/* The connection ended before the answer was complete. */
+static void on_conn_gone(void *arg)
+{
+	struct gw_req *req = arg;
+
+	req->conn = NULL;
+	if (req->on_hangup == NULL)
+		return; /* the handler answers later, into the void */
+	log_access(req, 499, 0);
+	req->on_hangup(req->on_hangup_arg);
+	req_free(req);
+}
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
+struct gw *gw_req_gw(const struct gw_req *req)
+{
+	return req->env->gw;
+}
+
+const struct gw_req_env *gw_req_env(const struct gw_req *req)
+{
+	return req->env;
+}
+
+const char *gw_req_id(const struct gw_req *req)
+{
+	return req->id;
+}
+
+const struct log_ctx *gw_req_log(const struct gw_req *req)
+{
+	return &req->log;
+}
+
+const char *gw_req_method(const struct gw_req *req)
+{
+	return req->method;
+}
+
+const char *gw_req_path(const struct gw_req *req)
+{
+	return req->path;
+}
+
+const struct gw_addr *gw_req_client(const struct gw_req *req)
+{
+	return &req->client;
+}
+
+uint64_t gw_req_began_ms(const struct gw_req *req)
+{
+	return req->began_ms;
+}
+
+const struct gw_gate *gw_req_head(const struct gw_req *req)
+{
+	return req->conn == NULL ? NULL : gw_conn_head(req->conn);
+}
+
+const char *gw_req_header(const struct gw_req *req, const char *name)
+{
+	const struct gw_gate *head = gw_req_head(req);
+
+	return head == NULL ? NULL : gw_gate_find(head, name);
+}
+
+int gw_req_param(const struct gw_req *req, const char *key, char *out, size_t out_cap)
+{
+	const struct gw_gate *head = gw_req_head(req);
+
+	return head == NULL ? 0 : gw_query_param(gw_gate_target(head), key, out, out_cap);
+}
+
+/* Brackets outside strings never nest deeper than the limit: jansson's own is 2048. */
+static bool depth_ok(const uint8_t *p, size_t n)
+{
+	unsigned depth = 0;
+	bool in_string = false;
+
+	for (size_t i = 0; i < n; i++) {
+		if (in_string) {
+			if (p[i] == '\\')
+				i++;
+			else if (p[i] == '"')
+				in_string = false;
+		} else if (p[i] == '"') {
+			in_string = true;
+		} else if (p[i] == '{' || p[i] == '[') {
+			if (++depth > GW_JSON_DEPTH_MAX)
+				return false;
+		} else if ((p[i] == '}' || p[i] == ']') && depth > 0) {
+			depth--;
+		}
+	}
+	return true;
+}
+
+int gw_req_json(const struct gw_req *req, json_t **json_out)
+{
+	static const struct buf none;
+	const struct buf *body = req->conn == NULL ? &none : gw_conn_body(req->conn);
+	json_error_t error;
+	json_t *json;
+
+	if (body->len == 0)
+		json = json_object();
+	else if (depth_ok(body->p, body->len))
+		json = json_loadb((const char *)body->p, body->len, JSON_REJECT_DUPLICATES, &error);
+	else
+		return -EINVAL;
+	if (json == NULL)
+		return body->len == 0 || json_error_code(&error) == json_error_out_of_memory
+		           ? -ENOMEM
+		           : -EINVAL;
+	if (!json_is_object(json)) {
+		json_decref(json);
+		return -EINVAL;
+	}
+	*json_out = json;
+	return 0;
+}
+
+const char *gw_req_name(const struct gw_req *req)
+{
+	return req->name;
+}
+
+const struct gw_auth *gw_req_auth(const struct gw_req *req)
+{
+	return &req->auth;
+}
+
+enum gw_media gw_req_media(const struct gw_req *req)
+{
+	return req->media;
+}
+
+const struct gw_route *gw_req_route(const struct gw_req *req)
+{
+	return req->route;
+}
+
+void gw_req_set_route(struct gw_req *req, const struct gw_route *route, const char *name)
+{
+	req->route = route;
+	snprintf(req->name, sizeof(req->name), "%s", name);
+}
+
+void gw_req_set_media(struct gw_req *req, enum gw_media media)
+{
+	req->media = media;
+}
+
+void gw_req_set_auth(struct gw_req *req, const struct gw_auth *auth)
+{
+	req->auth = *auth;
+	if (auth->kind != GW_TOKEN_NONE)
+		gw_conn_mark_known(req->conn);
+}
+
+/* ---- answering ------------------------------------------------------------------------------- */
+
+void gw_req_add_header(struct gw_req *req, const char *name, const char *fmt, ...)
+{
+	char value[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(value, sizeof(value), fmt, ap);
+	va_end(ap);
+	if (buf_appendf(&req->headers, "%s: %s\r\n", name, value) < 0)
+		req->headers_lost = true;
+}
+
+void gw_req_reply_data(struct gw_req *req, int status, const char *content_type, const void *data,
+                       size_t data_len)
+{
+	struct gw_answer a = { .status = status, .body = data, .body_len = data_len };
+
+	if (req->conn != NULL) {
+		if (data_len > 0)
+			gw_req_add_header(req, "Content-Type", "%s", content_type);
+		log_access(req, status, data_len);
+		a.headers = &req->headers;
+		if (req->headers_lost)
+			answer_no_memory(req->conn);
+		else
+			gw_conn_answer(req->conn, &a);
+	}
+	req_free(req);
+}
+
+void gw_req_reply(struct gw_req *req, int status, json_t *json)
+{
+	char *text = json == NULL ? NULL : json_dumps(json, JSON_COMPACT);
+
+	if (text == NULL)
+		gw_req_reply_data(req, 503, gw_media_type(GW_MEDIA_JSON), at_capacity_body,
+		                  sizeof(at_capacity_body) - 1);
+	else
+		gw_req_reply_data(req, status, gw_media_type(GW_MEDIA_JSON), text, strlen(text));
+	if (text != NULL)
+		secret_wipe(text, strlen(text)); /* may hold a token */
+	free(text);
+	json_decref(json);
+}
+
+void gw_req_fail_with(struct gw_req *req, int status, const char *message, const char *code,
+                      const char *detail)
+{
+	gw_req_reply(req, status, gw_error_json(message, code, detail));
+}
+
+void gw_req_fail(struct gw_req *req, enum gw_error error, const char *detail)
+{
+	gw_req_fail_with(req, errors[error].status, errors[error].message, errors[error].code,
+	                 detail);
+}
+
+void gw_req_wait(struct gw_req *req, bool stream, void (*on_hangup)(void *arg), void *arg)
+{
+	req->on_hangup = on_hangup;
+	req->on_hangup_arg = arg;
+	gw_conn_set_owner(req->conn, on_conn_gone, req, stream);
+}
+
+int gw_req_stream_start(struct gw_req *req, const char *content_type)
+{
+	gw_req_add_header(req, "Content-Type", "%s", content_type);
+	return gw_conn_stream_start(req->conn, 200, &req->headers);
+}
+
+int gw_req_stream_piece(struct gw_req *req, const void *data, size_t data_len)
+{
+	return gw_conn_stream_piece(req->conn, data, data_len);
+}
+
+void gw_req_stream_end(struct gw_req *req)
+{
+	log_access(req, 200, 0);
+	gw_conn_stream_end(req->conn);
+	req_free(req);
+}

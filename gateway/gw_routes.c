@@ -1,0 +1,100 @@
+/* gateway/gw_routes.c - the tables of all routes */
+#include "gateway/gw_route.h"
+
+#include <stddef.h>
+
+#include "gateway/gw_api.h"
+
+#define I "/api/instance/"
+#define E "/api/events/"
+#define M "/api/message/"
+#define C "/api/chat/"
+#define G "/api/group/"
+
+/* A route of the contract that is not built yet: checked like any other, then 501. */
+#define LATER(method, pattern, flags) \
+	{ \
+		pattern, method, NULL, GW_ROUTE_EITHER, GW_LIMIT_MINUTE, flags \
+	}
+
+const struct gw_route gw_routes_public[] = {
+	/* contract section 2 */
+	{ I "connect/:instance", "GET", gw_api_connect, GW_ROUTE_EITHER, GW_LIMIT_MINUTE,
+	  GW_ROUTE_MEDIA | GW_ROUTE_QUERY_TOKEN },
+	LATER("POST", I "reconnect/:instance", 0),
+	LATER("GET", I "passkey/:instance", 0),
+	LATER("POST", I "passkey/:instance", 0),
+	LATER("POST", I "passkey/:instance/confirm", 0),
+	/* section 3 */
+	{ I "new", "POST", gw_api_instance_new, GW_ROUTE_ACCOUNT, GW_LIMIT_CREATE, GW_ROUTE_BODY },
+	{ I "list", "GET", gw_api_instance_list, GW_ROUTE_EITHER, GW_LIMIT_MINUTE, 0 },
+	LATER("DELETE", I "logout/:instance", 0),
+	{ I "delete/:instance", "DELETE", gw_api_instance_delete, GW_ROUTE_ACCOUNT, GW_LIMIT_MINUTE,
+	  0 },
+	{ I "token/:instance", "POST", NULL, GW_ROUTE_ACCOUNT, GW_LIMIT_MINUTE, 0 },
+	LATER("GET", I "getSettings/:instance", 0),
+	LATER("POST", I "settings/:instance", 0),
+	LATER("POST", I "proxy/:instance", 0),
+	LATER("GET", I "getProxy/:instance", 0),
+	/* section 4 */
+	LATER("POST", E "webhook/:instance", 0),
+	LATER("GET", E "getWebhook/:instance", 0),
+	LATER("GET", E "dead/:instance", 0),
+	LATER("POST", E "replay/:instance", 0),
+	LATER("POST", E "websocket/:instance", 0),
+	LATER("GET", E "getWebsocket/:instance", 0),
+	LATER("GET", E "stream/:instance", GW_ROUTE_QUERY_TOKEN),
+	LATER("GET", C "base64/:instance", 0),
+	LATER("GET", "/ws/:instance", GW_ROUTE_QUERY_TOKEN),
+	/* section 5 */
+	{ "/health", "GET", gw_api_health, GW_ROUTE_OPEN, GW_LIMIT_NONE, GW_ROUTE_ALWAYS },
+	{ "/health", "HEAD", gw_api_health, GW_ROUTE_OPEN, GW_LIMIT_NONE, GW_ROUTE_ALWAYS },
+	{ "/metrics", "GET", NULL, GW_ROUTE_OPEN, GW_LIMIT_NONE, 0 },
+	{ "/", "GET", gw_api_root, GW_ROUTE_OPEN, GW_LIMIT_NONE, 0 },
+	{ "/", "HEAD", gw_api_root, GW_ROUTE_OPEN, GW_LIMIT_NONE, 0 },
+	{ "/openapi.json", "GET", NULL, GW_ROUTE_OPEN, GW_LIMIT_MINUTE, 0 },
+	LATER("POST", I "link/:instance", 0),
+	/* section 6 */
+	LATER("POST", M "text/:instance", 0),
+	LATER("POST", M "media/:instance", 0),
+	LATER("POST", M "sticker/:instance", 0),
+	LATER("POST", M "contact/:instance", 0),
+	LATER("POST", M "location/:instance", 0),
+	LATER("POST", M "reaction/:instance", 0),
+	LATER("POST", M "poll/:instance", 0),
+	LATER("POST", M "status/:instance", 0),
+	LATER("POST", C "history/:instance", 0),
+	LATER("POST", C "markRead/:instance", 0),
+	LATER("POST", C "archive/:instance", 0),
+	LATER("POST", C "pin/:instance", 0),
+	LATER("POST", C "mute/:instance", 0),
+	LATER("POST", C "block/:instance", 0),
+	LATER("POST", C "presence/:instance", 0),
+	LATER("POST", C "edit/:instance", 0),
+	LATER("POST", C "delete/:instance", 0),
+	LATER("POST", C "forward/:instance", 0),
+	LATER("GET", C "contacts/:instance", 0),
+	LATER("POST", G "create/:instance", 0),
+	LATER("GET", G "list/:instance", 0),
+	LATER("GET", G "info/:instance", 0),
+	LATER("POST", G "update/:instance", 0),
+	LATER("POST", G "participants/:instance", 0),
+	LATER("POST", G "join/:instance", 0),
+	LATER("POST", G "resetLink/:instance", 0),
+	LATER("POST", G "leave/:instance", 0),
+	{ .pattern = NULL },
+};
+
+/* On the admin socket: whoever may open it has been checked when it connected. */
+const struct gw_route gw_routes_admin[] = {
+	{ "/admin/accounts", "GET", gw_api_admin_accounts, GW_ROUTE_OPEN, GW_LIMIT_NONE, 0 },
+	{ "/admin/accounts", "POST", gw_api_admin_account_create, GW_ROUTE_OPEN, GW_LIMIT_NONE,
+	  GW_ROUTE_BODY },
+	{ "/admin/accounts/:name", "DELETE", gw_api_admin_account_delete, GW_ROUTE_OPEN,
+	  GW_LIMIT_NONE, 0 },
+	{ "/admin/accounts/:name/rotate", "POST", gw_api_admin_account_rotate, GW_ROUTE_OPEN,
+	  GW_LIMIT_NONE, 0 },
+	{ "/admin/workers", "GET", gw_api_admin_workers, GW_ROUTE_OPEN, GW_LIMIT_NONE, 0 },
+	{ "/health", "GET", gw_api_health, GW_ROUTE_OPEN, GW_LIMIT_NONE, GW_ROUTE_ALWAYS },
+	{ .pattern = NULL },
+};

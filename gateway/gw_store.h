@@ -1,0 +1,81 @@
+/*
+ * gateway/gw_store.h - the registry on disk: data_dir/registry.db and data_dir/instances/ID
+ *
+ * One writer thread owns the database, so that a slow disk never stalls the loop. Changes are jobs:
+ * they commit in the order they were given, those that wait share one transaction, and each one's
+ * callback comes from the event loop after its commit is durable. Owned by struct gw.
+ */
+#ifndef GW_STORE_H
+#define GW_STORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/attr.h"
+#include "gateway/gw_registry.h"
+
+struct event_base;
+struct gw_store;
+
+struct gw_account_row {
+	char name[GW_NAME_MAX + 1];
+	int64_t quota;
+	uint8_t token_hash[GW_TOKEN_HASH_LEN];
+	int64_t created_unix_ms;
+};
+
+struct gw_instance_row {
+	char id[GW_ID_LEN + 1];
+	char account[GW_NAME_MAX + 1];
+	char name[GW_NAME_MAX + 1];
+	uint8_t token_hash[GW_TOKEN_HASH_LEN];
+	int64_t created_unix_ms;
+	int64_t updated_unix_ms;
+	const char *settings; /* JSON object or NULL; borrowed */
+};
+
+/* Rows in order of creation. A negative return ends the load with that code. */
+struct gw_store_loader {
+	int (*on_account)(const struct gw_account_row *row, void *arg);
+	int (*on_instance)(const struct gw_instance_row *row, void *arg);
+};
+
+/* rc: 0 when durable, else WA_ESTORAGE, WA_ESTORE_CORRUPT or -ENOMEM and nothing has changed. */
+typedef void gw_store_done(int rc, void *arg);
+
+/*
+ * Make data_dir (0700) if it is missing and open the registry. Blocking; before the loop.
+ * 0; WA_EALREADY_RUNNING when another wardend holds data_dir; WA_ESTATE when it was written by a
+ * newer version; WA_ESTORE_CORRUPT, WA_ESTORAGE, -ENOMEM, -errno.
+ */
+ATTR_NODISCARD int gw_store_open(struct event_base *base, const char *data_dir,
+                                 struct gw_store **store_out);
+/*
+ * Read everything (making instance directories that are missing), then start the writer thread.
+ * Once, before the first change.
+ */
+ATTR_NODISCARD int gw_store_load(struct gw_store *st, const struct gw_store_loader *loader,
+                                 void *arg);
+/* Wait for every change given so far and call its callback: for the end of the program. */
+void gw_store_drain(struct gw_store *st);
+/* NULL is fine. Changes still waiting are made; their callbacks are not called. */
+void gw_store_free(struct gw_store *st);
+
+/* False while the last write failed. */
+bool gw_store_ok(const struct gw_store *st);
+
+/* ---- changes: 0, and done will be called; or -ENOMEM, and it will not ------- */
+
+/* Insert, or replace the row of this name. */
+ATTR_NODISCARD int gw_store_account_put(struct gw_store *st, const struct gw_account_row *row,
+                                        gw_store_done *done, void *arg);
+ATTR_NODISCARD int gw_store_account_del(struct gw_store *st, const char *name, gw_store_done *done,
+                                        void *arg);
+/* Makes the instance's directory, then the row. */
+ATTR_NODISCARD int gw_store_instance_add(struct gw_store *st, const struct gw_instance_row *row,
+                                         gw_store_done *done, void *arg);
+/* Removes the directory with all in it, then the row. */
+ATTR_NODISCARD int gw_store_instance_del(struct gw_store *st, const char *id, gw_store_done *done,
+                                         void *arg);
+
+#endif

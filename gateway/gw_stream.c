@@ -1,0 +1,148 @@
+/* gateway/gw_stream.c - a link attempt as server-sent events */
+#include "gateway/gw_stream.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <event2/event.h>
+#include <jansson.h>
+
+#include "common/buf.h"
+#include "gateway/gw.h"
+#include "gateway/gw_instance.h"
+#include "gateway/gw_outcome.h"
+#include "gateway/gw_req.h"
+
+/* One caller that follows an attempt. Owned by its request: gone with the answer or the caller. */
+struct stream {
+	struct gw_req *req;
+	struct gw_watch *watch; /* NULL once it is over */
+	struct event *ev_comment;
+};
+
+static void stream_free(struct stream *s)
+{
+	if (s->watch != NULL)
+		gw_watch_cancel(s->watch);
+	if (s->ev_comment != NULL)
+		event_free(s->ev_comment);
+	free(s);
+}
+
+static void on_hangup(void *arg)
+{
+	stream_free(arg);
+}
+
+/* takes data. Negative: the caller is gone, and with it the stream. */
+static int send_event(struct gw_req *req, const char *event, json_t *data)
+{
+	char *text = data == NULL ? NULL : json_dumps(data, JSON_COMPACT);
+	struct buf piece = { 0 };
+	int rc = 0;
+
+	/* Without memory the event is left out; the attempt goes on. */
+	if (text != NULL && buf_appendf(&piece, "event: %s\ndata: %s\n\n", event, text) == 0)
+		rc = gw_req_stream_piece(req, piece.p, piece.len);
+	buf_free(&piece);
+	free(text);
+	json_decref(data);
+	return rc;
+}
+
+static void on_comment(evutil_socket_t fd, short what, void *arg)
+{
+	static const char comment[] = ": waiting\n\n";
+	struct stream *s = arg;
+
+	(void)fd;
+	(void)what;
+	(void)!gw_req_stream_piece(s->req, comment, sizeof(comment) - 1);
+}
+
+/* The last event. The watch is over. */
+static void finish(struct stream *s, const char *event, const struct gw_reason *reason)
+{
+	struct gw_req *req = s->req;
+
+	s->watch = NULL;
+	if (send_event(req, event, gw_outcome_failed(reason)) < 0)
+		return;
+	gw_req_stream_end(req);
+	stream_free(s);
+}
+
+static void on_watch(struct gw_instance *inst, enum gw_watch_event ev,
+                     const struct gw_reason *reason, void *arg)
+{
+	struct stream *s = arg;
+	struct gw_code *code;
+
+	switch (ev) {
+	case GW_WATCH_QR:
+		code = gw_instance_code(inst);
+		if (code != NULL)
+			(void)!send_event(s->req, "qr", gw_outcome_qr(code));
+		break;
+	case GW_WATCH_TIMEOUT:
+		finish(s, "timeout", reason);
+		break;
+	case GW_WATCH_FAILED:
+		finish(s, "failed", reason);
+		break;
+	}
+}
+
+static int stream_new(struct gw_req *req, struct stream **s_out)
+{
+	static const struct timeval every = { .tv_sec = GW_STREAM_COMMENT_S };
+	struct stream *s = calloc(1, sizeof(*s));
+
+	if (s == NULL)
+		return -ENOMEM;
+	s->req = req;
+	s->ev_comment = event_new(gw_req_gw(req)->base, -1, EV_PERSIST, on_comment, s);
+	if (s->ev_comment == NULL || event_add(s->ev_comment, &every) < 0) {
+		stream_free(s);
+		return -ENOMEM;
+	}
+	*s_out = s;
+	return 0;
+}
+
+void gw_stream_attempt(struct gw_req *req, struct gw_instance *inst,
+                       const struct gw_connect_params *params)
+{
+	struct gw_reason reason = { .rc = 0 };
+	struct stream *s;
+
+	if (stream_new(req, &s) < 0) {
+		gw_req_fail(req, GW_ERR_AT_CAPACITY, NULL);
+		return;
+	}
+	reason.rc = gw_instance_connect(inst, params, on_watch, s, &s->watch);
+	gw_req_wait(req, true, on_hangup, s);
+	if (gw_req_stream_start(req, gw_media_type(GW_MEDIA_EVENTS)) < 0)
+		return;
+	if (reason.rc < 0) {
+		finish(s, "failed", &reason);
+		return;
+	}
+	(void)!send_event(req, "connecting",
+	                  json_pack("{s:b, s:s, s:s}", "success", 1, "message", "Connecting",
+	                            "status", "connecting"));
+}
+
+static void on_connected_hangup(void *arg)
+{
+	(void)arg;
+}
+
+void gw_stream_connected(struct gw_req *req, struct gw_instance *inst)
+{
+	gw_req_wait(req, true, on_connected_hangup, NULL);
+	if (gw_req_stream_start(req, gw_media_type(GW_MEDIA_EVENTS)) == 0 &&
+	    send_event(req, "connected", gw_outcome_connected(inst)) == 0)
+		gw_req_stream_end(req);
+}

@@ -1,0 +1,72 @@
+/*
+ * gateway/gw_supervisor.h - all workers of this gateway: starts in a bounded number, counts, the
+ * end
+ *
+ * Owned by struct gw. Holds run_dir for this gateway alone (a lock on the directory).
+ */
+#ifndef GW_SUPERVISOR_H
+#define GW_SUPERVISOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/attr.h"
+
+struct gw;
+struct gw_instance;
+struct gw_supervisor;
+struct gw_worker;
+
+#define GW_STARTS_MAX 8 /* workers being started at once */
+
+/* What CONNECT carries besides the settings. */
+struct gw_attempt {
+	uint32_t history_days;  /* 0: not asked for */
+	const char *request_id; /* borrowed for the call */
+};
+
+/* Every wait of a worker's life, in ms. Tests choose shorter ones. */
+struct gw_worker_times {
+	uint32_t ready;     /* from the request to HELLO_REPLY */
+	uint32_t ping;      /* silence after which a PING is sent, and between PINGs */
+	unsigned ping_lost; /* PINGs without any answer that make it dead */
+	uint32_t leave;     /* from STOP or FAILED to SIGKILL */
+	uint32_t die;       /* from SIGKILL or the end of its process until it is given up */
+	uint32_t shutdown;  /* the same as leave, when the gateway ends */
+};
+extern const struct gw_worker_times gw_worker_times_default;
+
+/*
+ * Make run_dir (0700) if it is missing, lock it, remove stale control sockets, start the zygote.
+ * Failures are logged. 0; WA_EALREADY_RUNNING when another wardend uses run_dir; -errno.
+ * times: borrowed for good; NULL for the default.
+ */
+ATTR_NODISCARD int gw_supervisor_new(struct gw *gw, const struct gw_worker_times *times,
+                                     struct gw_supervisor **sup_out);
+/* Kills what still runs. NULL is fine. */
+void gw_supervisor_free(struct gw_supervisor *sup);
+
+/*
+ * Start a worker for inst and let it begin the attempt. The instance hears of it through
+ * gw_instance_event(), never from inside this call. *worker_out is borrowed until GONE.
+ * 0; WA_EAT_CAPACITY (max_workers, no descriptors, processes or memory left);
+ * WA_ESHUTTING_DOWN; WA_EWORKER_START.
+ */
+ATTR_NODISCARD int gw_supervisor_start(struct gw_supervisor *sup, struct gw_instance *inst,
+                                       const struct gw_attempt *attempt,
+                                       struct gw_worker **worker_out);
+
+/* False when workers can't be started: /health says so. */
+bool gw_supervisor_ok(const struct gw_supervisor *sup);
+size_t gw_supervisor_count(const struct gw_supervisor *sup);
+/* Every worker; prev NULL first. Valid until the loop returns to its top. */
+struct gw_worker *gw_supervisor_next(struct gw_supervisor *sup, struct gw_worker *prev);
+
+/*
+ * No more starts; all workers are told to leave and killed when they don't within the shutdown
+ * time. on_empty: called once from the loop, when the last is gone. A second call kills at once.
+ */
+void gw_supervisor_stop(struct gw_supervisor *sup, void (*on_empty)(void *arg), void *arg);
+
+#endif

@@ -1,0 +1,44 @@
+/*
+ * gateway/gw_worker.h - one worker process: its control channel, its pidfd, its deadlines
+ *
+ * A worker serves one link attempt. It tells its instance what happens through
+ * gw_instance_event() (gw_instance_priv.h), always from the event loop: READY, STEP, CODE, FAILED
+ * in the course of the attempt; then BYE (it left by itself) or LOST (it crashed, hung, talked
+ * nonsense or never started), and last of all GONE. Owned by the supervisor, freed after GONE.
+ */
+#ifndef GW_WORKER_H
+#define GW_WORKER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "common/attr.h"
+
+struct gw_instance;
+struct gw_worker;
+
+/* Why a worker is told to leave; for its log and the gateway's. */
+enum gw_stop_reason { GW_STOP_SHUTDOWN, GW_STOP_SUPERSEDED, GW_STOP_DELETED };
+
+/*
+ * Tell the worker to leave; after the leave time it is killed. One that waits for its start is
+ * never started. Safe at any time, safe twice; the instance hears GONE later.
+ */
+void gw_worker_stop(struct gw_worker *w, enum gw_stop_reason reason);
+/* The worker has said that it is done and leaves by itself: from now on the leave time runs. */
+void gw_worker_expect_exit(struct gw_worker *w);
+
+/* What `wardenctl worker list` shows. */
+struct gw_worker_info {
+	pid_t pid; /* 0: not started yet */
+	struct gw_instance *inst;
+	const char *state;   /* "queued", "starting", "ready", "leaving", "killed" */
+	uint64_t uptime_ms;  /* since its start was asked for */
+	int64_t pss_kib;     /* from smaps_rollup; -1: not readable */
+	int64_t private_kib; /* the part shared with nobody (USS); -1: not readable */
+};
+/* Reads /proc: some 0.1 ms a worker. */
+void gw_worker_info(const struct gw_worker *w, struct gw_worker_info *info_out);
+
+#endif

@@ -1,0 +1,110 @@
+/* gateway/gw_worker_priv.h - what a worker and its supervisor know of each other */
+#ifndef GW_WORKER_PRIV_H
+#define GW_WORKER_PRIV_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <sys/types.h>
+
+#include "common/attr.h"
+#include "gateway/gw_instance.h"
+#include "gateway/gw_supervisor.h"
+#include "gateway/gw_worker.h"
+
+struct event;
+struct gw_spawn_request;
+struct ipc_chan;
+struct ipc_msg;
+
+/* run_dir/w-ID.sock fits struct sockaddr_un: gw_config.c sees to that. */
+#define GW_WORKER_SOCK_CAP 108
+
+enum gw_worker_phase {
+	GW_W_WAITING,  /* for a start slot or for the zygote */
+	GW_W_STARTING, /* SPAWN, HELLO and CONNECT are on their way */
+	GW_W_READY,    /* it answered HELLO */
+	GW_W_LEAVING,  /* told to leave, or leaves by itself */
+	GW_W_KILLED,   /* given up: its process is to end now */
+};
+
+enum gw_worker_proc {
+	GW_P_NONE,   /* no process */
+	GW_P_ASKED,  /* the zygote has not answered */
+	GW_P_RUNS,   /* pidfd is open */
+	GW_P_EXITED, /* its status has been fetched */
+};
+
+struct gw_worker {
+	TAILQ_ENTRY(gw_worker) in_all;
+	TAILQ_ENTRY(gw_worker) in_queue; /* WAITING */
+	struct gw_supervisor *sup;
+	struct gw *gw;
+	struct gw_instance *inst; /* outlives it */
+	enum gw_worker_phase phase;
+	enum gw_worker_proc proc;
+	bool has_slot; /* counts among the starts that run */
+	bool end_said; /* the instance has heard BYE or LOST */
+	uint32_t spawn_id;
+	pid_t pid;
+	int pidfd;
+	struct ipc_chan *chan;
+	struct event *ev_exit;
+	struct event *ev_timer; /* one deadline at a time; which one follows from phase */
+	uint64_t born_us;
+	uint64_t spawn_us; /* from there to HELLO_REPLY */
+	unsigned pings_n;      /* sent since it was last heard */
+	uint64_t heard_ms;     /* last message at the time of the last PING */
+	struct gw_reason lost; /* rc 0: not lost */
+	bool lost_by_end;      /* because its process ended: how explains it */
+	char how[48];          /* how the process ended */
+	uint32_t history_days;
+	char request_id[65];
+	char sock_path[GW_WORKER_SOCK_CAP];
+};
+TAILQ_HEAD(gw_worker_list, gw_worker);
+
+/* ---- the worker's, for its supervisor --------------------------------------- */
+
+/* WAITING; its ready time runs. 0 or -ENOMEM. */
+ATTR_NODISCARD int gw_worker_new(struct gw_supervisor *sup, struct gw *gw, struct gw_instance *inst,
+                                 const struct gw_attempt *attempt, uint32_t spawn_id,
+                                 struct gw_worker **w_out);
+/* Kills what still runs, says nothing. NULL is fine. */
+void gw_worker_free(struct gw_worker *w);
+/* Make its socket, say HELLO and CONNECT, ask the zygote. 0 or -errno (it is WAITING as before). */
+ATTR_NODISCARD int gw_worker_launch(struct gw_worker *w);
+/* It could not be launched, from the loop: the instance hears LOST and GONE; w is freed. */
+void gw_worker_fail(struct gw_worker *w, int rc);
+/* The zygote's answer; pidfd is taken over. w may be freed. */
+void gw_worker_on_spawned(struct gw_worker *w, int rc, pid_t pid, int pidfd);
+/* No more patience. The instance hears GONE later. */
+void gw_worker_kill(struct gw_worker *w);
+
+/* ---- among the files of this module ----------------------------------------- */
+
+const struct log_ctx *gw_worker_log(const struct gw_worker *w);
+/* The one deadline; which one it is follows from the phase. */
+void gw_worker_timer(struct gw_worker *w, uint32_t ms);
+/* From here on it has ms to be gone. */
+void gw_worker_leaving(struct gw_worker *w, uint32_t ms);
+/* Everything it said has been read, or rc tells why no more is read. w may be freed. */
+void gw_worker_channel_over(struct gw_worker *w, int rc);
+/* Of struct ipc_chan_ops; arg is the worker. */
+int gw_worker_on_msg(struct ipc_chan *c, struct ipc_msg *m, void *arg);
+
+/* WA_EAT_CAPACITY for what more of the host would cure, else WA_EWORKER_START. */
+int gw_worker_start_rc(int sys_rc);
+
+/* ---- the supervisor's, for its workers -------------------------------------- */
+
+const struct gw_worker_times *gw_supervisor_times(const struct gw_supervisor *sup);
+int gw_supervisor_spawn(struct gw_supervisor *sup, const struct gw_spawn_request *req);
+/* The zygote has not answered a request in time. */
+void gw_supervisor_zygote_hangs(struct gw_supervisor *sup);
+/* w does not count among the starts any more (has_slot), nor wait for one. */
+void gw_supervisor_release(struct gw_supervisor *sup, struct gw_worker *w);
+/* w is out of every list from here on; its owner is whoever calls. */
+void gw_supervisor_forget(struct gw_supervisor *sup, struct gw_worker *w);
+
+#endif

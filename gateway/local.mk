@@ -1,0 +1,49 @@
+# The gateway: wardend. Everything but main.c is a library so that tests can link it.
+noinst_LIBRARIES += libgateway.a
+libgateway_a_SOURCES = \
+	gateway/gw.h \
+	gateway/gw_config.c gateway/gw_config.h \
+	gateway/gw_dir.c gateway/gw_dir.h \
+	gateway/gw_exec.c gateway/gw_exec.h \
+	gateway/gw_instance.c gateway/gw_instance.h \
+	gateway/gw_instance_json.c gateway/gw_instance_machine.c gateway/gw_instance_watch.c \
+	gateway/gw_instance_priv.h \
+	gateway/gw_stop.c \
+	gateway/gw_table.c gateway/gw_table.h \
+	gateway/gw_registry.c gateway/gw_registry.h \
+	gateway/gw_registry_change.c gateway/gw_registry_priv.h \
+	gateway/gw_store.c gateway/gw_store.h \
+	gateway/gw_store_db.c gateway/gw_store_db.h \
+	gateway/gw_supervisor.c gateway/gw_supervisor.h \
+	gateway/gw_spawn.c gateway/gw_spawn.h \
+	gateway/gw_worker.c gateway/gw_worker.h gateway/gw_worker_priv.h \
+	gateway/gw_worker_msg.c gateway/gw_worker_start.c \
+	gateway/gw_gate.c gateway/gw_gate.h \
+	gateway/gw_addr.c gateway/gw_addr.h \
+	gateway/gw_peers.c gateway/gw_peers.h \
+	gateway/gw_conn.c gateway/gw_conn.h gateway/gw_conn_priv.h \
+	gateway/gw_conn_write.c gateway/gw_conns.c \
+	gateway/gw_listener.c gateway/gw_listener.h \
+	gateway/gw_http.c gateway/gw_http.h \
+	gateway/gw_query.c gateway/gw_query.h \
+	gateway/gw_req.c gateway/gw_req.h \
+	gateway/gw_route.c gateway/gw_route.h gateway/gw_routes.c \
+	gateway/gw_auth.c gateway/gw_auth.h \
+	gateway/gw_limit.c gateway/gw_limit.h \
+	gateway/gw_accept.c gateway/gw_accept.h \
+	gateway/gw_qr.c gateway/gw_qr.h \
+	gateway/gw_outcome.c gateway/gw_outcome.h \
+	gateway/gw_stream.c gateway/gw_stream.h \
+	gateway/gw_api_connect.c gateway/gw_api_instance.c gateway/gw_api_admin.c \
+	gateway/gw_api_ops.c gateway/gw_api.h
+libgateway_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(EVENT_THREADS_CFLAGS) $(CRYPTO_CFLAGS) \
+	$(JANSSON_CFLAGS) $(QRENCODE_CFLAGS) $(PNG_CFLAGS) $(SQLITE_CFLAGS) $(PROTOBUFC_CFLAGS) \
+	-DWARDEN_WORKER_PATH='"$(pkglibexecdir)/warden-worker"'
+GATEWAY_LIBS = libgateway.a $(COMMON_LIBS) $(EVENT_LIBS) $(EVENT_THREADS_LIBS) $(PROTOBUFC_LIBS) \
+	$(CRYPTO_LIBS) $(JANSSON_LIBS) $(QRENCODE_LIBS) $(PNG_LIBS) $(SQLITE_LIBS) -lpthread
+
+sbin_PROGRAMS += wardend
+wardend_SOURCES = gateway/main.c
+wardend_CFLAGS = $(libgateway_a_CFLAGS)
+wardend_LDADD = $(GATEWAY_LIBS)
+EXTRA_DIST += gateway/README.md

@@ -1,0 +1,152 @@
+/* gateway/main.c - wardend, the map: settings, context, the parts in order, the loop, and back */
+#include <errno.h>
+#include <event2/event.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "common/clock.h"
+#include "common/err.h"
+#include "common/log.h"
+#include "common/pb_guard.h"
+#include "gateway/gw.h"
+#include "gateway/gw_config.h"
+#include "gateway/gw_http.h"
+#include "gateway/gw_limit.h"
+#include "gateway/gw_registry.h"
+#include "gateway/gw_store.h"
+#include "gateway/gw_supervisor.h"
+
+/* ---- the process ------------------------------------------------------------ */
+
+static void process_setup(void)
+{
+	struct rlimit files;
+
+	umask(077);
+	signal(SIGPIPE, SIG_IGN);
+#ifndef WARDEN_TEST_HOOKS
+	prctl(PR_SET_DUMPABLE, 0); /* no core file, no reading of our memory by others of our uid */
+#endif
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+}
+
+static void on_signal(evutil_socket_t sig, short what, void *arg)
+{
+	struct gw *gw = arg;
+
+	(void)what;
+	LOG(NULL, LOG_NOTICE, "signal", LF_INT("number", sig));
+	if (gw->stopping)
+		gw_supervisor_stop(gw->sup, NULL, NULL); /* asked twice: wait for nobody */
+	gw_stop(gw);
+}
+
+/* ---- the parts -------------------------------------------------------------- */
+
+static int start_store(struct gw *gw)
+{
+	int rc = gw_store_open(gw->base, gw->cfg.data_dir, &gw->store);
+	const char *why = rc == WA_EALREADY_RUNNING ? "another wardend uses it"
+	                  : rc == WA_ESTATE         ? "a newer version wrote it"
+	                                            : "it can't be opened";
+
+	if (rc < 0)
+		LOG(NULL, LOG_ERR, "data_dir_unusable", LF_STR("data_dir", gw->cfg.data_dir),
+		    LF_STR("why", why), LF_ERR("err", rc));
+	return rc;
+}
+
+static int start_registry(struct gw *gw)
+{
+	int rc = gw_registry_new(gw, &gw->registry);
+
+	if (rc < 0)
+		LOG(NULL, LOG_ERR, "registry_not_loaded", LF_STR("data_dir", gw->cfg.data_dir),
+		    LF_ERR("err", rc));
+	return rc;
+}
+
+static int start_parts(struct gw *gw)
+{
+	int rc = start_store(gw);
+
+	if (rc == 0)
+		rc = start_registry(gw);
+	if (rc == 0)
+		rc = gw_supervisor_new(gw, NULL, &gw->sup);
+	if (rc == 0)
+		rc = gw_limit_new(gw, &gw->limit);
+	if (rc == 0)
+		rc = gw_http_start(gw, &gw->http);
+	return rc;
+}
+
+static void stop_parts(struct gw *gw)
+{
+	if (gw->store != NULL)
+		gw_store_drain(gw->store); /* what was promised is done, and told */
+	gw_http_free(gw->http);
+	gw_limit_free(gw->limit);
+	gw_supervisor_free(gw->sup);
+	gw_registry_free(gw->registry);
+	gw_store_free(gw->store);
+}
+
+static int run(struct gw *gw)
+{
+	struct event *term = evsignal_new(gw->base, SIGTERM, on_signal, gw);
+	struct event *intr = evsignal_new(gw->base, SIGINT, on_signal, gw);
+	int rc = -ENOMEM;
+
+	if (term == NULL || intr == NULL || event_add(term, NULL) < 0 || event_add(intr, NULL) < 0)
+		goto out;
+	rc = start_parts(gw);
+	if (rc < 0)
+		goto out;
+	LOG(NULL, LOG_NOTICE, "ready", LF_STR("address", gw_http_address(gw->http)),
+	    LF_STR("version", WARDEN_VERSION));
+	event_base_dispatch(gw->base);
+	LOG(NULL, LOG_NOTICE, "stopped", LF_INT("ms", clock_ms() - gw->start_ms));
+out:
+	stop_parts(gw);
+	if (term != NULL)
+		event_free(term);
+	if (intr != NULL)
+		event_free(intr);
+	return rc;
+}
+
+int main(int argc, char **argv)
+{
+	struct gw gw = { .start_ms = clock_ms() };
+	enum settings_result settings = gw_config_load(argc, argv, &gw.cfg);
+	int status = settings == SETTINGS_EXIT_2 ? 2 : 0;
+
+	if (settings != SETTINGS_RUN)
+		goto out;
+	if (!gw_config_worker_usable(&gw.cfg)) {
+		status = 2;
+		goto out;
+	}
+	log_init("wardend", gw.cfg.log_level, (enum log_format)gw.cfg.log_format);
+	pb_check_version();
+	process_setup();
+	if (!gw_config_root_key_is_whatsapps(&gw.cfg))
+		LOG(NULL, LOG_WARNING, "wa_root_key_is_not_whatsapps",
+		    LF_STR("hint", "right for a test server only"));
+	gw.base = event_base_new();
+	if (gw.base == NULL || run(&gw) < 0)
+		status = 1;
+	if (gw.base != NULL)
+		event_base_free(gw.base);
+out:
+	gw_config_clear(&gw.cfg);
+	return status;
+}

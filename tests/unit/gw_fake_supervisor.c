@@ -1,0 +1,55 @@
+/* tests/unit/gw_fake_supervisor.c - stands in for gw_supervisor.c and gw_worker.c */
+#include "gw_fake_supervisor.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/err.h"
+#include "gateway/gw_instance_priv.h"
+#include "gateway/gw_supervisor.h"
+#include "gateway/gw_worker.h"
+
+struct gw_worker {
+	int dummy;
+};
+
+struct fake_supervisor fake;
+static struct gw_worker the_worker;
+
+int gw_supervisor_start(struct gw_supervisor *sup, struct gw_instance *inst,
+                        const struct gw_attempt *attempt, struct gw_worker **worker_out)
+{
+	(void)sup;
+	(void)inst;
+	if (fake.start_rc < 0)
+		return fake.start_rc;
+	fake.starts_n++;
+	fake.history_days = attempt->history_days;
+	snprintf(fake.request_id, sizeof(fake.request_id), "%s",
+	         attempt->request_id == NULL ? "" : attempt->request_id);
+	*worker_out = &the_worker;
+	return 0;
+}
+
+void gw_worker_stop(struct gw_worker *w, enum gw_stop_reason reason)
+{
+	if (w != &the_worker)
+		return;
+	fake.stops_n++;
+	fake.stop_reason = (int)reason;
+}
+
+void gw_worker_expect_exit(struct gw_worker *w)
+{
+	if (w == &the_worker)
+		fake.expects_n++;
+}
+
+void fake_worker_gone(struct gw_instance *inst)
+{
+	const struct gw_reason asked = { 0 };
+	const struct gw_inst_input in = { .reason = &asked };
+
+	(void)!gw_instance_event(inst, GW_EV_BYE, &in);
+	(void)!gw_instance_event(inst, GW_EV_GONE, NULL);
+}

@@ -1,0 +1,36 @@
+# The gateway's core. Each test links the library and stands in for what it does not test.
+GWCORE_TESTS = tests/unit/test_gw_config tests/unit/test_gw_dir tests/unit/test_gw_table \
+	tests/unit/test_gw_store tests/unit/test_gw_registry tests/unit/test_gw_instance \
+	tests/unit/test_gw_supervisor
+check_PROGRAMS += $(GWCORE_TESTS) tests/unit/gw_fake_worker
+TESTS += $(GWCORE_TESTS)
+GWCORE_CFLAGS = $(UNIT_CFLAGS) $(CRYPTO_CFLAGS)
+GWCORE_LDADD = $(GATEWAY_LIBS) $(UNIT_LIBS)
+
+tests_unit_test_gw_config_SOURCES = tests/unit/test_gw_config.c tests/unit/gw_test.h
+tests_unit_test_gw_config_CFLAGS = $(GWCORE_CFLAGS)
+tests_unit_test_gw_config_LDADD = $(GWCORE_LDADD)
+tests_unit_test_gw_dir_SOURCES = tests/unit/test_gw_dir.c tests/unit/gw_test.h
+tests_unit_test_gw_dir_CFLAGS = $(GWCORE_CFLAGS)
+tests_unit_test_gw_dir_LDADD = $(GWCORE_LDADD)
+tests_unit_test_gw_table_SOURCES = tests/unit/test_gw_table.c
+tests_unit_test_gw_table_CFLAGS = $(GWCORE_CFLAGS)
+tests_unit_test_gw_table_LDADD = $(GWCORE_LDADD)
+tests_unit_test_gw_store_SOURCES = tests/unit/test_gw_store.c tests/unit/gw_test.h
+tests_unit_test_gw_store_CFLAGS = $(GWCORE_CFLAGS)
+tests_unit_test_gw_store_LDADD = $(GWCORE_LDADD)
+tests_unit_test_gw_registry_SOURCES = tests/unit/test_gw_registry.c tests/unit/gw_test.h \
+	tests/unit/gw_fake_supervisor.c tests/unit/gw_fake_supervisor.h
+tests_unit_test_gw_registry_CFLAGS = $(GWCORE_CFLAGS)
+tests_unit_test_gw_registry_LDADD = $(GWCORE_LDADD)
+tests_unit_test_gw_instance_SOURCES = tests/unit/test_gw_instance.c tests/unit/gw_test.h \
+	tests/unit/gw_fake_supervisor.c tests/unit/gw_fake_supervisor.h
+tests_unit_test_gw_instance_CFLAGS = $(GWCORE_CFLAGS)
+tests_unit_test_gw_instance_LDADD = $(GWCORE_LDADD)
+tests_unit_test_gw_supervisor_SOURCES = tests/unit/test_gw_supervisor.c tests/unit/gw_test.h
+tests_unit_test_gw_supervisor_CFLAGS = $(GWCORE_CFLAGS) \
+	-DFAKE_WORKER='"$(abs_top_builddir)/tests/unit/gw_fake_worker"'
+tests_unit_test_gw_supervisor_LDADD = $(GWCORE_LDADD)
+tests_unit_gw_fake_worker_SOURCES = tests/unit/gw_fake_worker.c
+tests_unit_gw_fake_worker_CFLAGS = $(GWCORE_CFLAGS)
+tests_unit_gw_fake_worker_LDADD = $(COMMON_LIBS) $(EVENT_LIBS) $(PROTOBUFC_LIBS) $(CRYPTO_LIBS)

@@ -1,0 +1,30 @@
+# The gateway's HTTP side.
+GWHTTP_TESTS = tests/unit/test_gw_gate tests/unit/test_gw_limit tests/unit/test_gw_accept \
+	tests/unit/test_gw_addr tests/unit/test_gw_qr tests/unit/test_gw_conn tests/unit/test_gw_http
+check_PROGRAMS += $(GWHTTP_TESTS)
+TESTS += $(GWHTTP_TESTS)
+GWHTTP_CFLAGS = $(UNIT_CFLAGS) $(CRYPTO_CFLAGS)
+GWHTTP_LDADD = $(GATEWAY_LIBS) $(UNIT_LIBS)
+
+tests_unit_test_gw_gate_SOURCES = tests/unit/test_gw_gate.c tests/unit/gate_feed.h tests/unit/test.h
+tests_unit_test_gw_gate_CFLAGS = $(GWHTTP_CFLAGS)
+tests_unit_test_gw_gate_LDADD = $(GWHTTP_LDADD)
+tests_unit_test_gw_limit_SOURCES = tests/unit/test_gw_limit.c tests/unit/test.h
+tests_unit_test_gw_limit_CFLAGS = $(GWHTTP_CFLAGS)
+tests_unit_test_gw_limit_LDADD = $(GWHTTP_LDADD)
+tests_unit_test_gw_accept_SOURCES = tests/unit/test_gw_accept.c tests/unit/test.h
+tests_unit_test_gw_accept_CFLAGS = $(GWHTTP_CFLAGS)
+tests_unit_test_gw_accept_LDADD = $(GWHTTP_LDADD)
+tests_unit_test_gw_addr_SOURCES = tests/unit/test_gw_addr.c tests/unit/test.h
+tests_unit_test_gw_addr_CFLAGS = $(GWHTTP_CFLAGS)
+tests_unit_test_gw_addr_LDADD = $(GWHTTP_LDADD)
+tests_unit_test_gw_qr_SOURCES = tests/unit/test_gw_qr.c tests/unit/test.h
+tests_unit_test_gw_qr_CFLAGS = $(GWHTTP_CFLAGS)
+tests_unit_test_gw_qr_LDADD = $(GWHTTP_LDADD)
+tests_unit_test_gw_conn_SOURCES = tests/unit/test_gw_conn.c tests/unit/http_client.h tests/unit/gw_test.h
+tests_unit_test_gw_conn_CFLAGS = $(GWHTTP_CFLAGS)
+tests_unit_test_gw_conn_LDADD = $(GWHTTP_LDADD)
+tests_unit_test_gw_http_SOURCES = tests/unit/test_gw_http.c tests/unit/http_client.h tests/unit/gw_test.h \
+	tests/unit/gw_fake_supervisor.c tests/unit/gw_fake_supervisor.h
+tests_unit_test_gw_http_CFLAGS = $(GWHTTP_CFLAGS)
+tests_unit_test_gw_http_LDADD = $(GWHTTP_LDADD)

@@ -1,0 +1,341 @@
+/* tests/unit/test_gw_store.c - the registry on disk, with the real SQLite */
+#include "gw_test.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "common/err.h"
+#include "common/log.h"
+#include "gateway/gw_store.h"
+
+struct fixture {
+	struct event_base *base;
+	char dir[TEST_DIR_CAP];
+	struct gw_store *st;
+	/* what was loaded */
+	unsigned accounts_n, instances_n;
+	struct gw_account_row account;
+	struct gw_instance_row instance;
+	char settings[256];
+};
+
+struct outcome {
+	unsigned calls_n;
+	int rc;
+};
+
+static int on_account(const struct gw_account_row *row, void *arg)
+{
+	struct fixture *f = arg;
+
+	f->accounts_n++;
+	f->account = *row;
+	return 0;
+}
+
+static int on_instance(const struct gw_instance_row *row, void *arg)
+{
+	struct fixture *f = arg;
+
+	f->instances_n++;
+	f->instance = *row;
+	snprintf(f->settings, sizeof(f->settings), "%s", row->settings);
+	return 0;
+}
+
+static void on_done(int rc, void *arg)
+{
+	struct outcome *o = arg;
+
+	o->calls_n++;
+	o->rc = rc;
+}
+
+static bool is_done(void *arg)
+{
+	return ((struct outcome *)arg)->calls_n > 0;
+}
+
+static void open_and_load(struct fixture *f)
+{
+	static const struct gw_store_loader loader = { on_account, on_instance };
+
+	f->accounts_n = f->instances_n = 0;
+	assert_int_equal(gw_store_open(f->base, f->dir, &f->st), 0);
+	assert_int_equal(gw_store_load(f->st, &loader, f), 0);
+}
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	assert_non_null(f);
+	log_init("test", LOG_CRIT, LOG_FMT_TEXT);
+	f->base = event_base_new();
+	test_dir_make(f->dir);
+	open_and_load(f);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	gw_store_free(f->st);
+	event_base_free(f->base);
+	test_dir_remove(f->dir);
+	free(f);
+	return 0;
+}
+
+static void reopen(struct fixture *f)
+{
+	gw_store_free(f->st);
+	f->st = NULL;
+	open_and_load(f);
+}
+
+static struct gw_account_row account_row(const char *name)
+{
+	struct gw_account_row row = { .quota = 5, .created_unix_ms = 1000 };
+
+	snprintf(row.name, sizeof(row.name), "%s", name);
+	memset(row.token_hash, name[0], sizeof(row.token_hash));
+	return row;
+}
+
+static struct gw_instance_row instance_row(const char *id, const char *account, const char *name)
+{
+	struct gw_instance_row row = { .created_unix_ms = 2000, .updated_unix_ms = 3000 };
+
+	snprintf(row.id, sizeof(row.id), "%s", id);
+	snprintf(row.account, sizeof(row.account), "%s", account);
+	snprintf(row.name, sizeof(row.name), "%s", name);
+	memset(row.token_hash, id[0], sizeof(row.token_hash));
+	return row;
+}
+
+static void put_account(struct fixture *f, const char *name)
+{
+	const struct gw_account_row row = account_row(name);
+	struct outcome o = { 0 };
+
+	assert_int_equal(gw_store_account_put(f->st, &row, on_done, &o), 0);
+	test_run_until(f->base, is_done, &o);
+	assert_int_equal(o.rc, 0);
+}
+
+static bool dir_exists(const struct fixture *f, const char *id)
+{
+	char path[128];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/instances/%s", f->dir, id);
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode) && (st.st_mode & 0777) == 0700;
+}
+
+static void test_what_is_committed_is_there_after_reopening(void **state)
+{
+	struct fixture *f = *state;
+	struct gw_instance_row row = instance_row("aaaaaaaaaaaaaaaa", "acme", "sales");
+	struct outcome o = { 0 };
+
+	put_account(f, "acme");
+	row.settings = "{\"keepOnlineStatus\":true}";
+	assert_int_equal(gw_store_instance_add(f->st, &row, on_done, &o), 0);
+	assert_int_equal(o.calls_n, 0); /* never from inside the call */
+	test_run_until(f->base, is_done, &o);
+	assert_int_equal(o.rc, 0);
+	assert_true(dir_exists(f, row.id));
+
+	reopen(f);
+	assert_int_equal(f->accounts_n, 1);
+	assert_string_equal(f->account.name, "acme");
+	assert_int_equal(f->account.quota, 5);
+	assert_int_equal(f->account.created_unix_ms, 1000);
+	assert_int_equal(f->account.token_hash[31], 'a');
+	assert_int_equal(f->instances_n, 1);
+	assert_string_equal(f->instance.name, "sales");
+	assert_string_equal(f->instance.account, "acme");
+	assert_int_equal(f->instance.updated_unix_ms, 3000);
+	assert_string_equal(f->settings, "{\"keepOnlineStatus\":true}");
+}
+
+static void test_put_again_replaces_quota_and_token(void **state)
+{
+	struct fixture *f = *state;
+	struct gw_account_row row = account_row("acme");
+	struct outcome o = { 0 };
+
+	put_account(f, "acme");
+	row.quota = -1;
+	memset(row.token_hash, 'z', sizeof(row.token_hash));
+	assert_int_equal(gw_store_account_put(f->st, &row, on_done, &o), 0);
+	test_run_until(f->base, is_done, &o);
+	reopen(f);
+	assert_int_equal(f->accounts_n, 1);
+	assert_int_equal(f->account.quota, -1);
+	assert_int_equal(f->account.token_hash[0], 'z');
+}
+
+static void test_deleting_an_instance_removes_its_files(void **state)
+{
+	struct fixture *f = *state;
+	const struct gw_instance_row row = instance_row("bbbbbbbbbbbbbbbb", "acme", "x");
+	struct outcome o = { 0 };
+	char path[128];
+
+	put_account(f, "acme");
+	assert_int_equal(gw_store_instance_add(f->st, &row, on_done, &o), 0);
+	test_run_until(f->base, is_done, &o);
+	snprintf(path, sizeof(path), "%s/instances/%s/session.db", f->dir, row.id);
+	close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	o = (struct outcome){ 0 };
+	assert_int_equal(gw_store_instance_del(f->st, row.id, on_done, &o), 0);
+	test_run_until(f->base, is_done, &o);
+	assert_int_equal(o.rc, 0);
+	assert_false(dir_exists(f, row.id));
+	reopen(f);
+	assert_int_equal(f->instances_n, 0);
+}
+
+static void test_one_refused_change_does_not_harm_its_group(void **state)
+{
+	struct fixture *f = *state;
+	const struct gw_instance_row orphan = instance_row("cccccccccccccccc", "nobody", "x");
+	const struct gw_account_row good = account_row("good");
+	struct outcome bad = { 0 }, ok = { 0 };
+
+	assert_int_equal(gw_store_instance_add(f->st, &orphan, on_done, &bad), 0);
+	assert_int_equal(gw_store_account_put(f->st, &good, on_done, &ok), 0);
+	test_run_until(f->base, is_done, &bad);
+	test_run_until(f->base, is_done, &ok);
+	assert_int_equal(bad.rc, WA_ESTORAGE);
+	assert_int_equal(ok.rc, 0);
+	assert_false(dir_exists(f, orphan.id)); /* taken back */
+	reopen(f);
+	assert_int_equal(f->accounts_n, 1);
+	assert_int_equal(f->instances_n, 0);
+}
+
+static void test_many_changes_each_get_their_callback_in_order(void **state)
+{
+	struct fixture *f = *state;
+	enum { N = 1000 };
+	struct outcome o = { 0 };
+
+	for (int i = 0; i < N; i++) {
+		struct gw_account_row row = account_row("a");
+
+		snprintf(row.name, sizeof(row.name), "a%d", i);
+		memcpy(row.token_hash, &i, sizeof(i));
+		assert_int_equal(gw_store_account_put(f->st, &row, on_done, &o), 0);
+	}
+	gw_store_drain(f->st);
+	assert_int_equal(o.calls_n, N);
+	assert_int_equal(o.rc, 0);
+	reopen(f);
+	assert_int_equal(f->accounts_n, N);
+	assert_string_equal(f->account.name, "a999");
+}
+
+static void test_a_disk_that_refuses_is_reported_and_heals(void **state)
+{
+	struct fixture *f = *state;
+	const struct rlimit none = { .rlim_cur = 0, .rlim_max = RLIM_INFINITY };
+	const struct gw_account_row row = account_row("acme");
+	struct rlimit before;
+	struct outcome o = { 0 };
+
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	assert_true(gw_store_ok(f->st));
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+	assert_int_equal(gw_store_account_put(f->st, &row, on_done, &o), 0);
+	test_run_until(f->base, is_done, &o);
+	setrlimit(RLIMIT_FSIZE, &before);
+	assert_int_equal(o.rc, WA_ESTORAGE);
+	assert_false(gw_store_ok(f->st));
+	put_account(f, "acme");
+	assert_true(gw_store_ok(f->st));
+	reopen(f);
+	assert_int_equal(f->accounts_n, 1);
+}
+
+static void test_a_second_gateway_on_the_same_directory_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct gw_store *second = NULL;
+
+	assert_int_equal(gw_store_open(f->base, f->dir, &second), WA_EALREADY_RUNNING);
+	assert_null(second);
+}
+
+static void test_a_file_that_is_no_database_is_reported_as_corrupt(void **state)
+{
+	struct fixture *f = *state;
+	struct gw_store *st = NULL;
+	char path[64];
+	FILE *file;
+
+	gw_store_free(f->st);
+	f->st = NULL;
+	snprintf(path, sizeof(path), "%s/registry.db", f->dir);
+	file = fopen(path, "r+");
+	assert_non_null(file);
+	for (int i = 0; i < 4096; i++)
+		fputc('x', file);
+	fclose(file);
+	assert_int_equal(gw_store_open(f->base, f->dir, &st), WA_ESTORE_CORRUPT);
+}
+
+static void test_an_instance_directory_that_is_missing_is_made_again(void **state)
+{
+	struct fixture *f = *state;
+	const struct gw_instance_row row = instance_row("dddddddddddddddd", "acme", "x");
+	struct outcome o = { 0 };
+	char path[128];
+
+	put_account(f, "acme");
+	assert_int_equal(gw_store_instance_add(f->st, &row, on_done, &o), 0);
+	test_run_until(f->base, is_done, &o);
+	snprintf(path, sizeof(path), "%s/instances/%s", f->dir, row.id);
+	assert_int_equal(rmdir(path), 0);
+	reopen(f);
+	assert_true(dir_exists(f, row.id));
+}
+
+static void test_changes_given_before_the_end_are_made(void **state)
+{
+	struct fixture *f = *state;
+	const struct gw_account_row row = account_row("last");
+	struct outcome o = { 0 };
+
+	assert_int_equal(gw_store_account_put(f->st, &row, on_done, &o), 0);
+	reopen(f);
+	assert_int_equal(o.calls_n, 0);
+	assert_int_equal(f->accounts_n, 1);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_what_is_committed_is_there_after_reopening),
+		T(test_put_again_replaces_quota_and_token),
+		T(test_deleting_an_instance_removes_its_files),
+		T(test_one_refused_change_does_not_harm_its_group),
+		T(test_many_changes_each_get_their_callback_in_order),
+		T(test_a_disk_that_refuses_is_reported_and_heals),
+		T(test_a_second_gateway_on_the_same_directory_is_refused),
+		T(test_a_file_that_is_no_database_is_reported_as_corrupt),
+		T(test_an_instance_directory_that_is_missing_is_made_again),
+		T(test_changes_given_before_the_end_are_made),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

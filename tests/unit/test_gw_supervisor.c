@@ -1,0 +1,539 @@
+/*
+ * tests/unit/test_gw_supervisor.c - workers from start to end, with real processes
+ *
+ * The worker is gw_fake_worker.c, which does wrong what its instance's id says. Deadlines are
+ * short; nothing sleeps: each test runs the loop until what it waits for has happened.
+ */
+#include "gw_test.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/stat.h>
+
+#include "common/err.h"
+#include "common/log.h"
+#include "gateway/gw.h"
+#include "gateway/gw_instance_priv.h"
+#include "gateway/gw_supervisor.h"
+#include "gateway/gw_worker.h"
+
+#define INSTANCES_MAX 24
+
+/* Patient where the worker does right, impatient where a test waits for its failure. */
+static const struct gw_worker_times patient = {
+	.ready = 20000,
+	.ping = 20000,
+	.ping_lost = 3,
+	.leave = 20000,
+	.die = 20000,
+	.shutdown = 20000,
+};
+static const struct gw_worker_times impatient = {
+	.ready = 200,
+	.ping = 20,
+	.ping_lost = 3,
+	.leave = 60,
+	.die = 500,
+	.shutdown = 60,
+};
+
+struct fixture {
+	struct gw gw;
+	char dir[TEST_DIR_CAP];
+	char run_dir[64], data_dir[64];
+	struct gw_account acc;
+	struct gw_instance *inst[INSTANCES_MAX];
+	size_t inst_n;
+};
+
+struct watcher {
+	struct gw_instance *inst;
+	struct gw_watch *w;
+	unsigned qr_n, ended_n;
+	struct gw_reason reason;
+};
+
+static void on_watch(struct gw_instance *inst, enum gw_watch_event ev,
+                     const struct gw_reason *reason, void *arg)
+{
+	struct watcher *wr = arg;
+
+	(void)inst;
+	if (ev == GW_WATCH_QR) {
+		wr->qr_n++;
+		return;
+	}
+	wr->ended_n++;
+	wr->reason = *reason;
+	wr->w = NULL;
+}
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	assert_non_null(f);
+	log_init("test", LOG_CRIT, LOG_FMT_TEXT);
+	signal(SIGPIPE, SIG_IGN);
+	test_dir_make(f->dir);
+	snprintf(f->run_dir, sizeof(f->run_dir), "%s/run", f->dir);
+	snprintf(f->data_dir, sizeof(f->data_dir), "%s/data", f->dir);
+	f->gw.cfg.run_dir = f->run_dir;
+	f->gw.cfg.data_dir = f->data_dir;
+	f->gw.cfg.worker_path = (char *)(uintptr_t)FAKE_WORKER;
+	f->gw.cfg.wa_url = (char *)(uintptr_t) "ws://127.0.0.1:1/ws/chat";
+	f->gw.cfg.wa_origin = (char *)(uintptr_t) "http://127.0.0.1";
+	f->gw.cfg.connect_timeout_s = 60;
+	f->gw.cfg.worker_memory_max_mb = 64;
+	f->gw.base = event_base_new();
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	gw_supervisor_free(f->gw.sup);
+	for (size_t i = 0; i < f->inst_n; i++)
+		gw_instance_free(f->inst[i]);
+	event_base_free(f->gw.base);
+	test_dir_remove(f->dir);
+	free(f);
+	return 0;
+}
+
+static void start(struct fixture *f, const struct gw_worker_times *times)
+{
+	assert_int_equal(gw_supervisor_new(&f->gw, times, &f->gw.sup), 0);
+}
+
+/* kind: what its worker does, see gw_fake_worker.c */
+static struct gw_instance *instance(struct fixture *f, const char *kind)
+{
+	struct gw_instance_row row = { 0 };
+	struct gw_instance **inst = &f->inst[f->inst_n];
+
+	assert_true(f->inst_n < INSTANCES_MAX);
+	memset(row.id, 'a' + (int)f->inst_n, GW_ID_LEN);
+	memcpy(row.id, kind, strlen(kind));
+	snprintf(row.name, sizeof(row.name), "%s", kind);
+	assert_int_equal(gw_instance_new(&f->gw, &f->acc, &row, NULL, inst), 0);
+	f->inst_n++;
+	return *inst;
+}
+
+static void connect_to(struct gw_instance *inst, struct watcher *wr, uint32_t history_days)
+{
+	const struct gw_connect_params p = { .history_days = history_days };
+
+	*wr = (struct watcher){ .inst = inst };
+	assert_int_equal(gw_instance_connect(inst, &p, on_watch, wr, &wr->w), 0);
+}
+
+static bool has_code(void *arg)
+{
+	return ((struct watcher *)arg)->qr_n > 0;
+}
+
+static bool has_ended(void *arg)
+{
+	return ((struct watcher *)arg)->ended_n > 0;
+}
+
+static bool is_idle(void *arg)
+{
+	return ((struct gw_instance *)arg)->state == GW_IDLE;
+}
+
+static void expect_end(struct fixture *f, struct watcher *wr, int rc, const char *detail_part)
+{
+	test_run_until(f->gw.base, has_ended, wr);
+	assert_int_equal(wr->reason.rc, rc);
+	if (strstr(wr->reason.detail, detail_part) == NULL)
+		fail_msg("\"%s\" does not say \"%s\"", wr->reason.detail, detail_part);
+	test_run_until(f->gw.base, is_idle, wr->inst);
+	assert_int_equal(gw_supervisor_count(f->gw.sup), 0);
+}
+
+static void expect_failure(void **state, const char *kind, const struct gw_worker_times *times,
+                           int rc, const char *detail_part)
+{
+	struct fixture *f = *state;
+	struct watcher wr;
+
+	start(f, times);
+	connect_to(instance(f, kind), &wr, 0);
+	expect_end(f, &wr, rc, detail_part);
+}
+
+static void on_gone(struct gw_instance *inst, void *arg)
+{
+	(void)inst;
+	*(bool *)arg = true;
+}
+
+static bool is_true(void *arg)
+{
+	return *(bool *)arg;
+}
+
+/* ---- the good way ----------------------------------------------------------- */
+
+static void test_a_worker_shows_its_code_and_leaves_when_told(void **state)
+{
+	struct fixture *f = *state;
+	struct gw_worker_info info;
+	struct watcher wr;
+	struct stat st;
+	char path[128];
+	bool gone = false;
+
+	start(f, &patient);
+	connect_to(instance(f, "qr"), &wr, 0);
+	snprintf(path, sizeof(path), "%s/w-%s.sock", f->run_dir, gw_instance_id(wr.inst));
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	test_run_until(f->gw.base, has_code, &wr);
+	assert_string_equal(gw_instance_code(wr.inst)->text, "2@ref,a,b,c,d");
+	assert_int_equal(gw_supervisor_count(f->gw.sup), 1);
+	gw_worker_info(gw_supervisor_next(f->gw.sup, NULL), &info);
+	assert_string_equal(info.state, "ready");
+	assert_ptr_equal(info.inst, wr.inst);
+	assert_int_equal(kill(info.pid, 0), 0);
+	assert_true(info.pss_kib > 0 || info.pss_kib == -1);
+	gw_instance_delete(wr.inst, on_gone, &gone);
+	test_run_until(f->gw.base, is_true, &gone);
+	assert_int_equal(wr.ended_n, 1);
+	assert_int_equal(wr.reason.rc, WA_EDELETED);
+	assert_int_equal(access(path, F_OK), -1);
+	assert_int_equal(kill(info.pid, 0), -1); /* no zombie is left either */
+	assert_int_equal(gw_supervisor_count(f->gw.sup), 0);
+	assert_null(gw_supervisor_next(f->gw.sup, NULL));
+}
+
+static void test_more_starts_than_slots_all_get_their_code(void **state)
+{
+	struct fixture *f = *state;
+	struct watcher wr[20];
+
+	start(f, &patient);
+	for (size_t i = 0; i < ARRAY_LEN(wr); i++)
+		connect_to(instance(f, "qr"), &wr[i], 0);
+	for (size_t i = 0; i < ARRAY_LEN(wr); i++)
+		test_run_until(f->gw.base, has_code, &wr[i]);
+	assert_int_equal(gw_supervisor_count(f->gw.sup), ARRAY_LEN(wr));
+}
+
+static void test_a_superseded_attempt_makes_room_for_the_next(void **state)
+{
+	struct fixture *f = *state;
+	struct watcher a, b;
+
+	start(f, &patient);
+	connect_to(instance(f, "qr"), &a, 0);
+	test_run_until(f->gw.base, has_code, &a);
+	connect_to(a.inst, &b, 7);
+	test_run_until(f->gw.base, has_code, &b);
+	assert_int_equal(a.reason.rc, WA_ESUPERSEDED);
+	assert_int_equal(gw_supervisor_count(f->gw.sup), 1);
+}
+
+static void test_a_failure_that_the_worker_tells_keeps_its_reason(void **state)
+{
+	/* text from a worker is made printable */
+	expect_failure(state, "fail", &patient, WA_ENETWORK, "refused?by ?");
+}
+
+/* ---- what goes wrong in a worker -------------------------------------------- */
+
+static void test_a_worker_that_ends_is_noticed_with_its_status(void **state)
+{
+	expect_failure(state, "die", &patient, WA_EWORKER_CRASHED, "exit status 7");
+}
+
+static void test_a_worker_that_is_killed_is_noticed_with_the_signal(void **state)
+{
+	expect_failure(state, "segv", &patient, WA_EWORKER_CRASHED, "SIGKILL");
+}
+
+static void test_a_worker_that_ends_at_its_start_has_not_started(void **state)
+{
+	expect_failure(state, "early", &patient, WA_EWORKER_START, "exit status 5");
+}
+
+static void test_a_worker_that_never_answers_hello_has_not_started(void **state)
+{
+	expect_failure(state, "mute", &impatient, WA_EWORKER_START, "not ready within");
+}
+
+static void test_a_worker_that_sends_garbage_is_killed(void **state)
+{
+	expect_failure(state, "bad", &patient, WA_EWORKER_CRASHED, "broke the protocol");
+}
+
+static void test_a_worker_that_sends_an_unsound_code_is_killed(void **state)
+{
+	expect_failure(state, "empty", &patient, WA_EWORKER_CRASHED, "broke the protocol");
+}
+
+static void test_a_worker_that_speaks_out_of_turn_is_killed(void **state)
+{
+	expect_failure(state, "turn", &patient, WA_EWORKER_CRASHED, "wrong_state");
+}
+
+static void test_a_worker_that_hangs_is_killed(void **state)
+{
+	expect_failure(state, "hang", &impatient, WA_EWORKER_CRASHED, "did not answer any more");
+}
+
+static void test_a_worker_that_answers_pings_lives(void **state)
+{
+	struct fixture *f = *state;
+	struct watcher good, bad;
+
+	start(f, &impatient);
+	connect_to(instance(f, "qr"), &good, 0);
+	test_run_until(f->gw.base, has_code, &good);
+	connect_to(instance(f, "hang"), &bad, 0);
+	test_run_until(f->gw.base, has_ended, &bad); /* after the time that kills the other */
+	assert_int_equal(good.ended_n, 0);
+}
+
+static void test_a_worker_that_ignores_stop_is_killed(void **state)
+{
+	struct fixture *f = *state;
+	struct watcher wr;
+	bool gone = false;
+
+	start(f, &impatient);
+	connect_to(instance(f, "deaf"), &wr, 0);
+	test_run_until(f->gw.base, has_code, &wr);
+	gw_instance_delete(wr.inst, on_gone, &gone);
+	test_run_until(f->gw.base, is_true, &gone);
+	assert_int_equal(gw_supervisor_count(f->gw.sup), 0);
+}
+
+/* ---- what goes wrong with starting ------------------------------------------ */
+
+static void test_a_host_that_can_not_fork_is_at_capacity(void **state)
+{
+	expect_failure(state, "nofork", &patient, WA_EAT_CAPACITY, "could not be made");
+}
+
+static void test_the_workers_limit_is_answered_at_once(void **state)
+{
+	struct fixture *f = *state;
+	const struct gw_connect_params p = { 0 };
+	struct watcher a, b = { 0 };
+	bool gone = false;
+
+	f->gw.cfg.max_workers = 1;
+	start(f, &patient);
+	connect_to(instance(f, "qr"), &a, 0);
+	b.inst = instance(f, "qr");
+	assert_int_equal(gw_instance_connect(b.inst, &p, on_watch, &b, &b.w), WA_EAT_CAPACITY);
+	gw_instance_delete(a.inst, on_gone, &gone);
+	test_run_until(f->gw.base, is_true, &gone);
+	connect_to(b.inst, &b, 0);
+	test_run_until(f->gw.base, has_code, &b);
+}
+
+static void test_a_dead_zygote_is_started_again_and_its_workers_live_on(void **state)
+{
+	struct fixture *f = *state;
+	struct watcher before, victim, after;
+
+	start(f, &patient);
+	connect_to(instance(f, "qr"), &before, 0);
+	test_run_until(f->gw.base, has_code, &before);
+	connect_to(instance(f, "zdie"), &victim, 0);
+	test_run_until(f->gw.base, has_ended, &victim);
+	assert_int_equal(victim.reason.rc, WA_EWORKER_START);
+	connect_to(instance(f, "qr"), &after, 0); /* waits for the next zygote */
+	test_run_until(f->gw.base, has_code, &after);
+	assert_int_equal(before.ended_n, 0);
+	assert_true(gw_supervisor_ok(f->gw.sup));
+}
+
+static void test_a_zygote_that_hangs_is_replaced(void **state)
+{
+	struct fixture *f = *state;
+	struct watcher victim, after;
+
+	start(f, &impatient);
+	connect_to(instance(f, "zhang"), &victim, 0);
+	test_run_until(f->gw.base, has_ended, &victim);
+	assert_int_equal(victim.reason.rc, WA_EWORKER_START);
+	test_run_until(f->gw.base, is_idle, victim.inst);
+	connect_to(instance(f, "qr"), &after, 0);
+	test_run_until(f->gw.base, has_code, &after);
+}
+
+static bool has_process(void *arg)
+{
+	struct gw_worker_info info;
+
+	gw_worker_info(((struct gw_instance *)arg)->worker, &info);
+	return info.pid != 0;
+}
+
+static void test_a_start_that_waits_can_be_called_off(void **state)
+{
+	struct fixture *f = *state;
+	struct watcher busy[GW_STARTS_MAX], waiting;
+	struct gw_worker_info info;
+	bool gone = false;
+
+	start(f, &patient);
+	for (size_t i = 0; i < ARRAY_LEN(busy); i++)
+		connect_to(instance(f, "mute"), &busy[i], 0);
+	connect_to(instance(f, "qr"), &waiting, 0);
+	gw_worker_info(waiting.inst->worker, &info);
+	assert_string_equal(info.state, "queued");
+	gw_instance_delete(waiting.inst, on_gone, &gone);
+	assert_false(gone);
+	test_run_until(f->gw.base, is_true, &gone);
+	assert_int_equal(gw_supervisor_count(f->gw.sup), GW_STARTS_MAX);
+	for (size_t i = 0; i < ARRAY_LEN(busy); i++) /* so that the end can kill them */
+		test_run_until(f->gw.base, has_process, busy[i].inst);
+}
+
+/* ---- begin and end ---------------------------------------------------------- */
+
+static void on_empty(void *arg)
+{
+	*(bool *)arg = true;
+}
+
+static void test_stop_waits_for_all_and_kills_the_deaf(void **state)
+{
+	struct fixture *f = *state;
+	struct watcher a, b;
+	bool empty = false;
+
+	start(f, &impatient);
+	connect_to(instance(f, "qr"), &a, 0);
+	connect_to(instance(f, "deaf"), &b, 0);
+	test_run_until(f->gw.base, has_code, &a);
+	test_run_until(f->gw.base, has_code, &b);
+	gw_instance_stop(a.inst);
+	gw_instance_stop(b.inst);
+	gw_supervisor_stop(f->gw.sup, on_empty, &empty);
+	test_run_until(f->gw.base, is_true, &empty);
+	assert_int_equal(a.reason.rc, WA_ESHUTTING_DOWN);
+	assert_int_equal(b.reason.rc, WA_ESHUTTING_DOWN);
+	assert_int_equal(gw_supervisor_count(f->gw.sup), 0);
+}
+
+static void test_a_second_stop_kills_at_once(void **state)
+{
+	struct fixture *f = *state;
+	struct watcher deaf, mute[GW_STARTS_MAX], queued;
+	bool empty = false;
+
+	start(f, &patient);
+	connect_to(instance(f, "deaf"), &deaf, 0);
+	test_run_until(f->gw.base, has_code, &deaf);
+	for (size_t i = 0; i < ARRAY_LEN(mute); i++)
+		connect_to(instance(f, "mute"), &mute[i], 0);
+	connect_to(instance(f, "qr"), &queued, 0);
+	for (size_t i = 0; i < f->inst_n; i++)
+		gw_instance_stop(f->inst[i]);
+	gw_supervisor_stop(f->gw.sup, on_empty, &empty);
+	gw_supervisor_stop(f->gw.sup, NULL, NULL);
+	test_run_until(f->gw.base, is_true, &empty);
+	assert_int_equal(gw_supervisor_count(f->gw.sup), 0);
+}
+
+static void test_stop_without_workers_ends_in_the_next_pass(void **state)
+{
+	struct fixture *f = *state;
+	bool empty = false;
+
+	start(f, &patient);
+	gw_supervisor_stop(f->gw.sup, on_empty, &empty);
+	assert_false(empty);
+	test_run_due(f->gw.base);
+	assert_true(empty);
+}
+
+static void test_run_dir_belongs_to_one_gateway(void **state)
+{
+	struct fixture *f = *state;
+	struct gw_supervisor *second = NULL;
+
+	start(f, &patient);
+	assert_int_equal(gw_supervisor_new(&f->gw, &patient, &second), WA_EALREADY_RUNNING);
+	assert_null(second);
+	gw_supervisor_free(f->gw.sup);
+	f->gw.sup = NULL;
+	start(f, &patient);
+}
+
+static void test_sockets_left_behind_are_removed(void **state)
+{
+	struct fixture *f = *state;
+	char stale[128], other[128];
+
+	assert_int_equal(gw_dir_make(f->run_dir), 0);
+	snprintf(stale, sizeof(stale), "%s/w-abcdefghijklmnop.sock", f->run_dir);
+	snprintf(other, sizeof(other), "%s/admin.sock", f->run_dir);
+	close(open(stale, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	close(open(other, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	start(f, &patient);
+	assert_int_equal(access(stale, F_OK), -1);
+	assert_int_equal(access(other, F_OK), 0);
+}
+
+static void test_a_worker_path_that_can_not_run_stops_the_start(void **state)
+{
+	struct fixture *f = *state;
+	char path[128];
+
+	f->gw.cfg.worker_path = path;
+	snprintf(path, sizeof(path), "%s/none", f->dir);
+	assert_int_equal(gw_supervisor_new(&f->gw, NULL, &f->gw.sup), -ENOENT);
+	close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	assert_int_equal(gw_supervisor_new(&f->gw, NULL, &f->gw.sup), -EACCES);
+	assert_int_equal(chmod(path, 0700), 0); /* executable, but no program */
+	assert_int_equal(gw_supervisor_new(&f->gw, NULL, &f->gw.sup), -ENOEXEC);
+	snprintf(path, sizeof(path), "%s", f->dir);
+	assert_int_equal(gw_supervisor_new(&f->gw, NULL, &f->gw.sup), -EACCES);
+	assert_null(f->gw.sup);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_a_worker_shows_its_code_and_leaves_when_told),
+		T(test_more_starts_than_slots_all_get_their_code),
+		T(test_a_superseded_attempt_makes_room_for_the_next),
+		T(test_a_failure_that_the_worker_tells_keeps_its_reason),
+		T(test_a_worker_that_ends_is_noticed_with_its_status),
+		T(test_a_worker_that_is_killed_is_noticed_with_the_signal),
+		T(test_a_worker_that_ends_at_its_start_has_not_started),
+		T(test_a_worker_that_never_answers_hello_has_not_started),
+		T(test_a_worker_that_sends_garbage_is_killed),
+		T(test_a_worker_that_sends_an_unsound_code_is_killed),
+		T(test_a_worker_that_speaks_out_of_turn_is_killed),
+		T(test_a_worker_that_hangs_is_killed),
+		T(test_a_worker_that_answers_pings_lives),
+		T(test_a_worker_that_ignores_stop_is_killed),
+		T(test_a_host_that_can_not_fork_is_at_capacity),
+		T(test_the_workers_limit_is_answered_at_once),
+		T(test_a_dead_zygote_is_started_again_and_its_workers_live_on),
+		T(test_a_zygote_that_hangs_is_replaced),
+		T(test_a_start_that_waits_can_be_called_off),
+		T(test_stop_waits_for_all_and_kills_the_deaf),
+		T(test_a_second_stop_kills_at_once),
+		T(test_stop_without_workers_ends_in_the_next_pass),
+		T(test_run_dir_belongs_to_one_gateway),
+		T(test_sockets_left_behind_are_removed),
+		T(test_a_worker_path_that_can_not_run_stops_the_start),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
