@@ -10,6 +10,8 @@
 #define HEX_CAP(n) (2 * (n) + 1)
 #define B64_CAP(n) (4 * (((n) + 2) / 3) + 1)
 
+/* Value of a hex digit of either case, or -1. */
+int hex_digit(char c);
 /* Lower case. out holds HEX_CAP(n) bytes. */
 void hex_encode(const void *data, size_t n, char *out);
 /*

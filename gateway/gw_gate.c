@@ -5,6 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/codec.h"
+
 enum gate_state {
 	G_LINE,       /* inside a head line */
 	G_LF,         /* after the CR of a head line */
@@ -84,17 +86,6 @@ static bool is_class(char c, unsigned class)
 	return (char_class[(uint8_t)c] & class) != 0;
 }
 
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 /* ---- the parts of a head --------------------------------------------------------------------- */
 
 /* Escapes are complete; none is NUL; in the path (before "?") none is a slash. */
@@ -112,8 +103,8 @@ static bool target_ok(const char *s)
 			continue;
 		if (*s != '%')
 			return false;
-		hi = hex_value(s[1]);
-		lo = hi < 0 ? -1 : hex_value(s[2]);
+		hi = hex_digit(s[1]);
+		lo = hi < 0 ? -1 : hex_digit(s[2]);
 		if (lo < 0 || hi * 16 + lo == 0 || (class == C_PATH && hi * 16 + lo == '/'))
 			return false;
 		s += 2;
@@ -404,7 +395,7 @@ static enum gw_gate_verdict begin_chunk(struct gw_gate *g)
 
 static enum gw_gate_verdict chunk_digit(struct gw_gate *g, char c)
 {
-	int v = hex_value(c);
+	int v = hex_digit(c);
 
 	if (c == '\r' && g->chunk_digits > 0) {
 		g->state = G_CHUNK_SIZE_LF;

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "common/codec.h"
 #include "common/err.h"
 #include "worker/wk_upgrade.h"
 #include "worker/wk_version.h"
@@ -95,20 +96,9 @@ static int scan(struct wk_version_reader *r, const char *p, size_t n, uint32_t *
 
 /* ---- the body's framing ------------------------------------------------------------------ */
 
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 static int chunk_size_char(struct wk_version_reader *r, char c)
 {
-	int v = hex_value(c);
+	int v = hex_digit(c);
 
 	if (c == '\n') {
 		if (r->digits == 0)
