@@ -171,6 +171,7 @@ static bool conn_step(struct gw_conn *c)
 	const uint8_t *next = c->in.len > 0 ? c->in.p + c->in_at : NULL;
 	const uint8_t *piece;
 	size_t used, piece_len;
+	uint64_t body_max;
 	enum gw_gate_verdict v;
 
 	v = gw_gate_feed(&c->gate, next, c->in.len - c->in_at, &used, &piece, &piece_len);
@@ -182,7 +183,9 @@ static bool conn_step(struct gw_conn *c)
 	case GW_GATE_HEAD:
 		c->state = CONN_BODY;
 		c->began_ms = clock_ms();
-		c->keep_body = c->conns->p.wants_body(c, c->conns->p.arg);
+		body_max = c->conns->p.body_max;
+		c->keep_body = c->conns->p.wants_body(c, &body_max, c->conns->p.arg);
+		gw_gate_set_body_max(&c->gate, body_max);
 		break;
 	case GW_GATE_DATA:
 		if (c->keep_body && buf_append(&c->body, piece, piece_len) < 0)

@@ -48,8 +48,11 @@ struct gw_conns_params {
 	uint64_t body_max;
 	unsigned requests_max; /* on one connection */
 	void *arg;
-	/* The head is complete: is its body worth keeping? Without, it is read and dropped. */
-	bool (*wants_body)(struct gw_conn *c, void *arg);
+	/*
+	 * The head is complete: is its body worth keeping? Without, it is read and dropped.
+	 * *body_max may be set for this request only.
+	 */
+	bool (*wants_body)(struct gw_conn *c, uint64_t *body_max, void *arg);
 	/*
 	 * One whole request. It is answered by gw_conn_answer() or gw_conn_stream_*(), now or
 	 * later; until then its head and body can be read.

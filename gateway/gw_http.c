@@ -45,11 +45,11 @@ struct gw_http {
 
 /* ---- requests -------------------------------------------------------------------------------- */
 
-static bool wants_body(struct gw_conn *c, void *arg)
+static bool wants_body(struct gw_conn *c, uint64_t *body_max, void *arg)
 {
 	const struct door *door = arg;
 
-	return gw_route_wants_body(&door->env, gw_conn_head(c));
+	return gw_route_wants_body(&door->env, gw_conn_head(c), body_max);
 }
 
 static void on_request(struct gw_conn *c, void *arg)

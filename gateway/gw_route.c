@@ -284,7 +284,8 @@ void gw_route_request(struct gw_req *req)
 		run(req, r);
 }
 
-bool gw_route_wants_body(const struct gw_req_env *env, const struct gw_gate *head)
+bool gw_route_wants_body(const struct gw_req_env *env, const struct gw_gate *head,
+                         uint64_t *body_max)
 {
 	struct path path = path_of(gw_gate_target(head));
 	char allow[ALLOW_CAP];
@@ -295,6 +296,8 @@ bool gw_route_wants_body(const struct gw_req_env *env, const struct gw_gate *hea
 	    gw_gate_find(head, "transfer-encoding") == NULL)
 		return false;
 	r = find(env->routes, &path, gw_gate_method(head), allow);
+	if (r != NULL && (r->flags & GW_ROUTE_LARGE) != 0)
+		*body_max = GW_ROUTE_LARGE_MAX;
 	if (r == NULL || (r->flags & GW_ROUTE_BODY) == 0)
 		return false;
 	if (r->auth == GW_ROUTE_OPEN)

@@ -8,12 +8,15 @@
 #define GW_ROUTE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "gateway/gw_limit.h"
 
 struct gw_gate;
 struct gw_req;
 struct gw_req_env;
+
+#define GW_ROUTE_LARGE_MAX (16 * 1024 * 1024)
 
 enum gw_route_auth {
 	GW_ROUTE_OPEN,    /* no token asked for */
@@ -25,6 +28,7 @@ enum {
 	GW_ROUTE_BODY = 1,        /* reads a JSON body */
 	GW_ROUTE_MEDIA = 2,       /* answers in the form that Accept asks for */
 	GW_ROUTE_QUERY_TOKEN = 4, /* takes ?token= ; with GW_ROUTE_MEDIA for event streams only */
+	GW_ROUTE_LARGE = 16,      /* its body may have GW_ROUTE_LARGE_MAX bytes */
 	GW_ROUTE_ALWAYS = 8,      /* answered while the gateway stops, too */
 };
 
@@ -43,7 +47,11 @@ extern const struct gw_route gw_routes_admin[];
 /* Check and answer a request. */
 void gw_route_request(struct gw_req *req);
 
-/* At the end of a head: will anybody look at the body that follows? */
-bool gw_route_wants_body(const struct gw_req_env *env, const struct gw_gate *head);
+/*
+ * At the end of a head: will anybody look at the body that follows? *body_max is raised for a route
+ * that takes media.
+ */
+bool gw_route_wants_body(const struct gw_req_env *env, const struct gw_gate *head,
+                         uint64_t *body_max);
 
 #endif

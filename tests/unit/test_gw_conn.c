@@ -31,8 +31,9 @@ static void on_gone(void *arg)
 	f->waiting = NULL;
 }
 
-static bool wants_body(struct gw_conn *c, void *arg)
+static bool wants_body(struct gw_conn *c, uint64_t *body_max, void *arg)
 {
+	(void)body_max;
 	(void)arg;
 	return strcmp(gw_gate_target(gw_conn_head(c)), "/drop") != 0;
 }

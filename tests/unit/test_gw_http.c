@@ -345,6 +345,25 @@ static void test_what_the_gate_refuses_is_answered_in_json(void **state)
 	assert_true(has_header(&f->c, "X-Request-Id: abc.1\r\n"));
 }
 
+static void test_media_routes_take_larger_bodies(void **state)
+{
+	struct fixture *f = *state;
+
+	client_ask(&f->c, "POST /api/message/media/x HTTP/1.1\r\nHost: h\r\n"
+	                  "Content-Length: 16777217\r\n\r\n");
+	expect(&f->c, 413, ERROR("Request body too large", "body_too_large"));
+	client_close(&f->c);
+	dial(f, &f->c);
+	/* up to 16 MiB the client may go on */
+	client_forget(&f->c);
+	client_send(&f->c,
+	            "POST /api/message/media/x HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n"
+	            "Content-Length: 16777216\r\n\r\n");
+	f->c.want = strlen("HTTP/1.1 100 Continue\r\n\r\n");
+	test_run_until(f->gw.base, client_has_want, &f->c);
+	assert_int_equal(client_status(&f->c), 100);
+}
+
 static void test_request_ids_are_kept_when_they_can_be(void **state)
 {
 	struct fixture *f = *state;
@@ -711,7 +730,8 @@ static void test_the_code_comes_in_the_form_asked_for(void **state)
 	} cases[] = {
 		{ "image/png", "Content-Type: image/png\r\n", "\x89PNG\r\n" },
 		{ "image/svg+xml", "Content-Type: image/svg+xml\r\n", "<svg " },
-		{ "text/plain", "Content-Type: text/plain; charset=utf-8\r\n", "\xe2\x96\x88\xe2\x96\x88\xe2\x96\x88" },
+		{ "text/plain", "Content-Type: text/plain; charset=utf-8\r\n",
+		  "\xe2\x96\x88\xe2\x96\x88\xe2\x96\x88" },
 		{ "text/html", "Content-Type: application/json\r\n", "{\"success\":true" },
 	};
 	struct fixture *f = *state;
@@ -1091,6 +1111,7 @@ int main(void)
 		T(test_each_check_comes_in_its_turn),
 		T(test_methods_unknown_to_a_path_are_told_which_it_knows),
 		T(test_what_the_gate_refuses_is_answered_in_json),
+		T(test_media_routes_take_larger_bodies),
 		T(test_request_ids_are_kept_when_they_can_be),
 		T(test_the_first_token_found_decides),
 		T(test_guessing_tokens_is_slow),
