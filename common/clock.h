@@ -1,4 +1,5 @@
-/* common/clock.h - time: monotonic for every deadline, wall clock for logs and protocol fields only */
+/* common/clock.h - time: monotonic for every deadline, wall clock for logs and protocol fields only
+ */
 #ifndef CLOCK_H
 #define CLOCK_H
 

@@ -27,7 +27,7 @@ void b64_encode(const void *data, size_t n, char *out);
  * *len_out: bytes written, at most out_cap. 0, -EINVAL, or WA_ELIMIT when out_cap is too small.
  */
 ATTR_NODISCARD int b64_decode(const char *text, size_t text_len, uint8_t *out, size_t out_cap,
-    size_t *len_out);
+                              size_t *len_out);
 
 /* RFC 4648 base32 in lower case without padding ("a-z2-7"); out holds out_len + 1 characters. */
 void base32_encode_lower(const void *data, size_t n, char *out, size_t out_len);

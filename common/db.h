@@ -26,7 +26,8 @@ ATTR_NODISCARD int db_migrate(sqlite3 *db, const char *const *steps, int steps_n
 /* Run SQL without results. 0, or db_err(). */
 ATTR_NODISCARD int db_exec(sqlite3 *db, const char *sql);
 
-/* An SQLite result code as ours: WA_ESTORE_CORRUPT, WA_EALREADY_RUNNING, -ENOMEM, WA_ESTORAGE; 0 for OK/ROW/DONE. */
+/* An SQLite result code as ours: WA_ESTORE_CORRUPT, WA_EALREADY_RUNNING, -ENOMEM, WA_ESTORAGE; 0
+ * for OK/ROW/DONE. */
 int db_err(int sqlite_rc);
 
 #endif

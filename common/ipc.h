@@ -48,7 +48,8 @@ struct ipc_header {
 	uint16_t flags;
 };
 
-/* One row per type: who may send it, how large its body may be, whether a descriptor comes along. */
+/* One row per type: who may send it, how large its body may be, whether a descriptor comes along.
+ */
 struct ipc_type_info {
 	enum ipc_type type;
 	enum ipc_sender sender;
@@ -69,14 +70,16 @@ void ipc_header_encode(const struct ipc_header *h, uint8_t out[IPC_HDR_LEN]);
  * mismatch, a descriptor missing or too many); WA_ELIMIT (body over the type's maximum).
  */
 ATTR_NODISCARD int ipc_frame_check(const uint8_t *packet, size_t packet_len, unsigned from,
-    bool has_fd, struct ipc_header *hdr_out, const struct ipc_type_info **info_out);
+                                   bool has_fd, struct ipc_header *hdr_out,
+                                   const struct ipc_type_info **info_out);
 
 /* ---- channel ------------------------------------------------------------------------------- */
 
 struct event_base;
 struct ipc_chan;
 
-/* A received message; everything is borrowed for the call, fd too unless the handler sets it to -1. */
+/* A received message; everything is borrowed for the call, fd too unless the handler sets it to -1.
+ */
 struct ipc_msg {
 	enum ipc_type type;
 	uint32_t req_id;
@@ -88,8 +91,8 @@ struct ipc_chan_ops {
 	/* A negative return closes the channel with that code. */
 	int (*on_msg)(struct ipc_chan *c, struct ipc_msg *m, void *arg);
 	/*
-	 * Called once, from the event loop, when the channel can't go on: rc is 0 when the peer closed it, else
-	 * what went wrong. The owner calls ipc_chan_free() here or later.
+	 * Called once, from the event loop, when the channel can't go on: rc is 0 when the peer
+	 * closed it, else what went wrong. The owner calls ipc_chan_free() here or later.
 	 */
 	void (*on_close)(struct ipc_chan *c, int rc, void *arg);
 };
@@ -100,7 +103,8 @@ struct ipc_chan_ops {
  * 0 or -ENOMEM.
  */
 ATTR_NODISCARD int ipc_chan_new(struct event_base *base, int fd, unsigned accept_from,
-    const struct ipc_chan_ops *ops, void *arg, struct ipc_chan **chan_out);
+                                const struct ipc_chan_ops *ops, void *arg,
+                                struct ipc_chan **chan_out);
 /* NULL is fine. Safe from any callback of the channel. Pending frames get one last try to leave. */
 void ipc_chan_free(struct ipc_chan *c);
 
@@ -110,21 +114,22 @@ void ipc_chan_free(struct ipc_chan *c);
  * closes itself, on_close with WA_ELIMIT).
  */
 ATTR_NODISCARD int ipc_chan_send(struct ipc_chan *c, enum ipc_type type, uint32_t req_id,
-    const ProtobufCMessage *body, int fd);
+                                 const ProtobufCMessage *body, int fd);
 
 /* Monotonic instant of the last message received. */
 uint64_t ipc_chan_last_rx_ms(const struct ipc_chan *c);
 int ipc_chan_fd(const struct ipc_chan *c);
 
-/* ---- blocking helpers, for a process without a loop (zygote) ---------------------------------- */
+/* ---- blocking helpers, for a process without a loop (zygote) ----------------------------------
+ */
 
 /*
- * Receive one packet into buf (cap >= IPC_HDR_LEN + IPC_BODY_MAX), *fd_out -1 or an owned descriptor.
- * Number of bytes (0: peer closed), or -errno, WA_EPROTO.
+ * Receive one packet into buf (cap >= IPC_HDR_LEN + IPC_BODY_MAX), *fd_out -1 or an owned
+ * descriptor. Number of bytes (0: peer closed), or -errno, WA_EPROTO.
  */
 ATTR_NODISCARD int ipc_recv_packet(int sock, uint8_t *buf, size_t cap, int *fd_out);
 /* 0 or -errno, WA_ELIMIT. */
 ATTR_NODISCARD int ipc_send_packet(int sock, enum ipc_type type, uint32_t req_id,
-    const ProtobufCMessage *body, int fd);
+                                   const ProtobufCMessage *body, int fd);
 
 #endif

@@ -263,7 +263,8 @@ static int chan_flush(struct ipc_chan *c)
 
 		if (rc == -EAGAIN)
 			return event_add(c->ev_write, NULL) < 0 ? -ENOMEM : 0;
-		/* The peer has left: its last words may still be unread, and reading finds the end. */
+		/* The peer has left: its last words may still be unread, and reading finds the end.
+		 */
 		if (rc < 0 && rc != -EPIPE && rc != -ECONNRESET)
 			return rc;
 		STAILQ_REMOVE_HEAD(&c->queue, link);
@@ -317,7 +318,8 @@ static int chan_read_one(struct ipc_chan *c)
 	if (n == -EAGAIN)
 		return 0;
 	if (n == -ECONNRESET)
-		return 1; /* said once when the peer left with mail unread; its own mail comes next */
+		return 1; /* said once when the peer left with mail unread; its own mail comes next
+		           */
 	if (n == 0)
 		return -EPIPE;
 	if (n < 0)

@@ -27,44 +27,44 @@ struct log_field {
 	const char *s;
 };
 
-#define LF_INT(k, v)                                                                               \
-	(struct log_field)                                                                         \
-	{                                                                                          \
-		.key = (k), .type = LOG_F_INT, .i = (int64_t)(v)                                   \
+#define LF_INT(k, v) \
+	(struct log_field) \
+	{ \
+		.key = (k), .type = LOG_F_INT, .i = (int64_t)(v) \
 	}
-#define LF_STR(k, v)                                                                               \
-	(struct log_field)                                                                         \
-	{                                                                                          \
-		.key = (k), .type = LOG_F_STR, .s = (v)                                            \
+#define LF_STR(k, v) \
+	(struct log_field) \
+	{ \
+		.key = (k), .type = LOG_F_STR, .s = (v) \
 	}
-#define LF_BOOL(k, v)                                                                              \
-	(struct log_field)                                                                         \
-	{                                                                                          \
-		.key = (k), .type = LOG_F_BOOL, .i = (v) ? 1 : 0                                   \
+#define LF_BOOL(k, v) \
+	(struct log_field) \
+	{ \
+		.key = (k), .type = LOG_F_BOOL, .i = (v) ? 1 : 0 \
 	}
 /* A return code, written as its name. */
-#define LF_ERR(k, rc)                                                                              \
-	(struct log_field)                                                                         \
-	{                                                                                          \
-		.key = (k), .type = LOG_F_ERR, .i = (rc)                                           \
+#define LF_ERR(k, rc) \
+	(struct log_field) \
+	{ \
+		.key = (k), .type = LOG_F_ERR, .i = (rc) \
 	}
 /* A short hash, salted once per process: two lines can be matched, the text can't be read back. */
-#define LF_ID(k, v)                                                                                \
-	(struct log_field)                                                                         \
-	{                                                                                          \
-		.key = (k), .type = LOG_F_ID, .s = (v)                                             \
+#define LF_ID(k, v) \
+	(struct log_field) \
+	{ \
+		.key = (k), .type = LOG_F_ID, .s = (v) \
 	}
 
 /*
  * LOG(ctx, level, event, fields...): ctx is a const struct log_ctx * or NULL. Arguments are not
  * evaluated when the level is not wanted.
  */
-#define LOG(ctx, level, ...)                                                                       \
-	do {                                                                                       \
-		if (log_wants(level))                                                              \
-			LOG_EVENT_(ctx, level, __VA_ARGS__, (struct log_field){ .key = NULL });    \
+#define LOG(ctx, level, ...) \
+	do { \
+		if (log_wants(level)) \
+			LOG_EVENT_(ctx, level, __VA_ARGS__, (struct log_field){ .key = NULL }); \
 	} while (0)
-#define LOG_EVENT_(ctx, level, event, ...)                                                         \
+#define LOG_EVENT_(ctx, level, event, ...) \
 	log_event(ctx, level, event, (const struct log_field[]){ __VA_ARGS__ })
 
 enum log_format { LOG_FMT_AUTO, LOG_FMT_TEXT, LOG_FMT_JSON, LOG_FMT_JOURNAL };
@@ -84,7 +84,7 @@ bool log_stderr_is_journal(void);
 
 /* fields ends with an entry whose key is NULL. Never fails; a line over 2048 bytes is cut. */
 void log_event(const struct log_ctx *ctx, int level, const char *event,
-    const struct log_field *fields);
+               const struct log_field *fields);
 
 /* "err" | "warning" | "notice" | "info" | "debug" to a syslog level, or -EINVAL. */
 int log_level_parse(const char *word);

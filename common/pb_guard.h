@@ -18,8 +18,8 @@
 #define PB_MAX_DEPTH 64
 
 struct pb_limits {
-	size_t bytes_max;  /* input size */
-	size_t memory_max; /* heap the decoded message may take, in bytes */
+	size_t bytes_max;   /* input size */
+	size_t memory_max;  /* heap the decoded message may take, in bytes */
 	unsigned depth_max; /* 1: the outer message only; at most PB_MAX_DEPTH */
 };
 
@@ -32,14 +32,15 @@ extern const struct pb_limits pb_limits_small;
  * 0, WA_ETRUNC, WA_EPROTO, or WA_ELIMIT (size or depth).
  */
 ATTR_NODISCARD int pb_scan(const ProtobufCMessageDescriptor *desc, const uint8_t *data,
-    size_t data_len, const struct pb_limits *limits);
+                           size_t data_len, const struct pb_limits *limits);
 
 /*
  * pb_scan(), then unpack within the memory budget. *msg_out: caller frees it with pb_free().
  * 0, WA_ETRUNC, WA_EPROTO, or WA_ELIMIT (size, depth or memory). msg_out is untouched on failure.
  */
 ATTR_NODISCARD int pb_unpack(const ProtobufCMessageDescriptor *desc, const uint8_t *data,
-    size_t data_len, const struct pb_limits *limits, ProtobufCMessage **msg_out);
+                             size_t data_len, const struct pb_limits *limits,
+                             ProtobufCMessage **msg_out);
 
 /* NULL is fine. Every byte of the message's memory is wiped before it is released. */
 void pb_free(ProtobufCMessage *msg);

@@ -15,7 +15,8 @@ struct qr {
 	uint8_t *modules; /* width * width, row by row; 1: dark. Owned */
 };
 
-/* 8-bit mode, error correction L, smallest version that fits. 0, -EINVAL (empty or too long), -ENOMEM. */
+/* 8-bit mode, error correction L, smallest version that fits. 0, -EINVAL (empty or too long),
+ * -ENOMEM. */
 ATTR_NODISCARD int qr_encode(const char *text, struct qr *qr_out);
 void qr_clear(struct qr *qr);
 

@@ -25,21 +25,23 @@ enum setting_type {
 struct setting {
 	const char *name; /* "limit_per_minute" */
 	enum setting_type type;
-	size_t offset;         /* of the value inside the caller's struct */
-	const char *def;       /* default as text; NULL: none */
-	int64_t min, max;      /* SETTING_INT */
-	const char *choices;   /* SETTING_ENUM: "auto|text|json" */
-	bool secret;           /* may hold a secret: no flag, masked when printed */
-	const char *arg;       /* placeholder in --help: "ADDR:PORT" */
-	const char *help;      /* one line */
-	/* Further check of a given (not default) text; false with what was expected, in static text. */
+	size_t offset;       /* of the value inside the caller's struct */
+	const char *def;     /* default as text; NULL: none */
+	int64_t min, max;    /* SETTING_INT */
+	const char *choices; /* SETTING_ENUM: "auto|text|json" */
+	bool secret;         /* may hold a secret: no flag, masked when printed */
+	const char *arg;     /* placeholder in --help: "ADDR:PORT" */
+	const char *help;    /* one line */
+	/* Further check of a given (not default) text; false with what was expected, in static
+	 * text. */
 	bool (*check)(const char *text, const char **expected_out);
 };
 
 enum settings_result {
 	SETTINGS_RUN,    /* go on */
 	SETTINGS_EXIT_0, /* --help, --version or --print-config was printed */
-	SETTINGS_EXIT_2, /* a bad value or flag; one line on stderr says which, what and where from */
+	SETTINGS_EXIT_2, /* a bad value or flag; one line on stderr says which, what and where from
+	                  */
 };
 
 struct settings_program {
@@ -48,11 +50,12 @@ struct settings_program {
 	const struct setting *table;
 	size_t table_n;
 	/*
-	 * Check and complete the values as a whole, before they are printed or used; may be NULL. False: it
-	 * has said on stderr what is wrong.
+	 * Check and complete the values as a whole, before they are printed or used; may be NULL.
+	 * False: it has said on stderr what is wrong.
 	 */
 	bool (*finish)(void *values);
-	const char *const *other_env; /* known WARDEN_* variables of other programs; NULL-terminated */
+	const char *const
+	    *other_env; /* known WARDEN_* variables of other programs; NULL-terminated */
 };
 
 /*
@@ -61,7 +64,7 @@ struct settings_program {
  * removed from the environment and their bytes wiped.
  */
 ATTR_NODISCARD enum settings_result settings_load(const struct settings_program *prog, int argc,
-    char **argv, void *values);
+                                                  char **argv, void *values);
 
 /* Release the strings (secret ones wiped). */
 void settings_clear(const struct settings_program *prog, void *values);

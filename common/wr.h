@@ -61,7 +61,8 @@ static inline void wr_be24(struct wr *w, uint32_t v)
 
 static inline void wr_be32(struct wr *w, uint32_t v)
 {
-	const uint8_t b[4] = { (uint8_t)(v >> 24), (uint8_t)(v >> 16), (uint8_t)(v >> 8), (uint8_t)v };
+	const uint8_t b[4] = { (uint8_t)(v >> 24), (uint8_t)(v >> 16), (uint8_t)(v >> 8),
+		               (uint8_t)v };
 
 	wr_bytes(w, b, sizeof(b));
 }
@@ -75,7 +76,8 @@ static inline void wr_le16(struct wr *w, uint16_t v)
 
 static inline void wr_le32(struct wr *w, uint32_t v)
 {
-	const uint8_t b[4] = { (uint8_t)v, (uint8_t)(v >> 8), (uint8_t)(v >> 16), (uint8_t)(v >> 24) };
+	const uint8_t b[4] = { (uint8_t)v, (uint8_t)(v >> 8), (uint8_t)(v >> 16),
+		               (uint8_t)(v >> 24) };
 
 	wr_bytes(w, b, sizeof(b));
 }

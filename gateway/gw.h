@@ -36,7 +36,7 @@ struct gw_config {
 	char *wa_ca_file; /* NULL: the system's */
 	char *wa_version;
 	char *wa_device_name;
-	int log_level;  /* syslog level */
+	int log_level; /* syslog level */
 	int log_level_index;
 	int log_format; /* enum log_format */
 };
@@ -48,10 +48,10 @@ struct gw {
 	struct gw_registry *registry; /* accounts and instances in memory */
 	struct gw_supervisor *sup;    /* zygote and workers */
 	struct gw_limit *limit;
-	struct gw_http *http;       /* public listener and admin socket */
-	uint64_t start_ms;          /* monotonic */
-	bool stopping;              /* set once; new work is refused with 503 */
-	uint64_t stop_ms;           /* monotonic; when stopping was set */
+	struct gw_http *http; /* public listener and admin socket */
+	uint64_t start_ms;    /* monotonic */
+	bool stopping;        /* set once; new work is refused with 503 */
+	uint64_t stop_ms;     /* monotonic; when stopping was set */
 };
 
 /* Ask the loop to end in order: waiting callers get 503, workers are told to leave. Safe twice. */

@@ -44,7 +44,7 @@ void gw_reason_code(const struct gw_reason *r, char *out);
 
 /* The code that is live now; drawn once, on first demand, and kept until the next code. */
 struct gw_code {
-	char text[1024];       /* the exact QR string */
+	char text[1024];        /* the exact QR string */
 	uint64_t expires_at_ms; /* monotonic */
 	int64_t expires_unix_ms;
 	unsigned index, total;
@@ -63,7 +63,7 @@ enum gw_watch_event {
  * reason is set for TIMEOUT and FAILED, borrowed for the call.
  */
 typedef void gw_watch_cb(struct gw_instance *inst, enum gw_watch_event ev,
-    const struct gw_reason *reason, void *arg);
+                         const struct gw_reason *reason, void *arg);
 
 struct gw_connect_params {
 	uint32_t history_days; /* 0: not asked for */
@@ -71,13 +71,14 @@ struct gw_connect_params {
 };
 
 /*
- * Start an attempt or join the one that runs. When a code is live with at least 2 s left, GW_WATCH_QR
- * comes at the next pass of the loop. A history_days (not 0) other than the running attempt's supersedes it:
- * its watchers get FAILED with WA_ESUPERSEDED.
- * 0 (watch_out set) or immediately -ENOMEM, WA_EAT_CAPACITY, WA_ESHUTTING_DOWN.
+ * Start an attempt or join the one that runs. When a code is live with at least 2 s left,
+ * GW_WATCH_QR comes at the next pass of the loop. A history_days (not 0) other than the running
+ * attempt's supersedes it: its watchers get FAILED with WA_ESUPERSEDED. 0 (watch_out set) or
+ * immediately -ENOMEM, WA_EAT_CAPACITY, WA_ESHUTTING_DOWN.
  */
 ATTR_NODISCARD int gw_instance_connect(struct gw_instance *inst,
-    const struct gw_connect_params *params, gw_watch_cb *cb, void *arg, struct gw_watch **watch_out);
+                                       const struct gw_connect_params *params, gw_watch_cb *cb,
+                                       void *arg, struct gw_watch **watch_out);
 /* The caller hung up or has its answer; the attempt goes on. */
 void gw_watch_cancel(struct gw_watch *w);
 

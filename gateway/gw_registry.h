@@ -30,7 +30,8 @@ struct gw_account {
 	size_t instances_n; /* counts those being created too */
 };
 
-/* Load everything from gw->store (blocking, at start). 0, WA_ESTORE_CORRUPT, WA_ESTORAGE, -ENOMEM. */
+/* Load everything from gw->store (blocking, at start). 0, WA_ESTORE_CORRUPT, WA_ESTORAGE, -ENOMEM.
+ */
 ATTR_NODISCARD int gw_registry_new(struct gw *gw, struct gw_registry **reg_out);
 void gw_registry_free(struct gw_registry *reg);
 
@@ -44,10 +45,10 @@ struct gw_account *gw_registry_account_by_token(struct gw_registry *reg, const u
 struct gw_instance *gw_registry_instance_by_token(struct gw_registry *reg, const uint8_t *hash);
 /* NULL too while the instance is still being created or already being deleted. */
 struct gw_instance *gw_registry_instance(struct gw_registry *reg, const struct gw_account *acc,
-    const char *name);
+                                         const char *name);
 /* Instances of an account in order of creation: call with prev NULL first. */
 struct gw_instance *gw_registry_next(struct gw_registry *reg, const struct gw_account *acc,
-    struct gw_instance *prev);
+                                     struct gw_instance *prev);
 struct gw_account *gw_registry_next_account(struct gw_registry *reg, struct gw_account *prev);
 /* Every instance of every account. */
 struct gw_instance *gw_registry_next_any(struct gw_registry *reg, struct gw_instance *prev);
@@ -57,32 +58,36 @@ bool gw_registry_ok(const struct gw_registry *reg);
 
 /* ---- changes ---------------------------------------------------------------- */
 
-/* rc: 0 or why not (WA_ESTORAGE, -ENOMEM); on failure nothing has changed. inst: instance calls only. */
+/* rc: 0 or why not (WA_ESTORAGE, -ENOMEM); on failure nothing has changed. inst: instance calls
+ * only. */
 typedef void gw_registry_done(int rc, struct gw_instance *inst, void *arg);
 
 /*
  * 0: done will be called. Immediately: -EEXIST, -EINVAL (name), -ENOMEM; done is then never called.
  */
 ATTR_NODISCARD int gw_registry_account_create(struct gw_registry *reg, const char *name,
-    int64_t quota, const uint8_t *token_hash, gw_registry_done *done, void *arg);
+                                              int64_t quota, const uint8_t *token_hash,
+                                              gw_registry_done *done, void *arg);
 ATTR_NODISCARD int gw_registry_account_rotate(struct gw_registry *reg, struct gw_account *acc,
-    const uint8_t *token_hash, gw_registry_done *done, void *arg);
+                                              const uint8_t *token_hash, gw_registry_done *done,
+                                              void *arg);
 /* -ENOTEMPTY while it has instances. */
 ATTR_NODISCARD int gw_registry_account_delete(struct gw_registry *reg, struct gw_account *acc,
-    gw_registry_done *done, void *arg);
+                                              gw_registry_done *done, void *arg);
 
 /*
  * Immediately also -EDQUOT (quota) and -EADDRINUSE (another account or instance has this token).
  * settings_json: the settings of contract 3.1 as given, or NULL; borrowed.
  */
 ATTR_NODISCARD int gw_registry_instance_create(struct gw_registry *reg, struct gw_account *acc,
-    const char *name, const uint8_t *token_hash, const char *settings_json,
-    gw_registry_done *done, void *arg);
+                                               const char *name, const uint8_t *token_hash,
+                                               const char *settings_json, gw_registry_done *done,
+                                               void *arg);
 /*
  * Ends the instance's attempt (callers get WA_EDELETED), stops its worker, waits until it is gone,
  * removes its directory, then the row. inst must not be used afterwards. done's inst is NULL.
  */
 ATTR_NODISCARD int gw_registry_instance_delete(struct gw_registry *reg, struct gw_instance *inst,
-    gw_registry_done *done, void *arg);
+                                               gw_registry_done *done, void *arg);
 
 #endif

@@ -123,8 +123,8 @@ void gw_req_add_header(struct gw_req *req, const char *name, const char *fmt, ..
 
 /*
  * The answer will take a while: on_hangup(arg) is called when the caller leaves before it; req is
- * gone then. A client that only closes its sending side still gets its answer, unless it is a stream:
- * that would have no end for somebody who is not there.
+ * gone then. A client that only closes its sending side still gets its answer, unless it is a
+ * stream: that would have no end for somebody who is not there.
  */
 void gw_req_wait(struct gw_req *req, bool stream, void (*on_hangup)(void *arg), void *arg);
 

@@ -52,7 +52,7 @@ struct gw_worker {
 	struct event *ev_exit;
 	struct event *ev_timer; /* one deadline at a time; which one follows from phase */
 	uint64_t born_us;
-	uint64_t spawn_us; /* from there to HELLO_REPLY */
+	uint64_t spawn_us;     /* from there to HELLO_REPLY */
 	unsigned pings_n;      /* sent since it was last heard */
 	uint64_t heard_ms;     /* last message at the time of the last PING */
 	struct gw_reason lost; /* rc 0: not lost */

@@ -14,14 +14,14 @@
 
 #include "common/attr.h"
 
-#define SIM_STAGE_LIST(X)                                                                          \
-	X(SIM_TCP, "tcp")                                                                          \
-	X(SIM_TLS, "tls")                                                                          \
-	X(SIM_UPGRADE, "upgrade")                                                                  \
-	X(SIM_HANDSHAKE, "handshake")                                                              \
-	X(SIM_REGISTRATION, "registration")                                                        \
-	X(SIM_PAIRING, "pairing")                                                                  \
-	X(SIM_LOGIN, "login")                                                                      \
+#define SIM_STAGE_LIST(X) \
+	X(SIM_TCP, "tcp") \
+	X(SIM_TLS, "tls") \
+	X(SIM_UPGRADE, "upgrade") \
+	X(SIM_HANDSHAKE, "handshake") \
+	X(SIM_REGISTRATION, "registration") \
+	X(SIM_PAIRING, "pairing") \
+	X(SIM_LOGIN, "login") \
 	X(SIM_ONLINE, "online")
 
 enum sim_stage {
@@ -31,37 +31,37 @@ enum sim_stage {
 };
 
 #define SIM_AT(stage) (1u << (stage))
-#define SIM_AT_BYTES                                                                               \
-	(SIM_AT(SIM_TCP) | SIM_AT(SIM_TLS) | SIM_AT(SIM_UPGRADE) | SIM_AT(SIM_HANDSHAKE) |         \
-	    SIM_AT_STANZAS)
-#define SIM_AT_STANZAS                                                                             \
+#define SIM_AT_BYTES \
+	(SIM_AT(SIM_TCP) | SIM_AT(SIM_TLS) | SIM_AT(SIM_UPGRADE) | SIM_AT(SIM_HANDSHAKE) | \
+	 SIM_AT_STANZAS)
+#define SIM_AT_STANZAS \
 	(SIM_AT(SIM_REGISTRATION) | SIM_AT(SIM_PAIRING) | SIM_AT(SIM_LOGIN) | SIM_AT(SIM_ONLINE))
 #define SIM_AT_REFS (SIM_AT(SIM_REGISTRATION) | SIM_AT(SIM_PAIRING))
 
 /* kind, word, stages where it has a meaning (0: none in this version), stage when none is named */
-#define SIM_FAULT_LIST(X)                                                                          \
-	X(SIM_F_REFUSE, "refuse", SIM_AT(SIM_TCP), SIM_TCP)                                        \
-	X(SIM_F_CLOSE, "close", SIM_AT_BYTES, SIM_TCP)                                             \
-	X(SIM_F_RESET, "reset", SIM_AT_BYTES, SIM_TCP)                                             \
-	X(SIM_F_STALL, "stall", SIM_AT_BYTES, SIM_TCP)                                             \
-	X(SIM_F_SLOW, "slow", SIM_AT_BYTES, SIM_TCP)                                               \
-	X(SIM_F_CORRUPT, "corrupt", SIM_AT_BYTES, SIM_HANDSHAKE)                                   \
-	X(SIM_F_TRUNCATE, "truncate", SIM_AT_BYTES, SIM_HANDSHAKE)                                 \
-	X(SIM_F_SPLIT, "split", SIM_AT_BYTES, SIM_TCP)                                             \
-	X(SIM_F_GARBAGE, "garbage", SIM_AT_BYTES, SIM_HANDSHAKE)                                   \
-	X(SIM_F_OVERSIZE, "oversize", SIM_AT_BYTES & ~SIM_AT(SIM_TCP), SIM_HANDSHAKE)              \
-	X(SIM_F_BAD_CERT, "bad_cert", SIM_AT(SIM_TLS) | SIM_AT(SIM_HANDSHAKE), SIM_HANDSHAKE)      \
-	X(SIM_F_EXPIRED_CERT, "expired_cert", SIM_AT(SIM_TLS) | SIM_AT(SIM_HANDSHAKE),             \
-	    SIM_HANDSHAKE)                                                                         \
-	X(SIM_F_FAILURE, "failure", SIM_AT(SIM_UPGRADE) | SIM_AT_STANZAS, SIM_REGISTRATION)        \
-	X(SIM_F_STREAM_ERROR, "stream_error", SIM_AT_STANZAS, SIM_REGISTRATION)                    \
-	X(SIM_F_NO_PONG, "no_pong", SIM_AT_REFS | SIM_AT(SIM_ONLINE), SIM_PAIRING)                 \
-	X(SIM_F_REFS_END, "refs_end", SIM_AT_REFS, SIM_REGISTRATION)                               \
-	X(SIM_F_NO_REFS, "no_refs", SIM_AT_REFS, SIM_REGISTRATION)                                 \
-	X(SIM_F_BAD_HMAC, "bad_hmac", 0, SIM_PAIRING)                                              \
-	X(SIM_F_BAD_SIGNATURE, "bad_signature", 0, SIM_PAIRING)                                    \
-	X(SIM_F_DUPLICATE, "duplicate", SIM_AT_STANZAS, SIM_REGISTRATION)                          \
-	X(SIM_F_REORDER, "reorder", SIM_AT_STANZAS, SIM_PAIRING)                                   \
+#define SIM_FAULT_LIST(X) \
+	X(SIM_F_REFUSE, "refuse", SIM_AT(SIM_TCP), SIM_TCP) \
+	X(SIM_F_CLOSE, "close", SIM_AT_BYTES, SIM_TCP) \
+	X(SIM_F_RESET, "reset", SIM_AT_BYTES, SIM_TCP) \
+	X(SIM_F_STALL, "stall", SIM_AT_BYTES, SIM_TCP) \
+	X(SIM_F_SLOW, "slow", SIM_AT_BYTES, SIM_TCP) \
+	X(SIM_F_CORRUPT, "corrupt", SIM_AT_BYTES, SIM_HANDSHAKE) \
+	X(SIM_F_TRUNCATE, "truncate", SIM_AT_BYTES, SIM_HANDSHAKE) \
+	X(SIM_F_SPLIT, "split", SIM_AT_BYTES, SIM_TCP) \
+	X(SIM_F_GARBAGE, "garbage", SIM_AT_BYTES, SIM_HANDSHAKE) \
+	X(SIM_F_OVERSIZE, "oversize", SIM_AT_BYTES & ~SIM_AT(SIM_TCP), SIM_HANDSHAKE) \
+	X(SIM_F_BAD_CERT, "bad_cert", SIM_AT(SIM_TLS) | SIM_AT(SIM_HANDSHAKE), SIM_HANDSHAKE) \
+	X(SIM_F_EXPIRED_CERT, "expired_cert", SIM_AT(SIM_TLS) | SIM_AT(SIM_HANDSHAKE), \
+	  SIM_HANDSHAKE) \
+	X(SIM_F_FAILURE, "failure", SIM_AT(SIM_UPGRADE) | SIM_AT_STANZAS, SIM_REGISTRATION) \
+	X(SIM_F_STREAM_ERROR, "stream_error", SIM_AT_STANZAS, SIM_REGISTRATION) \
+	X(SIM_F_NO_PONG, "no_pong", SIM_AT_REFS | SIM_AT(SIM_ONLINE), SIM_PAIRING) \
+	X(SIM_F_REFS_END, "refs_end", SIM_AT_REFS, SIM_REGISTRATION) \
+	X(SIM_F_NO_REFS, "no_refs", SIM_AT_REFS, SIM_REGISTRATION) \
+	X(SIM_F_BAD_HMAC, "bad_hmac", 0, SIM_PAIRING) \
+	X(SIM_F_BAD_SIGNATURE, "bad_signature", 0, SIM_PAIRING) \
+	X(SIM_F_DUPLICATE, "duplicate", SIM_AT_STANZAS, SIM_REGISTRATION) \
+	X(SIM_F_REORDER, "reorder", SIM_AT_STANZAS, SIM_PAIRING) \
 	X(SIM_F_UNKNOWN, "unknown", SIM_AT_STANZAS, SIM_REGISTRATION)
 
 enum sim_fault_kind {
@@ -114,25 +114,25 @@ void sim_faults_free(struct sim_faults *f); /* NULL is fine */
 
 /* The pair must fit (sim_fault_fits). 0, WA_ELIMIT (SIM_FAULTS_MAX are waiting) or -ENOMEM. */
 ATTR_NODISCARD int sim_faults_add(struct sim_faults *f, const struct sim_fault_match *match,
-    const struct sim_fault *fault, uint32_t *id_out);
+                                  const struct sim_fault *fault, uint32_t *id_out);
 /* Forget all; what has begun on a connection goes on. Returns how many there were. */
 size_t sim_faults_clear(struct sim_faults *f);
 size_t sim_faults_count(const struct sim_faults *f);
 const struct sim_fault_entry *sim_faults_at(const struct sim_faults *f, size_t index);
 
 /*
- * A connection comes to stage. number: its account's, NULL before login (a match by number then does
- * not fit). True with a copy in *fault_out when a fault is to happen.
+ * A connection comes to stage. number: its account's, NULL before login (a match by number then
+ * does not fit). True with a copy in *fault_out when a fault is to happen.
  */
 bool sim_faults_arm(struct sim_faults *f, enum sim_stage stage, const char *number,
-    struct sim_fault *fault_out);
+                    struct sim_fault *fault_out);
 
 /* ---- what happens to bytes ------------------------------------------------------------------- */
 
 /* Zero-initialised: bytes pass as they are. */
 struct sim_shaper {
 	enum sim_fault_kind kind; /* corrupt, truncate or stall; else nothing happens */
-	int64_t offset;           /* from the first byte shaped; -1: the middle of the first piece */
+	int64_t offset; /* from the first byte shaped; -1: the middle of the first piece */
 	uint64_t passed;
 };
 

@@ -38,9 +38,9 @@ struct sim_refusal {
 
 /*
  * Check a whole payload. revision_min: older clients are outdated (405).
- * strict: every field must be as the notes' table says; otherwise what a server needs is enough: the
- * eight byte fields of a registration with their lengths and the signature, or a username.
- * 0, or WA_EPROTO with *refusal_out filled.
+ * strict: every field must be as the notes' table says; otherwise what a server needs is enough:
+ * the eight byte fields of a registration with their lengths and the signature, or a username. 0,
+ * or WA_EPROTO with *refusal_out filled.
  */
 ATTR_NODISCARD int sim_payload_check(const uint8_t *data, size_t data_len, uint32_t revision_min,
                                      bool strict, struct sim_payload *payload_out,

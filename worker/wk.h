@@ -11,9 +11,9 @@
 
 #include "common/attr.h"
 
-#define WK_CONTROL_FD 3          /* the listening control socket, whoever started the worker */
-#define WK_INSTANCE_ID_MAX 64    /* characters */
-#define WK_LONELY_MS (60 * 1000) /* without gateway and attempt for this long: leave */
+#define WK_CONTROL_FD 3            /* the listening control socket, whoever started the worker */
+#define WK_INSTANCE_ID_MAX 64      /* characters */
+#define WK_LONELY_MS (60 * 1000)   /* without gateway and attempt for this long: leave */
 #define WK_ABANDONED_MS (5 * 1000) /* an attempt nobody has heard of for this long ends */
 
 /* How a worker left; a signal is a crash. */

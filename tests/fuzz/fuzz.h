@@ -9,10 +9,10 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* A property that must hold whatever the input is: works in every build, unlike assert(). */
-#define FUZZ_REQUIRE(cond)                                                                         \
-	do {                                                                                       \
-		if (!(cond))                                                                       \
-			abort();                                                                   \
+#define FUZZ_REQUIRE(cond) \
+	do { \
+		if (!(cond)) \
+			abort(); \
 	} while (0)
 
 #endif

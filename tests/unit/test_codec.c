@@ -68,7 +68,8 @@ static void test_base64_accepts_both_alphabets_and_no_padding(void **state)
 
 static void test_base64_refuses_what_is_none(void **state)
 {
-	static const char *const bad[] = { "A", "AAAAA", "AA=A", "AA A", "AB==", "AAB=", "=", "====", "A===", "AA=", "AAAA====" };
+	static const char *const bad[] = { "A", "AAAAA", "AA=A", "AA A", "AB==",    "AAB=",
+		                           "=", "====",  "A===", "AA=",  "AAAA====" };
 	uint8_t out[16];
 	size_t len;
 

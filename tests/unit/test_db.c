@@ -91,7 +91,8 @@ static void test_second_process_is_refused(void **state)
 	if (pid == 0) {
 		sqlite3 *other = NULL;
 
-		/* by name, as a second program would: exec is not needed for a lock of another pid */
+		/* by name, as a second program would: exec is not needed for a lock of another pid
+		 */
 		_exit(db_open(p->path, &other) == WA_EALREADY_RUNNING ? 0 : 1);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -124,8 +125,10 @@ static void test_damaged_page_is_found_at_open(void **state)
 
 	assert_int_equal(db_open(p->path, &db), 0);
 	assert_int_equal(db_migrate(db, steps, 2), 0);
-	assert_int_equal(db_exec(db, "INSERT INTO a SELECT value, hex(randomblob(200)) FROM json_each("
-				     "'[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26]')"),
+	assert_int_equal(
+	    db_exec(db,
+	            "INSERT INTO a SELECT value, hex(randomblob(200)) FROM json_each("
+	            "'[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26]')"),
 	    0);
 	db_close(db);
 	fd = open(p->path, O_RDWR);

@@ -71,12 +71,13 @@ static void pair_open(struct pair *p, bool worker_chan)
 	p->gateway.fd = p->worker.fd = p->raw = -1;
 	p->base = event_base_new();
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), 0);
-	assert_int_equal(ipc_chan_new(p->base, fds[0], IPC_FROM_WORKER | IPC_FROM_ZYGOTE, &ops, &p->gateway,
-			     &p->gateway.chan),
-	    0);
+	assert_int_equal(ipc_chan_new(p->base, fds[0], IPC_FROM_WORKER | IPC_FROM_ZYGOTE, &ops,
+	                              &p->gateway, &p->gateway.chan),
+	                 0);
 	if (worker_chan)
-		assert_int_equal(
-		    ipc_chan_new(p->base, fds[1], IPC_FROM_GATEWAY, &ops, &p->worker, &p->worker.chan), 0);
+		assert_int_equal(ipc_chan_new(p->base, fds[1], IPC_FROM_GATEWAY, &ops, &p->worker,
+		                              &p->worker.chan),
+		                 0);
 	else
 		p->raw = fds[1];
 }
@@ -184,7 +185,7 @@ static void test_body_that_is_no_protobuf_closes_the_channel(void **state)
 	(void)state;
 	pair_open(&p, false);
 	ipc_header_encode(&h, packet);
-	packet[IPC_HDR_LEN] = 0x0a; /* field 1, length-delimited ... */
+	packet[IPC_HDR_LEN] = 0x0a;     /* field 1, length-delimited ... */
 	packet[IPC_HDR_LEN + 1] = 0x7f; /* ... 127 bytes that aren't there */
 	assert_int_equal(write(p.raw, packet, sizeof(packet)), sizeof(packet));
 	pair_run(&p);

@@ -26,7 +26,8 @@ static int check(const uint8_t *p, size_t n, unsigned from, bool fd)
 
 static void test_frame_header_is_little_endian(void **state)
 {
-	const uint8_t want[IPC_HDR_LEN] = { 1, 0, 8, 0, 0x44, 0x33, 0x22, 0x11, 5, 0, 0, 0, 0, 0, 0, 0 };
+	const uint8_t want[IPC_HDR_LEN] = { 1, 0, 8, 0, 0x44, 0x33, 0x22, 0x11,
+		                            5, 0, 0, 0, 0,    0,    0,    0 };
 	uint8_t packet[64];
 
 	(void)state;
@@ -92,9 +93,12 @@ static void test_frame_rejects_unknown_type_and_wrong_sender(void **state)
 	(void)state;
 	assert_int_equal(check(packet, make(packet, 999, 1, 0), 7, false), WA_EPROTO);
 	assert_int_equal(check(packet, make(packet, 0, 1, 0), 7, false), WA_EPROTO);
-	assert_int_equal(check(packet, make(packet, IPC_CONNECT, 1, 0), IPC_FROM_WORKER, false), WA_EPROTO);
-	assert_int_equal(check(packet, make(packet, IPC_BYE, 1, 0), IPC_FROM_GATEWAY, false), WA_EPROTO);
-	assert_int_equal(check(packet, make(packet, IPC_SPAWN_REPLY, 1, 0), IPC_FROM_WORKER, true), WA_EPROTO);
+	assert_int_equal(check(packet, make(packet, IPC_CONNECT, 1, 0), IPC_FROM_WORKER, false),
+	                 WA_EPROTO);
+	assert_int_equal(check(packet, make(packet, IPC_BYE, 1, 0), IPC_FROM_GATEWAY, false),
+	                 WA_EPROTO);
+	assert_int_equal(check(packet, make(packet, IPC_SPAWN_REPLY, 1, 0), IPC_FROM_WORKER, true),
+	                 WA_EPROTO);
 }
 
 static void test_frame_rejects_body_over_the_types_maximum(void **state)
@@ -107,8 +111,10 @@ static void test_frame_rejects_body_over_the_types_maximum(void **state)
 
 		if (info == NULL || info->body_max + 1 + IPC_HDR_LEN > sizeof(packet))
 			continue;
-		assert_int_equal(check(packet, make(packet, t, 1, info->body_max), info->sender, info->fd), 0);
-		assert_int_equal(check(packet, make(packet, t, 1, info->body_max + 1), info->sender, info->fd),
+		assert_int_equal(
+		    check(packet, make(packet, t, 1, info->body_max), info->sender, info->fd), 0);
+		assert_int_equal(
+		    check(packet, make(packet, t, 1, info->body_max + 1), info->sender, info->fd),
 		    WA_ELIMIT);
 	}
 }
@@ -118,10 +124,13 @@ static void test_frame_rejects_descriptor_where_none_belongs(void **state)
 	uint8_t packet[64];
 
 	(void)state;
-	assert_int_equal(check(packet, make(packet, IPC_PING, 1, 0), IPC_FROM_GATEWAY, true), WA_EPROTO);
-	assert_int_equal(check(packet, make(packet, IPC_SPAWN, 1, 0), IPC_FROM_GATEWAY, false), WA_EPROTO);
+	assert_int_equal(check(packet, make(packet, IPC_PING, 1, 0), IPC_FROM_GATEWAY, true),
+	                 WA_EPROTO);
+	assert_int_equal(check(packet, make(packet, IPC_SPAWN, 1, 0), IPC_FROM_GATEWAY, false),
+	                 WA_EPROTO);
 	assert_int_equal(check(packet, make(packet, IPC_SPAWN, 1, 0), IPC_FROM_GATEWAY, true), 0);
-	assert_int_equal(check(packet, make(packet, IPC_SPAWN_REPLY, 1, 0), IPC_FROM_ZYGOTE, false), 0);
+	assert_int_equal(check(packet, make(packet, IPC_SPAWN_REPLY, 1, 0), IPC_FROM_ZYGOTE, false),
+	                 0);
 }
 
 int main(void)

@@ -49,8 +49,8 @@ static void test_text_line_quotes_what_needs_it(void **state)
 	    LF_STR("plain", "abc"), LF_ERR("err", WA_EHANDSHAKE), LF_BOOL("asked", true));
 	capture_end(&c, line, sizeof(line));
 	assert_non_null(strstr(line, " notice prog["));
-	assert_non_null(strstr(line,
-	    "worker_exit instance=shop-3 pid=4711 why=\"store locked\" plain=abc err=handshake asked=true\n"));
+	assert_non_null(strstr(line, "worker_exit instance=shop-3 pid=4711 why=\"store locked\" "
+	                             "plain=abc err=handshake asked=true\n"));
 }
 
 static void test_foreign_text_cannot_forge_a_line(void **state)
@@ -122,7 +122,8 @@ static void test_id_is_stable_and_hides_its_text(void **state)
 	(void)state;
 	log_init("prog", LOG_INFO, LOG_FMT_TEXT);
 	capture_start(&c);
-	LOG(NULL, LOG_INFO, "x", LF_ID("a", "5511999999999"), LF_ID("b", "5511999999999"), LF_ID("c", "other"));
+	LOG(NULL, LOG_INFO, "x", LF_ID("a", "5511999999999"), LF_ID("b", "5511999999999"),
+	    LF_ID("c", "other"));
 	capture_end(&c, line, sizeof(line));
 	assert_null(strstr(line, "5511"));
 	a = strstr(line, "a=");

@@ -12,7 +12,7 @@
 static const ProtobufCMessageDescriptor *const chain = &wa__cert_chain__descriptor;
 
 static int unpack(const ProtobufCMessageDescriptor *desc, const void *p, size_t n,
-    const struct pb_limits *limits)
+                  const struct pb_limits *limits)
 {
 	ProtobufCMessage *msg = NULL;
 	int rc = pb_unpack(desc, p, n, limits, &msg);
@@ -23,7 +23,8 @@ static int unpack(const ProtobufCMessageDescriptor *desc, const void *p, size_t 
 	return rc;
 }
 
-/* A schema that contains itself, which none of ours does: a message with one field of its own type. */
+/* A schema that contains itself, which none of ours does: a message with one field of its own type.
+ */
 static const ProtobufCFieldDescriptor self_field[];
 static const ProtobufCIntRange self_range[] = { { 1, 0 }, { 0, 1 } };
 static const unsigned self_index[] = { 0 };
@@ -50,8 +51,8 @@ static const ProtobufCMessageDescriptor self_desc = {
 	NULL,
 };
 static const ProtobufCFieldDescriptor self_field[] = {
-	{ "child", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE, 0, offsetof(struct self, child),
-	    &self_desc, NULL, 0, 0, NULL, NULL },
+	{ "child", 1, PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE, 0,
+	  offsetof(struct self, child), &self_desc, NULL, 0, 0, NULL, NULL },
 };
 static void self_init(struct self *m)
 {
@@ -72,7 +73,9 @@ static void nest(struct buf *out, unsigned depth)
 
 		assert_int_equal(buf_append_u8(&outer, 0x0a), 0);
 		do {
-			assert_int_equal(buf_append_u8(&outer, (uint8_t)((n & 0x7f) | (n > 0x7f ? 0x80 : 0))), 0);
+			assert_int_equal(
+			    buf_append_u8(&outer, (uint8_t)((n & 0x7f) | (n > 0x7f ? 0x80 : 0))),
+			    0);
 			n >>= 7;
 		} while (n > 0);
 		assert_int_equal(buf_append(&outer, inner.p, inner.len), 0);
@@ -98,7 +101,8 @@ static void test_depth_at_the_limit_passes_and_one_more_fails(void **state)
 
 static void test_nesting_bomb_is_refused_without_recursing(void **state)
 {
-	const struct pb_limits limits = { 1 << 20, 1 << 20, 1000000 }; /* asked for too much: capped */
+	const struct pb_limits limits = { 1 << 20, 1 << 20,
+		                          1000000 }; /* asked for too much: capped */
 	struct buf b = { 0 };
 
 	(void)state;
@@ -144,7 +148,10 @@ static void test_malformed_wire_is_refused(void **state)
 		{ "length beyond the end", { 0x0a, 0x05, 0 }, 3, WA_ETRUNC },
 		{ "varint without end", { 0x0a, 0x80 }, 2, WA_ETRUNC },
 		{ "tag without value", { 0x0a }, 1, WA_ETRUNC },
-		{ "varint over 64 bits", { 0x78, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02 }, 11, WA_EPROTO },
+		{ "varint over 64 bits",
+		  { 0x78, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02 },
+		  11,
+		  WA_EPROTO },
 		{ "field number 0", { 0x02, 0x00 }, 2, WA_EPROTO },
 		{ "start of group", { 0x0b, 0x0c }, 2, WA_EPROTO },
 		{ "wire type 6", { 0x0e, 0x00 }, 2, WA_EPROTO },

@@ -28,7 +28,8 @@ static void assert_drawing_equals(const struct qr *qr, const char *text, size_t 
 			}
 			for (int half = 0; half < 2; half++) {
 				int my = y + half - QR_QUIET, mx = x - QR_QUIET;
-				bool inside = mx >= 0 && my >= 0 && mx < qr->width && my < qr->width;
+				bool inside =
+				    mx >= 0 && my >= 0 && mx < qr->width && my < qr->width;
 				bool light = !inside || qr->modules[my * qr->width + mx] == 0;
 
 				assert_int_equal(half == 0 ? upper : lower, light);

@@ -23,15 +23,35 @@ static bool check_listen(const char *text, const char **expected_out)
 }
 
 static const struct setting table[] = {
-	{ .name = "listen", .type = SETTING_STR, .offset = offsetof(struct values, listen), .def = "127.0.0.1:8080",
-	    .help = "address and port", .check = check_listen },
-	{ .name = "limit_per_minute", .type = SETTING_INT, .offset = offsetof(struct values, limit), .def = "100",
-	    .min = 1, .max = 1000, .help = "requests" },
-	{ .name = "turned_on", .type = SETTING_BOOL, .offset = offsetof(struct values, on), .def = "0", .help = "x" },
-	{ .name = "worker_runner", .type = SETTING_ENUM, .offset = offsetof(struct values, runner), .def = "zygote",
-	    .choices = "exec|zygote|systemd", .help = "x" },
-	{ .name = "redis_password", .type = SETTING_STR, .offset = offsetof(struct values, password), .secret = true,
-	    .help = "x" },
+	{ .name = "listen",
+	  .type = SETTING_STR,
+	  .offset = offsetof(struct values, listen),
+	  .def = "127.0.0.1:8080",
+	  .help = "address and port",
+	  .check = check_listen },
+	{ .name = "limit_per_minute",
+	  .type = SETTING_INT,
+	  .offset = offsetof(struct values, limit),
+	  .def = "100",
+	  .min = 1,
+	  .max = 1000,
+	  .help = "requests" },
+	{ .name = "turned_on",
+	  .type = SETTING_BOOL,
+	  .offset = offsetof(struct values, on),
+	  .def = "0",
+	  .help = "x" },
+	{ .name = "worker_runner",
+	  .type = SETTING_ENUM,
+	  .offset = offsetof(struct values, runner),
+	  .def = "zygote",
+	  .choices = "exec|zygote|systemd",
+	  .help = "x" },
+	{ .name = "redis_password",
+	  .type = SETTING_STR,
+	  .offset = offsetof(struct values, password),
+	  .secret = true,
+	  .help = "x" },
 };
 static const char *const other_env[] = { "WARDEN_URL", NULL };
 static const struct settings_program prog = {
@@ -45,7 +65,7 @@ static const struct settings_program prog = {
 /* Run with the given flags; what was printed on stderr goes to err_out. */
 static enum settings_result load(struct values *v, char *err_out, size_t err_cap, int argc, ...)
 {
-	char *argv[16] = { (char *)(uintptr_t)"prog" };
+	char *argv[16] = { (char *)(uintptr_t) "prog" };
 	char name[] = "/tmp/warden-test-settings-XXXXXX";
 	int fd = mkstemp(name), saved = dup(STDERR_FILENO);
 	enum settings_result res;
@@ -88,7 +108,9 @@ static void test_defaults_then_environment_then_flag(void **state)
 	assert_int_equal(v.limit, 7);
 	assert_true(v.on);
 	settings_clear(&prog, &v);
-	assert_int_equal(load(&v, err, sizeof(err), 2, "--limit-per-minute=9", "--worker-runner=systemd"), SETTINGS_RUN);
+	assert_int_equal(
+	    load(&v, err, sizeof(err), 2, "--limit-per-minute=9", "--worker-runner=systemd"),
+	    SETTINGS_RUN);
 	assert_int_equal(v.limit, 9);
 	assert_int_equal(v.runner, 2);
 	settings_clear(&prog, &v);
@@ -106,13 +128,16 @@ static void test_bad_value_says_which_what_and_where_from(void **state)
 
 	(void)state;
 	assert_int_equal(load(&v, err, sizeof(err), 1, "--limit-per-minute=0"), SETTINGS_EXIT_2);
-	assert_string_equal(err, "prog: limit_per_minute is \"0\" (from --limit-per-minute); expected a whole number "
-				 "from 1 to 1000\n");
+	assert_string_equal(
+	    err,
+	    "prog: limit_per_minute is \"0\" (from --limit-per-minute); expected a whole number "
+	    "from 1 to 1000\n");
 	settings_clear(&prog, &v);
 	setenv("WARDEN_WORKER_RUNNER", "docker", 1);
 	assert_int_equal(load(&v, err, sizeof(err), 0), SETTINGS_EXIT_2);
-	assert_string_equal(err, "prog: worker_runner is \"docker\" (from WARDEN_WORKER_RUNNER); expected one of "
-				 "exec|zygote|systemd\n");
+	assert_string_equal(
+	    err, "prog: worker_runner is \"docker\" (from WARDEN_WORKER_RUNNER); expected one of "
+	         "exec|zygote|systemd\n");
 	settings_clear(&prog, &v);
 	unsetenv("WARDEN_WORKER_RUNNER");
 	assert_int_equal(load(&v, err, sizeof(err), 1, "--listen=8080"), SETTINGS_EXIT_2);
@@ -122,8 +147,12 @@ static void test_bad_value_says_which_what_and_where_from(void **state)
 
 static void test_numbers_are_whole_and_bounded(void **state)
 {
-	static const char *const bad[] = { "--limit-per-minute=", "--limit-per-minute= 5", "--limit-per-minute=5x",
-		"--limit-per-minute=1001", "--limit-per-minute=99999999999999999999", "--limit-per-minute=-1" };
+	static const char *const bad[] = { "--limit-per-minute=",
+		                           "--limit-per-minute= 5",
+		                           "--limit-per-minute=5x",
+		                           "--limit-per-minute=1001",
+		                           "--limit-per-minute=99999999999999999999",
+		                           "--limit-per-minute=-1" };
 	struct values v;
 	char err[512];
 
@@ -140,7 +169,8 @@ static void test_secret_has_no_flag_and_leaves_the_environment(void **state)
 	char err[512];
 
 	(void)state;
-	assert_int_equal(load(&v, err, sizeof(err), 1, "--redis-password=hunter2"), SETTINGS_EXIT_2);
+	assert_int_equal(load(&v, err, sizeof(err), 1, "--redis-password=hunter2"),
+	                 SETTINGS_EXIT_2);
 	assert_non_null(strstr(err, "WARDEN_REDIS_PASSWORD"));
 	assert_null(strstr(err, "hunter2"));
 	settings_clear(&prog, &v);
@@ -183,8 +213,9 @@ static void test_print_config_masks_secrets(void **state)
 	assert_int_equal(load(&v, err, sizeof(err), 0), SETTINGS_RUN);
 	settings_print(&prog, &v, out);
 	fclose(out);
-	assert_string_equal(text, "listen=127.0.0.1:8080\nlimit_per_minute=100\nturned_on=0\nworker_runner=zygote\n"
-				  "redis_password=********\n");
+	assert_string_equal(
+	    text, "listen=127.0.0.1:8080\nlimit_per_minute=100\nturned_on=0\nworker_runner=zygote\n"
+	          "redis_password=********\n");
 	settings_clear(&prog, &v);
 }
 
