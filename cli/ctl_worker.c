@@ -17,12 +17,19 @@ static void uptime_of(const json_t *worker, char *out)
 		snprintf(out, CTL_AGE_CAP, "%s", ctl_json_str(worker, "uptime"));
 }
 
+/* The worker's share (PSS) where the gateway may know it, else all that is resident. */
 static void memory_of(const json_t *worker, char *out)
 {
-	const json_t *pss = json_object_get(worker, "pssKiB");
+	const json_t *kib = json_object_get(worker, "pssKiB");
+	const char *what = "";
 
-	if (json_is_integer(pss))
-		snprintf(out, CELL_CAP, "%" JSON_INTEGER_FORMAT " KiB", json_integer_value(pss));
+	if (!json_is_integer(kib)) {
+		kib = json_object_get(worker, "rssKiB");
+		what = " resident";
+	}
+	if (json_is_integer(kib))
+		snprintf(out, CELL_CAP, "%" JSON_INTEGER_FORMAT " KiB%s", json_integer_value(kib),
+		         what);
 	else
 		snprintf(out, CELL_CAP, "-");
 }

@@ -55,11 +55,12 @@ static json_t *worker_json(const struct gw_worker *w)
 	struct gw_worker_info info;
 
 	gw_worker_info(w, &info);
-	return json_pack("{s:I, s:s, s:s, s:s, s:s, s:I, s:o, s:o}", "pid", (json_int_t)info.pid,
-	                 "account", gw_instance_account(info.inst)->name, "instance",
-	                 gw_instance_name(info.inst), "id", gw_instance_id(info.inst), "state",
-	                 info.state, "uptime", (json_int_t)(info.uptime_ms / 1000), "pssKiB",
-	                 size_json(info.pss_kib), "ussKiB", size_json(info.private_kib));
+	return json_pack("{s:I, s:s, s:s, s:s, s:s, s:I, s:o, s:o, s:o}", "pid",
+	                 (json_int_t)info.pid, "account", gw_instance_account(info.inst)->name,
+	                 "instance", gw_instance_name(info.inst), "id", gw_instance_id(info.inst),
+	                 "state", info.state, "uptime", (json_int_t)(info.uptime_ms / 1000),
+	                 "pssKiB", size_json(info.pss_kib), "ussKiB", size_json(info.private_kib),
+	                 "rssKiB", size_json(info.rss_kib));
 }
 
 void gw_api_admin_workers(struct gw_req *req)

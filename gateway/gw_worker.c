@@ -371,7 +371,22 @@ void gw_worker_free(struct gw_worker *w)
 
 /* ---- what it costs ---------------------------------------------------------- */
 
-static void read_memory(pid_t pid, struct gw_worker_info *info)
+static void read_resident(pid_t pid, struct gw_worker_info *info)
+{
+	char path[64];
+	long pages;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%ld/statm", (long)pid);
+	f = fopen(path, "re");
+	if (f == NULL)
+		return;
+	if (fscanf(f, "%*d %ld", &pages) == 1)
+		info->rss_kib = (int64_t)pages * (sysconf(_SC_PAGESIZE) / 1024);
+	fclose(f);
+}
+
+static void read_shares(pid_t pid, struct gw_worker_info *info)
 {
 	char line[128];
 	FILE *f;
@@ -399,8 +414,11 @@ void gw_worker_info(const struct gw_worker *w, struct gw_worker_info *info_out)
 		.state = phase_names[w->phase],
 		.uptime_ms = (clock_us() - w->born_us) / 1000,
 		.pss_kib = -1,
+		.rss_kib = -1,
 		.private_kib = -1,
 	};
-	if (w->proc == GW_P_RUNS)
-		read_memory(w->pid, info_out);
+	if (w->proc == GW_P_RUNS) {
+		read_resident(w->pid, info_out);
+		read_shares(w->pid, info_out);
+	}
 }

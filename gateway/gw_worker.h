@@ -35,7 +35,8 @@ struct gw_worker_info {
 	struct gw_instance *inst;
 	const char *state;   /* "queued", "starting", "ready", "leaving", "killed" */
 	uint64_t uptime_ms;  /* since its start was asked for */
-	int64_t pss_kib;     /* from smaps_rollup; -1: not readable */
+	int64_t pss_kib;     /* from smaps_rollup, which only root may read; else -1 */
+	int64_t rss_kib;     /* from statm, for everybody: counts shared pages in full; else -1 */
 	int64_t private_kib; /* the part shared with nobody (USS); -1: not readable */
 };
 /* Reads /proc: some 0.1 ms a worker. */

@@ -1,3 +1,5 @@
 # Unit tests (cmocka) and fuzz corpora run in make check; tests with real processes by ./check.
 include $(top_srcdir)/tests/unit/local.mk
 include $(top_srcdir)/tests/fuzz/local.mk
+EXTRA_DIST += .ci/run tests/README.md tests/package.json tests/package-lock.json tests/integration \
+	tests/interop tests/bench
