@@ -284,7 +284,8 @@ void gw_api_instance_new(struct gw_req *req)
 	int rc = gw_req_json(req, &body);
 
 	if (rc < 0) {
-		gw_req_fail(req, rc == -ENOMEM ? GW_ERR_AT_CAPACITY : GW_ERR_BODY, NULL);
+		gw_req_fail(req, rc == -ENOMEM ? GW_ERR_AT_CAPACITY : GW_ERR_BODY,
+		            rc == -ENOMEM ? NULL : "the body is not one JSON object");
 		return;
 	}
 	if (new_body_ok(req, body))

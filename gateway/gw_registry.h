@@ -63,7 +63,8 @@ bool gw_registry_ok(const struct gw_registry *reg);
 typedef void gw_registry_done(int rc, struct gw_instance *inst, void *arg);
 
 /*
- * 0: done will be called. Immediately: -EEXIST, -EINVAL (name), -ENOMEM; done is then never called.
+ * 0: done will be called. Immediately: -EEXIST, -EINVAL (name, or settings that are no JSON
+ * object), -EADDRINUSE (an account or instance has this token), -ENOMEM; done is then never called.
  */
 ATTR_NODISCARD int gw_registry_account_create(struct gw_registry *reg, const char *name,
                                               int64_t quota, const uint8_t *token_hash,
@@ -76,7 +77,7 @@ ATTR_NODISCARD int gw_registry_account_delete(struct gw_registry *reg, struct gw
                                               gw_registry_done *done, void *arg);
 
 /*
- * Immediately also -EDQUOT (quota) and -EADDRINUSE (another account or instance has this token).
+ * Immediately also -EDQUOT (quota).
  * settings_json: the settings of contract 3.1 as given, or NULL; borrowed.
  */
 ATTR_NODISCARD int gw_registry_instance_create(struct gw_registry *reg, struct gw_account *acc,

@@ -74,15 +74,20 @@ static int job_run(struct gw_store *st, const struct job *j)
 
 /*
  * One transaction for the whole group. Each job is one statement, so one that is refused changes
- * nothing and harms no other.
+ * nothing and harms no other; but where SQLite gives up the whole transaction (disk full, I/O
+ * error, no memory) none of the group is done, and what comes behind must not be committed by
+ * itself.
  */
 static void group_run(struct gw_store *st, struct job_list *group)
 {
 	int rc = gw_store_db_begin(&st->db);
 	struct job *j;
 
-	for (j = STAILQ_FIRST(group); j != NULL; j = STAILQ_NEXT(j, link))
+	for (j = STAILQ_FIRST(group); j != NULL; j = STAILQ_NEXT(j, link)) {
 		j->rc = rc < 0 ? rc : job_run(st, j);
+		if (rc == 0 && !gw_store_db_in_transaction(&st->db))
+			rc = j->rc < 0 ? j->rc : WA_ESTORAGE;
+	}
 	if (rc == 0)
 		rc = gw_store_db_commit(&st->db);
 	for (j = STAILQ_FIRST(group); j != NULL; j = STAILQ_NEXT(j, link)) {

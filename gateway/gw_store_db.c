@@ -132,6 +132,11 @@ int gw_store_db_commit(struct gw_store_db *d)
 	return rc;
 }
 
+bool gw_store_db_in_transaction(const struct gw_store_db *d)
+{
+	return sqlite3_get_autocommit(d->db) == 0;
+}
+
 /* ---- opening and loading ---------------------------------------------------- */
 
 static int column_text(sqlite3_stmt *s, int col, char *out, size_t out_cap)

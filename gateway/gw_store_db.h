@@ -41,6 +41,8 @@ ATTR_NODISCARD int gw_store_db_load(struct gw_store_db *d, const struct gw_store
 /* One transaction at a time; a commit that fails has taken everything back. */
 ATTR_NODISCARD int gw_store_db_begin(struct gw_store_db *d);
 ATTR_NODISCARD int gw_store_db_commit(struct gw_store_db *d);
+/* False after SQLite has rolled back the transaction by itself. */
+bool gw_store_db_in_transaction(const struct gw_store_db *d);
 
 /* Within a transaction. 0, WA_ESTORAGE, WA_ESTORE_CORRUPT, -ENOMEM. */
 ATTR_NODISCARD int gw_store_db_account_put(struct gw_store_db *d, const struct gw_account_row *r);

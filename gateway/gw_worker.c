@@ -204,16 +204,21 @@ static void ping(struct gw_worker *w)
 	gw_worker_timer(w, t->ping);
 }
 
+/* Out of time while the zygote still owes an answer: without another zygote it never comes. */
+static void not_spawned(struct gw_worker *w)
+{
+	if (w->proc == GW_P_ASKED)
+		gw_supervisor_zygote_hangs(w->sup);
+}
+
 static void start_too_late(struct gw_worker *w)
 {
-	bool zygote = w->proc == GW_P_ASKED;
 	char why[80];
 
 	snprintf(why, sizeof(why), "the worker was not ready within %" PRIu32 " ms",
 	         gw_supervisor_times(w->sup)->ready);
 	lost(w, WA_EWORKER_START, why);
-	if (zygote)
-		gw_supervisor_zygote_hangs(w->sup);
+	not_spawned(w);
 	settle(w);
 }
 
@@ -237,9 +242,11 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 		break;
 	case GW_W_LEAVING:
 		lost(w, WA_EWORKER_CRASHED, "the worker did not leave in time");
+		not_spawned(w);
 		settle(w);
 		break;
 	case GW_W_KILLED: /* even a process that can't die now must not keep anyone waiting */
+		not_spawned(w);
 		say_lost(w);
 		gw_worker_timer(w, gw_supervisor_times(w->sup)->die);
 		settle(w);

@@ -125,6 +125,24 @@ describe('the gateway', () => {
 	});
 });
 
+test('a zygote that hangs keeps neither callers nor SIGTERM waiting for ever', async () => {
+	const w = await startWorld();
+	const zygote = w.zygote();
+	try {
+		const i = await w.newInstance();
+		process.kill(zygote, 'SIGSTOP');
+		const waiting = w.connect(i);
+		await eventually(() => w.gateway.lines.some(({ json }) => json?.event === 'instance_event' && json.got === 'connect'),
+		    { what: 'the attempt begun' });
+		w.gateway.kill('SIGTERM');
+		assert.equal((await waiting).status, 503);
+		assert.equal((await w.gateway.waitExit()).code, 0);
+		assert.ok(!proc.isRunning(zygote));
+	} finally {
+		await w.stop();
+	}
+});
+
 test('a directory left by a SIGKILL is taken over by the next gateway', async () => {
 	const w = await startWorld();
 	try {

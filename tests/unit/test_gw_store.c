@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <sqlite3.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
@@ -322,6 +324,56 @@ static void test_changes_given_before_the_end_are_made(void **state)
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+#define MANY 60
+
+static bool many_done(void *arg)
+{
+	const struct outcome *o = arg;
+
+	for (int i = 0; i < MANY; i++)
+		if (o[i].calls_n == 0)
+			return false;
+	return true;
+}
+
+/*
+ * Without memory SQLite takes the whole transaction back in the middle of a group. Whatever the
+ * group was: what is told done is there afterwards, and nothing else.
+ */
+static void test_a_transaction_that_breaks_off_takes_all_of_it_back(void **state)
+{
+	struct fixture *f = *state;
+	struct outcome o[MANY] = { 0 };
+	char *big = malloc(4 << 20);
+	char id[GW_ID_LEN + 1], name[16];
+	unsigned told = 0, failed = 0;
+
+	put_account(f, "acme");
+	memset(big, 'x', (4 << 20) - 1);
+	big[(4 << 20) - 1] = '\0';
+	sqlite3_hard_heap_limit64(sqlite3_memory_used() + (1 << 20));
+	for (int i = 0; i < MANY; i++) {
+		struct gw_instance_row row;
+
+		snprintf(id, sizeof(id), "aaaaaaaaaaaaaa%c%c", 'a' + i / 26, 'a' + i % 26);
+		snprintf(name, sizeof(name), "i%d", i);
+		row = instance_row(id, "acme", name);
+		row.token_hash[1] = (uint8_t)i;
+		row.settings = i % 20 == 10 ? big : "{}";
+		assert_int_equal(gw_store_instance_add(f->st, &row, on_done, &o[i]), 0);
+	}
+	test_run_until(f->base, many_done, o);
+	sqlite3_hard_heap_limit64(0);
+	free(big);
+	for (int i = 0; i < MANY; i++) {
+		told += o[i].rc == 0;
+		failed += o[i].rc != 0;
+	}
+	assert_true(failed >= 3);
+	reopen(f);
+	assert_int_equal(f->instances_n, told);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -329,6 +381,7 @@ int main(void)
 		T(test_put_again_replaces_quota_and_token),
 		T(test_deleting_an_instance_removes_its_files),
 		T(test_one_refused_change_does_not_harm_its_group),
+		T(test_a_transaction_that_breaks_off_takes_all_of_it_back),
 		T(test_many_changes_each_get_their_callback_in_order),
 		T(test_a_disk_that_refuses_is_reported_and_heals),
 		T(test_a_second_gateway_on_the_same_directory_is_refused),
