@@ -101,7 +101,8 @@ int ipc_recv_packet(int sock, uint8_t *buf, size_t cap, int *fd_out)
 	if (n < 0)
 		return -errno;
 	rc = take_fds(&mh, &fd);
-	if (rc == 0 && (mh.msg_flags & MSG_TRUNC) != 0)
+	/* an empty packet looks like the end, but can carry a descriptor */
+	if (rc == 0 && ((mh.msg_flags & MSG_TRUNC) != 0 || (n == 0 && fd >= 0)))
 		rc = WA_EPROTO;
 	if (rc < 0) {
 		if (fd >= 0)

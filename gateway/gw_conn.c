@@ -107,7 +107,7 @@ void gw_conn_free(struct gw_conn *c)
 	gw_gate_clear(&c->gate);
 	buf_wipe(&c->in); /* may hold a token, as may the body */
 	buf_wipe(&c->body);
-	buf_free(&c->out);
+	buf_wipe(&c->out); /* a new token, a code */
 	free(c);
 }
 
@@ -212,6 +212,17 @@ static bool is_reading(const struct gw_conn *c)
 	return c->state == CONN_IDLE || c->state == CONN_HEAD || c->state == CONN_BODY;
 }
 
+/* What waits behind a request is bounded: read on while it is, or once it is needed. */
+static void read_on(struct gw_conn *c)
+{
+	if (c->state == CONN_CLOSED || c->state == CONN_LINGER || c->eof)
+		return;
+	if (is_reading(c) || c->in.len - c->in_at <= IN_MAX)
+		event_add(&c->ev_read, NULL);
+	else
+		event_del(&c->ev_read);
+}
+
 /* Requests that are answered at once are read one after the other; never re-entered. */
 static void conn_pump(struct gw_conn *c)
 {
@@ -268,9 +279,7 @@ static void on_conn_read(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	conn_pump(c);
-	/* What waits behind a request is bounded; gw_conn_finish() goes on reading. */
-	if (c->state != CONN_CLOSED && !is_reading(c) && c->in.len - c->in_at > IN_MAX)
-		event_del(&c->ev_read);
+	read_on(c);
 }
 
 static void on_conn_write(evutil_socket_t fd, short what, void *arg)
@@ -319,10 +328,9 @@ void gw_conn_finish(struct gw_conn *c)
 		gw_conn_close(c, "stopping");
 		return;
 	}
-	if (!c->eof)
-		event_add(&c->ev_read, NULL);
 	gw_conn_set_deadline(c);
 	conn_pump(c);
+	read_on(c);
 }
 
 static void on_deadline(struct gw_conn *c)

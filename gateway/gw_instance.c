@@ -173,8 +173,13 @@ void gw_instance_stop(struct gw_instance *inst)
 
 void gw_instance_delete(struct gw_instance *inst, gw_instance_gone_cb *on_gone, void *arg)
 {
+	const struct gw_reason deleted = { .rc = WA_EDELETED,
+		                           .detail = "the instance is being deleted",
+		                           .at_unix_ms = clock_unix_ms() };
+
 	inst->on_gone = on_gone;
 	inst->on_gone_arg = arg;
+	gw_instance_watches_end(inst, &deleted); /* whatever state it is in: nobody may wait on */
 	(void)!gw_instance_event(inst, GW_EV_DELETE, NULL);
 }
 

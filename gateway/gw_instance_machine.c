@@ -257,7 +257,9 @@ static int act_broken(struct gw_instance *inst, const struct gw_inst_input *in)
 {
 	struct gw_reason r = *in->reason;
 
-	if (r.rc == 0)
+	/* that the codes ran out is said by FAILED; in a BYE it would leave watches without an end
+	 */
+	if (r.rc == 0 || r.rc == WA_ECODE_TIMEOUT)
 		r = reason_make(WA_EWORKER_CRASHED, "the worker left before the attempt was over");
 	attempt_end(inst, &r);
 	return 0;

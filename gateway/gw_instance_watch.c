@@ -7,6 +7,7 @@
 
 #include "common/clock.h"
 #include "common/err.h"
+#include "common/secret.h"
 #include "gateway/gw_instance_priv.h"
 
 #define CODE_MIN_LEFT_MS 2000 /* a code with less than this left is not handed out */
@@ -15,6 +16,8 @@
 
 void gw_instance_code_clear(struct gw_instance *inst)
 {
+	if (inst->code.png_data_url != NULL)
+		secret_wipe(inst->code.png_data_url, strlen(inst->code.png_data_url));
 	free(inst->code.png_data_url);
 	explicit_bzero(&inst->code, sizeof(inst->code));
 }

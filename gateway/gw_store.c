@@ -72,6 +72,15 @@ static int job_run(struct gw_store *st, const struct job *j)
 	return WA_ESTATE;
 }
 
+/* The row is gone for good; files that stay behind are somebody's to remove. */
+static void erase(struct gw_store *st, const char *id)
+{
+	int rc = gw_store_db_instance_erase(&st->db, id);
+
+	if (rc < 0)
+		LOG(NULL, LOG_ERR, "instance_dir_left", LF_STR("id", id), LF_ERR("err", rc));
+}
+
 /*
  * One transaction for the whole group. Each job is one statement, so one that is refused changes
  * nothing and harms no other; but where SQLite gives up the whole transaction (disk full, I/O
@@ -95,6 +104,8 @@ static void group_run(struct gw_store *st, struct job_list *group)
 			j->rc = rc;
 		if (j->rc < 0 && j->kind == JOB_INSTANCE_ADD)
 			gw_store_db_instance_undo(&st->db, j->row.instance.id);
+		if (j->rc == 0 && j->kind == JOB_INSTANCE_DEL)
+			erase(st, j->row.instance.id);
 		atomic_store(&st->failed, j->rc < 0);
 	}
 }

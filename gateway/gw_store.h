@@ -74,7 +74,7 @@ ATTR_NODISCARD int gw_store_account_del(struct gw_store *st, const char *name, g
 /* Makes the instance's directory, then the row. */
 ATTR_NODISCARD int gw_store_instance_add(struct gw_store *st, const struct gw_instance_row *row,
                                          gw_store_done *done, void *arg);
-/* Removes the directory with all in it, then the row. */
+/* Removes the row, then, that being durable, the directory with all in it. */
 ATTR_NODISCARD int gw_store_instance_del(struct gw_store *st, const char *id, gw_store_done *done,
                                          void *arg);
 

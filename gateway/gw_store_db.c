@@ -97,6 +97,11 @@ int gw_store_db_instance_add(struct gw_store_db *d, const struct gw_instance_row
 	return run(d, GW_SQL_INSTANCE_ADD);
 }
 
+int gw_store_db_instance_erase(struct gw_store_db *d, const char *id)
+{
+	return gw_dir_remove(d->instances_fd, id);
+}
+
 void gw_store_db_instance_undo(struct gw_store_db *d, const char *id)
 {
 	unlinkat(d->instances_fd, id, AT_REMOVEDIR);
@@ -104,8 +109,6 @@ void gw_store_db_instance_undo(struct gw_store_db *d, const char *id)
 
 int gw_store_db_instance_del(struct gw_store_db *d, const char *id)
 {
-	if (gw_dir_remove(d->instances_fd, id) < 0)
-		return WA_ESTORAGE;
 	sqlite3_bind_text(d->stmt[GW_SQL_INSTANCE_DEL], 1, id, -1, SQLITE_STATIC);
 	return run(d, GW_SQL_INSTANCE_DEL);
 }

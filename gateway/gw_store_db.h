@@ -49,6 +49,8 @@ ATTR_NODISCARD int gw_store_db_account_put(struct gw_store_db *d, const struct g
 ATTR_NODISCARD int gw_store_db_account_del(struct gw_store_db *d, const char *name);
 ATTR_NODISCARD int gw_store_db_instance_add(struct gw_store_db *d, const struct gw_instance_row *r);
 ATTR_NODISCARD int gw_store_db_instance_del(struct gw_store_db *d, const char *id);
+/* After the commit: the directory with all in it. 0 or -errno, with what could be removed gone. */
+ATTR_NODISCARD int gw_store_db_instance_erase(struct gw_store_db *d, const char *id);
 /* The row did not make it: the new directory goes, too. */
 void gw_store_db_instance_undo(struct gw_store_db *d, const char *id);
 

@@ -73,7 +73,7 @@ static bool code_is_sound(const Ipc__Qr *m)
 	if (n == 0 || n >= sizeof(((struct gw_code *)0)->text))
 		return false;
 	for (size_t i = 0; i < n; i++)
-		if (m->code[i] <= ' ' || m->code[i] > '~')
+		if (m->code[i] < ' ' || m->code[i] > '~')
 			return false;
 	return m->has_valid_ms && m->valid_ms > 0 && m->valid_ms <= CODE_VALID_MAX_MS;
 }

@@ -1,12 +1,14 @@
 /* gateway/main.c - wardend, the map: settings, context, the parts in order, the loop, and back */
 #include <errno.h>
 #include <event2/event.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/clock.h"
 #include "common/err.h"
@@ -21,6 +23,18 @@
 #include "gateway/gw_supervisor.h"
 
 /* ---- the process ------------------------------------------------------------ */
+
+/* Descriptors of our own must not take the place of a missing stdin, stdout or stderr. */
+static void stdio_setup(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
 
 static void process_setup(void)
 {
@@ -126,8 +140,12 @@ out:
 int main(int argc, char **argv)
 {
 	struct gw gw = { .start_ms = clock_ms() };
-	enum settings_result settings = gw_config_load(argc, argv, &gw.cfg);
-	int status = settings == SETTINGS_EXIT_2 ? 2 : 0;
+	enum settings_result settings;
+	int status;
+
+	stdio_setup();
+	settings = gw_config_load(argc, argv, &gw.cfg);
+	status = settings == SETTINGS_EXIT_2 ? 2 : 0;
 
 	if (settings != SETTINGS_RUN)
 		goto out;

@@ -238,6 +238,8 @@ static enum verdict spawn(struct wk_zygote *z, struct job *job, uint32_t req_id,
 		*exit_out = child_main(z, job, pidfd);
 		return CHILD_ENDED;
 	}
+	if (rc == 0 && pidfd < 0)
+		rc = -ESRCH; /* it has ended already, or no descriptor is left to watch it */
 	rc = reply(z, req_id, rc, pid, rc == 0 ? pidfd : -1);
 	if (pidfd >= 0)
 		(void)close(pidfd);

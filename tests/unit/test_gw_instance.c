@@ -530,6 +530,22 @@ static void test_a_caller_without_history_joins_an_attempt_with_some(void **stat
 	assert_string_equal(b.code, "one");
 }
 
+/* Only FAILED may say that; from a worker that just leaves it would keep callers waiting. */
+static void test_a_bye_that_says_code_timeout_is_a_crash(void **state)
+{
+	struct fixture *f = *state;
+	struct watcher a = { 0 };
+
+	begin(f, &a);
+	assert_int_equal(event_code(f, "one", 1000), 0); /* too short to be handed out */
+	run_due(f);
+	assert_int_equal(a.qr_n, 0);
+	assert_int_equal(event_reason(f, GW_EV_BYE, WA_ECODE_TIMEOUT, ""), 0);
+	run_due(f);
+	assert_int_equal(a.failed_n, 1);
+	assert_int_equal(a.reason.rc, WA_EWORKER_CRASHED);
+}
+
 static void test_a_queued_attempt_can_be_superseded_too(void **state)
 {
 	struct fixture *f = *state;
@@ -875,6 +891,7 @@ int main(void)
 		T(test_a_callback_may_connect_again),
 		T(test_another_history_supersedes_the_attempt),
 		T(test_a_caller_without_history_joins_an_attempt_with_some),
+		T(test_a_bye_that_says_code_timeout_is_a_crash),
 		T(test_a_queued_attempt_can_be_superseded_too),
 		T(test_a_connect_while_the_last_worker_leaves_waits_for_it),
 		T(test_a_queued_attempt_has_its_deadline),

@@ -194,6 +194,37 @@ static void test_body_that_is_no_protobuf_closes_the_channel(void **state)
 	pair_close(&p);
 }
 
+/* It looks like the end of the channel; the descriptor must not be forgotten over that. */
+static void test_empty_packet_with_a_descriptor_leaks_none(void **state)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = { .bytes = { 0 } };
+	struct msghdr mh = { .msg_control = control.bytes,
+		             .msg_controllen = sizeof(control.bytes) };
+	struct cmsghdr *c = CMSG_FIRSTHDR(&mh);
+	int pipe_fds[2];
+	struct pair p;
+	char byte;
+
+	(void)state;
+	pair_open(&p, false);
+	assert_int_equal(pipe2(pipe_fds, O_CLOEXEC | O_NONBLOCK), 0);
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(c), &pipe_fds[1], sizeof(int));
+	assert_int_equal(sendmsg(p.raw, &mh, 0), 0);
+	close(pipe_fds[1]);
+	pair_run(&p);
+	assert_true(p.gateway.closed);
+	assert_int_equal(p.gateway.close_rc, WA_EPROTO);
+	assert_int_equal(read(pipe_fds[0], &byte, 1), 0); /* the end: nobody holds the other side */
+	close(pipe_fds[0]);
+	pair_close(&p);
+}
+
 static void test_peer_that_never_reads_hits_the_queue_limit(void **state)
 {
 	Ipc__Connect connect = IPC__CONNECT__INIT;
@@ -287,6 +318,7 @@ int main(void)
 		cmocka_unit_test(test_closed_peer_is_told_once_after_its_last_words),
 		cmocka_unit_test(test_malformed_packet_closes_the_channel),
 		cmocka_unit_test(test_body_that_is_no_protobuf_closes_the_channel),
+		cmocka_unit_test(test_empty_packet_with_a_descriptor_leaks_none),
 		cmocka_unit_test(test_peer_that_never_reads_hits_the_queue_limit),
 		cmocka_unit_test(test_queued_messages_leave_in_order_when_the_peer_reads),
 		cmocka_unit_test(test_channel_may_be_freed_inside_its_callback),
