@@ -21,6 +21,8 @@
 #include "gateway/gw_worker_priv.h"
 #include "proto/ipc.pb-c.h"
 
+#define STATUS_RETRY_MS 5
+
 static const char *const phase_names[] = {
 	[GW_W_WAITING] = "queued",  [GW_W_STARTING] = "starting", [GW_W_READY] = "ready",
 	[GW_W_LEAVING] = "leaving", [GW_W_KILLED] = "killed",
@@ -149,17 +151,33 @@ void gw_worker_channel_over(struct gw_worker *w, int rc)
 	settle(w);
 }
 
-static void fetch_status(struct gw_worker *w)
+/* False: it has ended, but its status can't be fetched yet (a debugger, say, has it first). */
+static bool fetch_status(struct gw_worker *w)
 {
 	siginfo_t si = { 0 };
 
-	if (waitid(P_PIDFD, (id_t)w->pidfd, &si, WEXITED | WNOHANG | __WALL) < 0 || si.si_pid == 0)
-		return; /* not our child (a plain-fork zygote's) */
+	if (waitid(P_PIDFD, (id_t)w->pidfd, &si, WEXITED | WNOHANG | __WALL) < 0)
+		return errno != EINTR; /* not our child (a plain-fork zygote's) */
+	if (si.si_pid == 0)
+		return false;
 	if (si.si_code == CLD_EXITED)
 		snprintf(w->how, sizeof(w->how), "exit status %d", si.si_status);
 	else
 		snprintf(w->how, sizeof(w->how), "signal %d (SIG%s)", si.si_status,
 		         sigabbrev_np(si.si_status) != NULL ? sigabbrev_np(si.si_status) : "?");
+	return true;
+}
+
+static void on_exit_ready(evutil_socket_t fd, short what, void *arg);
+
+/* Look again in a moment; the descriptor stays readable, so waiting for that would spin. */
+static bool exit_later(struct gw_worker *w)
+{
+	static const struct timeval tv = { .tv_usec = STATUS_RETRY_MS * 1000 };
+
+	event_free(w->ev_exit);
+	w->ev_exit = evtimer_new(w->gw->base, on_exit_ready, w);
+	return w->ev_exit != NULL && evtimer_add(w->ev_exit, &tv) == 0;
 }
 
 static void on_exit_ready(evutil_socket_t fd, short what, void *arg)
@@ -168,11 +186,13 @@ static void on_exit_ready(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	fetch_status(w);
+	if (!fetch_status(w) && exit_later(w))
+		return;
 	w->proc = GW_P_EXITED;
 	LOG(gw_worker_log(w), LOG_INFO, "worker_exit", LF_INT("pid", w->pid), LF_STR("how", w->how),
 	    LF_STR("state", phase_names[w->phase]), LF_INT("ms", (clock_us() - w->born_us) / 1000));
-	event_free(w->ev_exit);
+	if (w->ev_exit != NULL)
+		event_free(w->ev_exit);
 	w->ev_exit = NULL;
 	close(w->pidfd);
 	w->pidfd = -1;

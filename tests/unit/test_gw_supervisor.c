@@ -178,6 +178,11 @@ static bool is_true(void *arg)
 	return *(bool *)arg;
 }
 
+static bool is_no_process(void *arg)
+{
+	return kill(*(pid_t *)arg, 0) < 0 && errno == ESRCH;
+}
+
 /* ---- the good way ----------------------------------------------------------- */
 
 static void test_a_worker_shows_its_code_and_leaves_when_told(void **state)
@@ -207,7 +212,7 @@ static void test_a_worker_shows_its_code_and_leaves_when_told(void **state)
 	assert_int_equal(wr.ended_n, 1);
 	assert_int_equal(wr.reason.rc, WA_EDELETED);
 	assert_int_equal(access(path, F_OK), -1);
-	assert_int_equal(kill(info.pid, 0), -1); /* no zombie is left either */
+	test_run_until(f->gw.base, is_no_process, &info.pid); /* no zombie is left either */
 	assert_int_equal(gw_supervisor_count(f->gw.sup), 0);
 	assert_null(gw_supervisor_next(f->gw.sup, NULL));
 }
