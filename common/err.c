@@ -26,5 +26,5 @@ const char *wa_err_name(int rc)
 
 bool wa_err_is_outcome(int rc)
 {
-	return rc == WA_EPROTO || (rc <= WA_ETIMEOUT && rc >= WA_ETEMP_BANNED);
+	return rc == WA_EPROTO || (rc <= WA_ETIMEOUT && rc >= WA_ETHROTTLED);
 }

@@ -41,10 +41,13 @@
 	X(WA_ECODE_TIMEOUT, -10120, "code_timeout")                                                \
 	X(WA_ESTREAM_REPLACED, -10121, "stream_replaced")                                          \
 	X(WA_ETEMP_BANNED, -10122, "temp_banned")                                                  \
+	X(WA_ETHROTTLED, -10123, "whatsapp_throttled")                                             \
 	/* the gateway's own answers */                                                            \
 	X(WA_EAT_CAPACITY, -10201, "at_capacity")                                                  \
 	X(WA_ESHUTTING_DOWN, -10202, "shutting_down")                                              \
-	X(WA_ENOT_IMPLEMENTED, -10203, "not_implemented")
+	X(WA_ENOT_IMPLEMENTED, -10203, "not_implemented")                                          \
+	X(WA_ENO_SESSION, -10204, "no_session")                                                    \
+	X(WA_ERATE_LIMITED, -10205, "rate_limited")
 
 enum wa_err {
 #define X(id, num, name) id = (num),

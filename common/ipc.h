@@ -27,18 +27,35 @@ enum ipc_sender { IPC_FROM_GATEWAY = 1, IPC_FROM_WORKER = 2, IPC_FROM_ZYGOTE = 4
 
 /* Numbers are never reused. */
 enum ipc_type {
-	IPC_HELLO = 1,        /* gateway -> worker */
-	IPC_HELLO_REPLY = 2,  /* worker -> gateway */
-	IPC_PING = 3,         /* gateway -> worker */
-	IPC_PONG = 4,         /* worker -> gateway */
-	IPC_CONNECT = 5,      /* gateway -> worker: start a link attempt */
-	IPC_STOP = 6,         /* gateway -> worker: leave cleanly */
-	IPC_STEP = 7,         /* worker -> gateway: how far the attempt is */
-	IPC_QR = 8,           /* worker -> gateway: a code to show now */
-	IPC_FAILED = 9,       /* worker -> gateway: the attempt is over */
-	IPC_BYE = 10,         /* worker -> gateway: I leave, and why */
-	IPC_SPAWN = 32,       /* gateway -> zygote, with the control socket's descriptor */
-	IPC_SPAWN_REPLY = 33, /* zygote -> gateway, with the pidfd on success */
+	IPC_HELLO = 1,            /* gateway -> worker */
+	IPC_HELLO_REPLY = 2,      /* worker -> gateway */
+	IPC_PING = 3,             /* gateway -> worker */
+	IPC_PONG = 4,             /* worker -> gateway */
+	IPC_CONNECT = 5,          /* gateway -> worker: start a link attempt */
+	IPC_STOP = 6,             /* gateway -> worker: leave cleanly */
+	IPC_STEP = 7,             /* worker -> gateway: how far the attempt is */
+	IPC_QR = 8,               /* worker -> gateway: a code to show now */
+	IPC_FAILED = 9,           /* worker -> gateway: the attempt is over */
+	IPC_BYE = 10,             /* worker -> gateway: I leave, and why */
+	IPC_PAIRING_CODE = 11,    /* worker -> gateway: a pairing code to show now */
+	IPC_PASSKEY = 12,         /* worker -> gateway: how far the passkey step is */
+	IPC_LINKED = 13,          /* worker -> gateway: credentials of a new link are on disk */
+	IPC_ONLINE = 14,          /* worker -> gateway: logged in and up to date */
+	IPC_DOWN = 15,            /* worker -> gateway: not online; what comes next */
+	IPC_PROFILE = 16,         /* worker -> gateway: names and addresses of the account */
+	IPC_LOGOUT_DONE = 17,     /* worker -> gateway: how unlinking ended */
+	IPC_DIAL_ASK = 18,        /* worker -> gateway: may I dial? */
+	IPC_DIAL_GO = 19,         /* gateway -> worker: yes, now */
+	IPC_VERSION_ASK = 20,     /* worker -> gateway: which client version? */
+	IPC_VERSION_TELL = 21,    /* gateway -> worker: this one, or look it up for the host */
+	IPC_VERSION_FOUND = 22,   /* worker -> gateway: what the look-up gave */
+	IPC_RESUME = 23,          /* gateway -> worker: try again now */
+	IPC_LOGOUT = 24,          /* gateway -> worker: unlink at WhatsApp, then leave */
+	IPC_PASSKEY_ANSWER = 25,  /* gateway -> worker: the WebAuthn credential */
+	IPC_PASSKEY_CONFIRM = 26, /* gateway -> worker: the codes are equal */
+	IPC_SETTINGS = 27,        /* gateway -> worker: settings have changed */
+	IPC_SPAWN = 32,           /* gateway -> zygote, with the control socket's descriptor */
+	IPC_SPAWN_REPLY = 33,     /* zygote -> gateway, with the pidfd on success */
 };
 
 struct ipc_header {

@@ -12,6 +12,7 @@ libcommon_a_SOURCES = \
 	common/qr.c common/qr.h \
 	common/pb_guard.c common/pb_guard.h \
 	common/rd.h common/wr.h \
+	common/sealed.c common/sealed.h \
 	common/secret.c common/secret.h \
 	common/settings.c common/settings.h
 libcommon_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(CRYPTO_CFLAGS) $(PROTOBUFC_CFLAGS) $(SQLITE_CFLAGS) $(QRENCODE_CFLAGS)

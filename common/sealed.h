@@ -1,0 +1,52 @@
+/*
+ * common/sealed.h - secrets at rest: one value, one AES-256-GCM envelope
+ *
+ * The key of an owner (an instance, the registry) comes from the master key; each envelope has a
+ * random nonce and is bound to the place where it is kept, so that no value can be moved to another
+ * row, column or instance. Envelope: format u8 | epoch u32 LE | nonce 12 | ciphertext | tag 16.
+ */
+#ifndef SEALED_H
+#define SEALED_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/attr.h"
+#include "common/buf.h"
+
+#define SEALED_KEY_LEN 32
+#define SEALED_OVERHEAD (1 + 4 + 12 + 16)
+
+struct sealed_key {
+	uint8_t bytes[SEALED_KEY_LEN];
+	uint32_t epoch; /* which key of its owner it is */
+};
+
+/* Where a value lives. */
+struct sealed_place {
+	const char *owner; /* instance id, or "registry" */
+	const char *table;
+	const char *column;
+	int64_t row;
+};
+
+/*
+ * The key of owner for epoch: HKDF-SHA256(master, info = "warden " owner epoch).
+ * 0 or WA_ECRYPTO.
+ */
+ATTR_NODISCARD int sealed_derive(const uint8_t master[SEALED_KEY_LEN], const char *owner,
+                                 uint32_t epoch, struct sealed_key *key_out);
+
+/* Append the envelope of in. 0, WA_ECRYPTO or -ENOMEM. */
+ATTR_NODISCARD int sealed_seal(const struct sealed_key *key, const struct sealed_place *place,
+                               const void *in, size_t in_len, struct buf *out);
+
+/*
+ * Append what the envelope holds; wipe it after use.
+ * 0; WA_EAUTH (another key, another place, or changed); WA_EPROTO (no envelope, or of an unknown
+ * format); WA_ESTATE (sealed with the key of another epoch); WA_ECRYPTO; -ENOMEM.
+ */
+ATTR_NODISCARD int sealed_open(const struct sealed_key *key, const struct sealed_place *place,
+                               const void *in, size_t in_len, struct buf *out);
+
+#endif
