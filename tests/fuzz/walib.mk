@@ -1,5 +1,10 @@
 # libwa.a
-check_PROGRAMS += tests/fuzz/fuzz_frame tests/fuzz/fuzz_node tests/fuzz/fuzz_handshake
+check_PROGRAMS += tests/fuzz/fuzz_adv tests/fuzz/fuzz_frame tests/fuzz/fuzz_handshake \
+	tests/fuzz/fuzz_node tests/fuzz/fuzz_stanza_readers
+tests_fuzz_fuzz_adv_SOURCES = tests/fuzz/fuzz_adv.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_adv_CFLAGS = $(FUZZ_TARGET_CFLAGS)
+tests_fuzz_fuzz_adv_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_adv_LDADD = $(WA_LIBS) $(WA_EXT_LIBS)
 tests_fuzz_fuzz_frame_SOURCES = tests/fuzz/fuzz_frame.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_frame_CFLAGS = $(FUZZ_TARGET_CFLAGS)
 tests_fuzz_fuzz_frame_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
@@ -12,3 +17,7 @@ tests_fuzz_fuzz_handshake_SOURCES = tests/fuzz/fuzz_handshake.c $(WALIB_FIXTURE)
 tests_fuzz_fuzz_handshake_CFLAGS = $(FUZZ_TARGET_CFLAGS)
 tests_fuzz_fuzz_handshake_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 tests_fuzz_fuzz_handshake_LDADD = $(WA_LIBS) $(WA_EXT_LIBS)
+tests_fuzz_fuzz_stanza_readers_SOURCES = tests/fuzz/fuzz_stanza_readers.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_stanza_readers_CFLAGS = $(FUZZ_TARGET_CFLAGS)
+tests_fuzz_fuzz_stanza_readers_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_stanza_readers_LDADD = $(WA_LIBS) $(WA_EXT_LIBS)

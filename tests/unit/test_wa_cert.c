@@ -281,7 +281,7 @@ static int verify_at(const struct fixture *f, const struct buf *chain, int64_t n
                      const char **why)
 {
 	return wa_cert_verify(chain->p, chain->len, &f->root, f->server_static.pub, now_unix_s,
-	                      why);
+	                      NULL, why);
 }
 
 static void test_valid_chain_is_accepted(void **state)
@@ -362,13 +362,13 @@ static void assert_finish_refused(const struct fixture *f, const struct buf *cha
 	fixture_server_hello(f, chain->p, chain->len, &hello);
 	assert_int_equal(buf_append(&out, "before", 6), 0);
 	assert_int_equal(wa_noise_client_finish(c, hello.p, hello.len, "payload", 7, FIXTURE_NOW,
-	                                        &out, &t, &why),
+	                                        &out, &t, NULL, &why),
 	                 WA_ECERT);
 	assert_string_equal(why, want);
 	assert_int_equal(out.len, 6); /* no ClientFinish */
 	assert_memory_equal(&t, &zero, sizeof(t));
 	assert_int_equal(wa_noise_client_finish(c, hello.p, hello.len, "payload", 7, FIXTURE_NOW,
-	                                        &out, &t, &why),
+	                                        &out, &t, NULL, &why),
 	                 WA_ESTATE);
 	assert_int_equal(out.len, 6);
 	buf_free(&hello);
@@ -407,6 +407,36 @@ static void test_no_client_finish_under_another_root(void **state)
 	buf_free(&chain);
 }
 
+/* Validity ends with the certificate that ends first. */
+static void test_end_of_validity(void **state)
+{
+	const uint64_t ends[][2] = {
+		{ FIXTURE_NOW + 7, FIXTURE_NOW + 9 },
+		{ FIXTURE_NOW + 9, FIXTURE_NOW + 7 },
+		{ UINT64_MAX, FIXTURE_NOW + 7 },
+		{ UINT64_MAX, UINT64_MAX },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+		struct chain_spec spec;
+		struct buf chain = { 0 };
+		int64_t until = -1;
+		struct fixture f;
+
+		fixture_init(&f);
+		fixture_chain_spec(&f, &spec);
+		spec.inter.not_after = ends[i][0];
+		spec.leaf.not_after = ends[i][1];
+		fixture_chain_pack(&spec, &chain);
+		assert_int_equal(wa_cert_verify(chain.p, chain.len, &f.root, f.server_static.pub,
+		                                FIXTURE_NOW, &until, NULL),
+		                 0);
+		assert_int_equal(until, i == 3 ? INT64_MAX : FIXTURE_NOW + 7);
+		buf_free(&chain);
+	}
+}
+
 static void test_chain_of_another_server_is_refused(void **state)
 {
 	struct buf chain = { 0 };
@@ -416,9 +446,9 @@ static void test_chain_of_another_server_is_refused(void **state)
 	(void)state;
 	fixture_init(&f);
 	make_chain(&f, NULL, &chain);
-	assert_int_equal(
-	    wa_cert_verify(chain.p, chain.len, &f.root, f.server_ephemeral.pub, FIXTURE_NOW, &why),
-	    WA_ECERT);
+	assert_int_equal(wa_cert_verify(chain.p, chain.len, &f.root, f.server_ephemeral.pub,
+	                                FIXTURE_NOW, NULL, &why),
+	                 WA_ECERT);
 	assert_string_equal(why, "leaf key is not the server's");
 	buf_free(&chain);
 }
@@ -432,9 +462,9 @@ static void test_truncated_chain_is_refused(void **state)
 	fixture_init(&f);
 	make_chain(&f, NULL, &chain);
 	for (size_t n = 0; n < chain.len; n++)
-		assert_int_equal(
-		    wa_cert_verify(chain.p, n, &f.root, f.server_static.pub, FIXTURE_NOW, NULL),
-		    WA_ECERT);
+		assert_int_equal(wa_cert_verify(chain.p, n, &f.root, f.server_static.pub,
+		                                FIXTURE_NOW, NULL, NULL),
+		                 WA_ECERT);
 	buf_free(&chain);
 }
 
@@ -486,6 +516,7 @@ static void test_captured_production_chain_verifies(void **state)
 	ProtobufCMessage *msg = NULL;
 	uint8_t leaf_key[WA_KEY_LEN];
 	struct buf chain = { 0 };
+	int64_t until = 0;
 	const char *why;
 
 	(void)state;
@@ -500,13 +531,14 @@ static void test_captured_production_chain_verifies(void **state)
 	pb_free(msg);
 
 	assert_int_equal(
-	    wa_cert_verify(chain.p, chain.len, &wa_root_whatsapp, leaf_key, from, &why), 0);
-	assert_int_equal(wa_cert_verify(chain.p, chain.len, &wa_root_whatsapp, leaf_key, to, &why),
-	                 0);
+	    wa_cert_verify(chain.p, chain.len, &wa_root_whatsapp, leaf_key, from, &until, &why), 0);
 	assert_int_equal(
-	    wa_cert_verify(chain.p, chain.len, &wa_root_whatsapp, leaf_key, to + 1, &why),
+	    wa_cert_verify(chain.p, chain.len, &wa_root_whatsapp, leaf_key, to, NULL, &why), 0);
+	assert_int_equal(
+	    wa_cert_verify(chain.p, chain.len, &wa_root_whatsapp, leaf_key, to + 1, &until, &why),
 	    WA_ECERT);
 	assert_string_equal(why, "leaf expired");
+	assert_int_equal(until, to); /* and nothing after the failure */
 	buf_free(&chain);
 	json_decref(root);
 }
@@ -520,6 +552,7 @@ int main(void)
 		cmocka_unit_test(test_each_single_thing_wrong_is_refused),
 		cmocka_unit_test(test_no_client_finish_for_a_wrong_certificate),
 		cmocka_unit_test(test_no_client_finish_under_another_root),
+		cmocka_unit_test(test_end_of_validity),
 		cmocka_unit_test(test_chain_of_another_server_is_refused),
 		cmocka_unit_test(test_truncated_chain_is_refused),
 		cmocka_unit_test(test_every_changed_bit_is_refused_or_harmless),

@@ -117,12 +117,48 @@ static void test_lengths(void **state)
 	assert_int_equal(wa_jid_format(&jid, out), WA_JID_USER_MAX + 6 + 6 + 8);
 }
 
+static void test_devices_of_a_server(void **state)
+{
+	static const char *const not_devices[] = { "5@lid", "5:0@lid", "5:7@s.whatsapp.net", "lid",
+		                                   "",      "@lid",    "5:7@lid@lid" };
+	struct wa_jid jid = { .device = 99 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(not_devices) / sizeof(not_devices[0]); i++)
+		assert_int_equal(wa_jid_parse_device(not_devices[i], "lid", &jid), WA_EPROTO);
+	assert_int_equal(jid.device, 99);
+	assert_int_equal(wa_jid_parse_device("5:7@lid", "lid", &jid), 0);
+	assert_int_equal(jid.device, 7);
+	assert_string_equal(jid.user, "5");
+}
+
+static void test_users_as_numbers(void **state)
+{
+	static const char *const bad[] = {
+		"", "0", "012", "-1", "1a", "a", "18446744073709551616"
+	};
+	struct wa_jid jid = { .device = 0 };
+	uint64_t v = 7;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		strcpy(jid.user, bad[i]);
+		assert_int_equal(wa_jid_user_number(&jid, &v), WA_EPROTO);
+	}
+	assert_int_equal(v, 7);
+	strcpy(jid.user, "18446744073709551615");
+	assert_int_equal(wa_jid_user_number(&jid, &v), 0);
+	assert_true(v == UINT64_MAX);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_parts_of_valid_jids),
 		cmocka_unit_test(test_texts_that_are_no_jid),
 		cmocka_unit_test(test_lengths),
+		cmocka_unit_test(test_devices_of_a_server),
+		cmocka_unit_test(test_users_as_numbers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

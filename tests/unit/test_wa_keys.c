@@ -302,6 +302,73 @@ static void test_gcm_in_place_and_empty(void **state)
 	assert_int_equal(wa_gcm_open(key, 0, NULL, 0, empty, sizeof(empty), empty), 0);
 }
 
+static void test_gcm_with_an_iv_of_the_callers(void **state)
+{
+	uint8_t key[32] = { 3 }, iv[WA_IV_LEN] = { 0 }, text[5] = "hello", out[sizeof(text)];
+	uint8_t sealed[sizeof(text) + WA_TAG_LEN], counted[sizeof(sealed)];
+
+	(void)state;
+	iv[11] = 7; /* what counter 7 is */
+	assert_int_equal(wa_gcm_seal_iv(key, iv, NULL, 0, text, sizeof(text), sealed), 0);
+	assert_int_equal(wa_gcm_seal(key, 7, NULL, 0, text, sizeof(text), counted), 0);
+	assert_memory_equal(sealed, counted, sizeof(sealed));
+	for (size_t i = 0; i < sizeof(iv); i++) {
+		iv[i] ^= 1;
+		assert_int_equal(wa_gcm_open_iv(key, iv, NULL, 0, sealed, sizeof(sealed), out),
+		                 WA_EAUTH);
+		iv[i] ^= 1;
+	}
+	assert_int_equal(wa_gcm_open_iv(key, iv, NULL, 0, sealed, sizeof(sealed), out), 0);
+	assert_memory_equal(out, text, sizeof(text));
+}
+
+/* NIST SP 800-38A, F.5.5; the counter runs over from its last byte. */
+static void test_aes_ctr(void **state)
+{
+	static const char key_hex[] =
+	    "603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4";
+	static const char text_hex[] =
+	    "6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e51";
+	static const char want_hex[] =
+	    "601ec313775789a5b7a7f504bbf3d228f443e3ca4d62b59aca84e990cacaf5c5";
+	uint8_t key[32], iv[16], text[32], want[32], out[32];
+
+	(void)state;
+	assert_int_equal(hex_decode(key_hex, key, 32), 0);
+	assert_int_equal(hex_decode("f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff", iv, 16), 0);
+	assert_int_equal(hex_decode(text_hex, text, 32), 0);
+	assert_int_equal(hex_decode(want_hex, want, 32), 0);
+	assert_int_equal(wa_aes_ctr(key, iv, text, 32, out), 0);
+	assert_memory_equal(out, want, 32);
+	assert_int_equal(wa_aes_ctr(key, iv, out, 32, out), 0);
+	assert_memory_equal(out, text, 32);
+}
+
+/* RFC 7914, section 11. */
+static void test_pbkdf2(void **state)
+{
+	static const char want_hex[] =
+	    "55ac046e56e3089fec1691c22544b605f94185216dde0465e68b9d57c20dacbc"
+	    "49ca9cccf179b645991664b39d77ef317c71b845b1e30bd509112041d3a19783";
+	uint8_t want[64], out[64];
+
+	(void)state;
+	assert_int_equal(hex_decode(want_hex, want, sizeof(want)), 0);
+	assert_int_equal(wa_pbkdf2_sha256("passwd", 6, "salt", 4, 1, out, sizeof(out)), 0);
+	assert_memory_equal(out, want, sizeof(want));
+}
+
+/* FIPS 180-4's first example. */
+static void test_sha1(void **state)
+{
+	uint8_t want[20], out[20];
+
+	(void)state;
+	assert_int_equal(hex_decode("a9993e364706816aba3e25717850c26c9cd0d89d", want, 20), 0);
+	assert_int_equal(wa_sha1("abc", 3, out), 0);
+	assert_memory_equal(out, want, 20);
+}
+
 static void test_all_works_in_a_forked_child(void **state)
 {
 	struct wa_keypair parent, child;
@@ -351,6 +418,10 @@ int main(void)
 		cmocka_unit_test(test_dh_refuses_low_order_points),
 		cmocka_unit_test(test_gcm_opens_only_what_was_sealed),
 		cmocka_unit_test(test_gcm_in_place_and_empty),
+		cmocka_unit_test(test_gcm_with_an_iv_of_the_callers),
+		cmocka_unit_test(test_aes_ctr),
+		cmocka_unit_test(test_pbkdf2),
+		cmocka_unit_test(test_sha1),
 		cmocka_unit_test(test_all_works_in_a_forked_child),
 	};
 

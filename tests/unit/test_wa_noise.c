@@ -13,7 +13,8 @@
 #include "worker/wa/wa_frame.h"
 
 #define XX_NAME "Noise_XX_25519_AESGCM_SHA256"
-#define VECTOR_NOW 1767225600 /* within the validity of the vector's certificates */
+#define VECTOR_NOW 1767225600   /* within the validity of the vector's certificates */
+#define VECTOR_UNTIL 2082758400 /* its end */
 
 /* ---- the symmetric state, step by step ----------------------------------------------------------
  */
@@ -205,6 +206,7 @@ static void test_client_plays_the_vector(void **state)
 	struct wa_keypair ce, cs, ca;
 	struct wa_root root = { .serial = 0 };
 	struct wa_transport t;
+	struct wa_server_key key;
 	const char *why = "unset";
 
 	(void)state;
@@ -221,7 +223,7 @@ static void test_client_plays_the_vector(void **state)
 	assert_wire(xx, "wire_1", true, &hello);
 	assert_wire(xx, "wire_2", false, &server);
 	assert_int_equal(wa_noise_client_finish(c, server.p, server.len, payload.p, payload.len,
-	                                        VECTOR_NOW, &finish, &t, &why),
+	                                        VECTOR_NOW, &finish, &t, &key, &why),
 	                 0);
 	assert_null(why);
 	vec_assert_hex(xx, "message_3_client_finish", finish.p, finish.len);
@@ -231,6 +233,8 @@ static void test_client_plays_the_vector(void **state)
 	vec_assert_hex(xx, "client_write_key", t.send.key, 32);
 	vec_assert_hex(xx, "client_read_key", t.recv.key, 32);
 	assert_transport(xx, &t);
+	vec_assert_hex(vec_get(xx, "server_static"), "pub", key.pub, WA_KEY_LEN);
+	assert_int_equal(key.until_unix_s, VECTOR_UNTIL);
 
 	wa_noise_client_free(c);
 	buf_free(&hello);
@@ -250,9 +254,9 @@ static void test_calls_out_of_order_are_refused(void **state)
 	(void)state;
 	fixture_init(&f);
 	assert_int_equal(wa_noise_client_new(&f.client_static, NULL, &f.root, &c), 0);
-	assert_int_equal(
-	    wa_noise_client_finish(c, (const uint8_t *)"x", 1, "p", 1, FIXTURE_NOW, &out, &t, NULL),
-	    WA_ESTATE);
+	assert_int_equal(wa_noise_client_finish(c, (const uint8_t *)"x", 1, "p", 1, FIXTURE_NOW,
+	                                        &out, &t, NULL, NULL),
+	                 WA_ESTATE);
 	assert_int_equal(wa_noise_client_hello(c, &out), 0);
 	assert_int_equal(wa_noise_client_hello(c, &out), WA_ESTATE);
 	wa_noise_client_free(c);
@@ -290,7 +294,8 @@ static int finish_with(const struct fixture *f, const uint8_t *hello, size_t hel
 
 	assert_non_null(copy);
 	memcpy(copy, hello, hello_len);
-	rc = wa_noise_client_finish(c, copy, hello_len, "payload", 7, FIXTURE_NOW, &out, &t, NULL);
+	rc = wa_noise_client_finish(c, copy, hello_len, "payload", 7, FIXTURE_NOW, &out, &t, NULL,
+	                            NULL);
 	assert_int_equal(rc == 0, out.len > 0);
 	free(copy);
 	buf_free(&out);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/pb_guard.h"
 #include "worker/wa/wa_frame.h"
 
 #define MUST(call) \
@@ -116,35 +117,102 @@ static void mix_dh(struct wa_noise_state *s, const uint8_t *priv, const uint8_t 
 	MUST(wa_noise_mix_key(s, shared));
 }
 
-void fixture_server_hello(const struct fixture *f, const void *chain, size_t chain_len,
-                          struct buf *out)
+/* static_key: sealed, or NULL for the answer to IK. */
+static void pack_hello(const struct fixture *f, uint8_t *static_key, uint8_t *chain,
+                       size_t chain_len, struct buf *out)
 {
 	Wa__HandshakeMessage msg = WA__HANDSHAKE_MESSAGE__INIT;
 	Wa__ServerHello hello = WA__SERVER_HELLO__INIT;
+
+	hello.has_ephemeral = hello.has_payload = 1;
+	hello.ephemeral.data = (uint8_t *)f->server_ephemeral.pub;
+	hello.ephemeral.len = WA_KEY_LEN;
+	hello.has_static_ = static_key != NULL;
+	hello.static_.data = static_key;
+	hello.static_.len = WA_KEY_LEN + WA_TAG_LEN;
+	hello.payload.data = chain;
+	hello.payload.len = chain_len;
+	msg.server_hello = &hello;
+	MUST(buf_reserve(out, wa__handshake_message__get_packed_size(&msg)));
+	out->len += wa__handshake_message__pack(&msg, out->p + out->len);
+}
+
+static void start(const struct fixture *f, const char *name, const uint8_t *server_static,
+                  struct wa_noise_state *s)
+{
+	MUST(wa_noise_state_init(s, name));
+	MUST(wa_noise_mix_hash(s, wa_stream_header, WA_STREAM_HEADER_LEN));
+	if (server_static != NULL)
+		MUST(wa_noise_mix_hash(s, server_static, WA_KEY_LEN));
+	MUST(wa_noise_mix_hash(s, f->client_ephemeral.pub, WA_KEY_LEN));
+}
+
+static void xx_hello(const struct fixture *f, const char *name, const void *chain, size_t chain_len,
+                     struct buf *out)
+{
 	uint8_t sealed_static[WA_KEY_LEN + WA_TAG_LEN];
 	uint8_t *sealed_chain = malloc(chain_len + WA_TAG_LEN);
 	struct wa_noise_state s;
 
 	MUST(sealed_chain == NULL);
-	MUST(wa_noise_state_init(&s, "Noise_XX_25519_AESGCM_SHA256"));
-	MUST(wa_noise_mix_hash(&s, wa_stream_header, WA_STREAM_HEADER_LEN));
-	MUST(wa_noise_mix_hash(&s, f->client_ephemeral.pub, WA_KEY_LEN));
+	start(f, name, NULL, &s);
 	MUST(wa_noise_mix_hash(&s, f->server_ephemeral.pub, WA_KEY_LEN));
 	mix_dh(&s, f->server_ephemeral.priv, f->client_ephemeral.pub);
 	MUST(wa_noise_encrypt(&s, f->server_static.pub, WA_KEY_LEN, sealed_static));
 	mix_dh(&s, f->server_static.priv, f->client_ephemeral.pub);
 	MUST(wa_noise_encrypt(&s, chain, chain_len, sealed_chain));
+	pack_hello(f, sealed_static, sealed_chain, chain_len + WA_TAG_LEN, out);
+	free(sealed_chain);
+}
 
-	hello.has_ephemeral = hello.has_static_ = hello.has_payload = 1;
-	hello.ephemeral.data = (uint8_t *)f->server_ephemeral.pub;
-	hello.ephemeral.len = WA_KEY_LEN;
-	hello.static_.data = sealed_static;
-	hello.static_.len = sizeof(sealed_static);
-	hello.payload.data = sealed_chain;
-	hello.payload.len = chain_len + WA_TAG_LEN;
-	msg.server_hello = &hello;
-	MUST(buf_reserve(out, wa__handshake_message__get_packed_size(&msg)));
-	out->len += wa__handshake_message__pack(&msg, out->p + out->len);
+void fixture_server_hello(const struct fixture *f, const void *chain, size_t chain_len,
+                          struct buf *out)
+{
+	xx_hello(f, "Noise_XX_25519_AESGCM_SHA256", chain, chain_len, out);
+}
+
+void fixture_fallback_hello(const struct fixture *f, const void *chain, size_t chain_len,
+                            struct buf *out)
+{
+	xx_hello(f, "Noise_XXfallback_25519_AESGCM_SHA256", chain, chain_len, out);
+}
+
+/* What the client sealed must be its own static key and FIXTURE_PAYLOAD. */
+static void open_ik_hello(const struct fixture *f, const struct buf *client_hello,
+                          struct wa_noise_state *s)
+{
+	const size_t payload_len = strlen(FIXTURE_PAYLOAD);
+	ProtobufCMessage *base = NULL;
+	Wa__ClientHello *hello;
+
+	MUST(pb_unpack(&wa__handshake_message__descriptor, client_hello->p, client_hello->len,
+	               &pb_limits_small, &base));
+	hello = ((Wa__HandshakeMessage *)base)->client_hello;
+	MUST(hello->static_.len != WA_KEY_LEN + WA_TAG_LEN ||
+	     hello->payload.len != payload_len + WA_TAG_LEN);
+	start(f, "Noise_IK_25519_AESGCM_SHA256", f->server_static.pub, s);
+	mix_dh(s, f->server_static.priv, f->client_ephemeral.pub);
+	MUST(wa_noise_decrypt(s, hello->static_.data, hello->static_.len, hello->static_.data));
+	MUST(memcmp(hello->static_.data, f->client_static.pub, WA_KEY_LEN));
+	mix_dh(s, f->server_static.priv, f->client_static.pub);
+	MUST(wa_noise_decrypt(s, hello->payload.data, hello->payload.len, hello->payload.data));
+	MUST(memcmp(hello->payload.data, FIXTURE_PAYLOAD, payload_len));
+	pb_free(base);
+}
+
+void fixture_ik_answer(const struct fixture *f, const struct buf *client_hello, const void *chain,
+                       size_t chain_len, struct buf *out)
+{
+	uint8_t *sealed_chain = malloc(chain_len + WA_TAG_LEN);
+	struct wa_noise_state s;
+
+	MUST(sealed_chain == NULL);
+	open_ik_hello(f, client_hello, &s);
+	MUST(wa_noise_mix_hash(&s, f->server_ephemeral.pub, WA_KEY_LEN));
+	mix_dh(&s, f->server_ephemeral.priv, f->client_ephemeral.pub);
+	mix_dh(&s, f->server_ephemeral.priv, f->client_static.pub);
+	MUST(wa_noise_encrypt(&s, chain, chain_len, sealed_chain));
+	pack_hello(f, NULL, sealed_chain, chain_len + WA_TAG_LEN, out);
 	free(sealed_chain);
 }
 
@@ -156,5 +224,16 @@ struct wa_noise_client *fixture_client(const struct fixture *f)
 	MUST(wa_noise_client_new(&f->client_static, &f->client_ephemeral, &f->root, &c));
 	MUST(wa_noise_client_hello(c, &hello));
 	buf_free(&hello);
+	return c;
+}
+
+struct wa_noise_client *fixture_client_ik(const struct fixture *f, const uint8_t *server_static,
+                                          struct buf *hello_out)
+{
+	struct wa_noise_client *c = NULL;
+
+	MUST(wa_noise_client_new(&f->client_static, &f->client_ephemeral, &f->root, &c));
+	MUST(wa_noise_client_hello_ik(c, server_static, FIXTURE_PAYLOAD, strlen(FIXTURE_PAYLOAD),
+	                              hello_out));
 	return c;
 }

@@ -45,7 +45,18 @@ void fixture_chain_pack(const struct chain_spec *spec, struct buf *out);
 void fixture_server_hello(const struct fixture *f, const void *chain, size_t chain_len,
                           struct buf *out);
 
+/* The same in answer to a ClientHello of IK: XXfallback, with the fixture's server key. */
+void fixture_fallback_hello(const struct fixture *f, const void *chain, size_t chain_len,
+                            struct buf *out);
+/* The ServerHello of a server that takes client_hello, a ClientHello of IK for its key. */
+void fixture_ik_answer(const struct fixture *f, const struct buf *client_hello, const void *chain,
+                       size_t chain_len, struct buf *out);
+
 /* A client with the fixture's keys that has sent its ClientHello. */
 struct wa_noise_client *fixture_client(const struct fixture *f);
+/* The same with IK for server_static, and FIXTURE_PAYLOAD inside; the hello is appended. */
+#define FIXTURE_PAYLOAD "payload"
+struct wa_noise_client *fixture_client_ik(const struct fixture *f, const uint8_t *server_static,
+                                          struct buf *hello_out);
 
 #endif

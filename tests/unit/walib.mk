@@ -1,13 +1,20 @@
 # libwa.a
-WALIB_TESTS = tests/unit/test_wa_cert tests/unit/test_wa_device tests/unit/test_wa_frame \
-	tests/unit/test_wa_jid tests/unit/test_wa_keys tests/unit/test_wa_node tests/unit/test_wa_noise \
-	tests/unit/test_wa_oom tests/unit/test_wa_pair tests/unit/test_wa_token
+WALIB_TESTS = tests/unit/test_wa_adv tests/unit/test_wa_cert tests/unit/test_wa_device \
+	tests/unit/test_wa_frame tests/unit/test_wa_jid tests/unit/test_wa_keys \
+	tests/unit/test_wa_link_code tests/unit/test_wa_login tests/unit/test_wa_node \
+	tests/unit/test_wa_noise tests/unit/test_wa_noise_ik tests/unit/test_wa_oom \
+	tests/unit/test_wa_pair tests/unit/test_wa_passkey tests/unit/test_wa_prekey \
+	tests/unit/test_wa_stanza tests/unit/test_wa_token
 check_PROGRAMS += $(WALIB_TESTS)
 TESTS += $(WALIB_TESTS)
 WALIB_LDADD = $(WA_LIBS) $(UNIT_LIBS) $(WA_EXT_LIBS)
 WALIB_VECTORS = tests/unit/wa_vectors.c tests/unit/wa_vectors.h
 WALIB_FIXTURE = tests/unit/wa_fixture.c tests/unit/wa_fixture.h
+WALIB_STANZAS = tests/unit/wa_stanzas.c tests/unit/wa_stanzas.h $(WALIB_VECTORS)
 
+tests_unit_test_wa_adv_SOURCES = tests/unit/test_wa_adv.c $(WALIB_STANZAS) $(WALIB_FIXTURE)
+tests_unit_test_wa_adv_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_wa_adv_LDADD = $(WALIB_LDADD)
 tests_unit_test_wa_cert_SOURCES = tests/unit/test_wa_cert.c $(WALIB_VECTORS) $(WALIB_FIXTURE)
 tests_unit_test_wa_cert_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_wa_cert_LDADD = $(WALIB_LDADD)
@@ -23,12 +30,21 @@ tests_unit_test_wa_jid_LDADD = $(WALIB_LDADD)
 tests_unit_test_wa_keys_SOURCES = tests/unit/test_wa_keys.c $(WALIB_VECTORS)
 tests_unit_test_wa_keys_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_wa_keys_LDADD = $(WALIB_LDADD)
+tests_unit_test_wa_link_code_SOURCES = tests/unit/test_wa_link_code.c $(WALIB_STANZAS) $(WALIB_FIXTURE)
+tests_unit_test_wa_link_code_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_wa_link_code_LDADD = $(WALIB_LDADD)
+tests_unit_test_wa_login_SOURCES = tests/unit/test_wa_login.c $(WALIB_STANZAS)
+tests_unit_test_wa_login_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_wa_login_LDADD = $(WALIB_LDADD)
 tests_unit_test_wa_node_SOURCES = tests/unit/test_wa_node.c $(WALIB_VECTORS)
 tests_unit_test_wa_node_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_wa_node_LDADD = $(WALIB_LDADD)
 tests_unit_test_wa_noise_SOURCES = tests/unit/test_wa_noise.c $(WALIB_VECTORS) $(WALIB_FIXTURE)
 tests_unit_test_wa_noise_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_wa_noise_LDADD = $(WALIB_LDADD)
+tests_unit_test_wa_noise_ik_SOURCES = tests/unit/test_wa_noise_ik.c $(WALIB_VECTORS) $(WALIB_FIXTURE)
+tests_unit_test_wa_noise_ik_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_wa_noise_ik_LDADD = $(WALIB_LDADD)
 # Every allocation of ours goes through the test, which lets them fail in turn.
 tests_unit_test_wa_oom_SOURCES = tests/unit/test_wa_oom.c $(WALIB_FIXTURE)
 tests_unit_test_wa_oom_CFLAGS = $(UNIT_CFLAGS)
@@ -37,6 +53,15 @@ tests_unit_test_wa_oom_LDADD = $(WALIB_LDADD)
 tests_unit_test_wa_pair_SOURCES = tests/unit/test_wa_pair.c
 tests_unit_test_wa_pair_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_wa_pair_LDADD = $(WALIB_LDADD)
+tests_unit_test_wa_passkey_SOURCES = tests/unit/test_wa_passkey.c $(WALIB_STANZAS) $(WALIB_FIXTURE)
+tests_unit_test_wa_passkey_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_wa_passkey_LDADD = $(WALIB_LDADD)
+tests_unit_test_wa_prekey_SOURCES = tests/unit/test_wa_prekey.c $(WALIB_STANZAS)
+tests_unit_test_wa_prekey_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_wa_prekey_LDADD = $(WALIB_LDADD)
+tests_unit_test_wa_stanza_SOURCES = tests/unit/test_wa_stanza.c $(WALIB_STANZAS)
+tests_unit_test_wa_stanza_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_wa_stanza_LDADD = $(WALIB_LDADD)
 tests_unit_test_wa_token_SOURCES = tests/unit/test_wa_token.c
 tests_unit_test_wa_token_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_wa_token_LDADD = $(WALIB_LDADD)

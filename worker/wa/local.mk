@@ -1,15 +1,22 @@
 # The protocol without I/O: libwa.a, linked by the worker, the simulator, tests and fuzzers.
 noinst_LIBRARIES += libwa.a
 libwa_a_SOURCES = \
+	worker/wa/wa_adv.c worker/wa/wa_adv.h \
 	worker/wa/wa_cert.c \
 	worker/wa/wa_device.c worker/wa/wa_device.h \
 	worker/wa/wa_frame.c worker/wa/wa_frame.h \
 	worker/wa/wa_jid.c worker/wa/wa_jid.h \
 	worker/wa/wa_keys.c worker/wa/wa_keys.h \
+	worker/wa/wa_link_code.c worker/wa/wa_link_code.h \
+	worker/wa/wa_login.c worker/wa/wa_login.h \
 	worker/wa/wa_node.c worker/wa/wa_node.h worker/wa/wa_node_decode.c worker/wa/wa_node_encode.c \
 	worker/wa/wa_node_print.c worker/wa/wa_node_priv.h \
 	worker/wa/wa_noise.c worker/wa/wa_noise.h worker/wa/wa_noise_client.c \
 	worker/wa/wa_pair.c worker/wa/wa_pair.h \
+	worker/wa/wa_passkey.c worker/wa/wa_passkey.h \
+	worker/wa/wa_payload.c \
+	worker/wa/wa_prekey.c worker/wa/wa_prekey.h \
+	worker/wa/wa_stanza.c worker/wa/wa_stanza.h \
 	worker/wa/wa_token.c worker/wa/wa_token.h \
 	worker/wa/wa_xeddsa.c
 nodist_libwa_a_SOURCES = worker/wa/wa_token_table.h
@@ -18,7 +25,9 @@ libwa_a_CFLAGS = $(AM_CFLAGS) $(CRYPTO_CFLAGS) $(PROTOBUFC_CFLAGS) $(SIGNAL_CFLA
 worker/wa/libwa_a-wa_token.$(OBJEXT): worker/wa/wa_token_table.h
 worker/wa/libwa_a-wa_cert.$(OBJEXT): proto/wa_handshake.pb-c.h
 worker/wa/libwa_a-wa_noise_client.$(OBJEXT): proto/wa_handshake.pb-c.h
-worker/wa/libwa_a-wa_device.$(OBJEXT): proto/wa_payload.pb-c.h
+worker/wa/libwa_a-wa_adv.$(OBJEXT): proto/wa_adv.pb-c.h
+worker/wa/libwa_a-wa_passkey.$(OBJEXT): proto/wa_passkey.pb-c.h
+worker/wa/libwa_a-wa_payload.$(OBJEXT): proto/wa_payload.pb-c.h
 
 TOKEN_TABLES = worker/wa/tokens-single.txt worker/wa/tokens-double-0.txt \
 	worker/wa/tokens-double-1.txt worker/wa/tokens-double-2.txt worker/wa/tokens-double-3.txt

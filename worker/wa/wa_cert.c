@@ -86,6 +86,15 @@ static int check_time(const Wa__NoiseCertificateDetails *d, int64_t now_unix_s, 
 	return 0;
 }
 
+/* The earlier end; what no int64_t holds is as good as never. */
+static int64_t end_of_validity(const Wa__NoiseCertificateDetails *a,
+                               const Wa__NoiseCertificateDetails *b)
+{
+	uint64_t end = a->not_after < b->not_after ? a->not_after : b->not_after;
+
+	return end > INT64_MAX ? INT64_MAX : (int64_t)end;
+}
+
 static int check_details(const Wa__NoiseCertificateDetails *leaf,
                          const Wa__NoiseCertificateDetails *inter, const uint8_t *server_static,
                          int64_t now_unix_s, const char **why)
@@ -105,7 +114,8 @@ static int check_details(const Wa__NoiseCertificateDetails *leaf,
 
 /* Details are not looked at before the signature over them holds. */
 static int check_chain(const Wa__CertChain *chain, const struct wa_root *root,
-                       const uint8_t *server_static, int64_t now_unix_s, const char **why)
+                       const uint8_t *server_static, int64_t now_unix_s, int64_t *until_out,
+                       const char **why)
 {
 	Wa__NoiseCertificateDetails *inter = NULL, *leaf = NULL;
 	int rc;
@@ -128,6 +138,8 @@ static int check_chain(const Wa__CertChain *chain, const struct wa_root *root,
 		rc = refuse(why, "leaf details");
 	else
 		rc = check_details(leaf, inter, server_static, now_unix_s, why);
+	if (rc == 0)
+		*until_out = end_of_validity(leaf, inter);
 out:
 	pb_free((ProtobufCMessage *)leaf);
 	pb_free((ProtobufCMessage *)inter);
@@ -135,17 +147,20 @@ out:
 }
 
 int wa_cert_verify(const uint8_t *chain, size_t chain_len, const struct wa_root *root,
-                   const uint8_t server_static[WA_KEY_LEN], int64_t now_unix_s,
+                   const uint8_t server_static[WA_KEY_LEN], int64_t now_unix_s, int64_t *until_out,
                    const char **why_out)
 {
 	Wa__CertChain *msg = NULL;
 	const char *why = NULL;
+	int64_t until = 0;
 	int rc;
 
 	rc = read_chain(chain, chain_len, &msg, &why);
 	if (rc == 0)
-		rc = check_chain(msg, root, server_static, now_unix_s, &why);
+		rc = check_chain(msg, root, server_static, now_unix_s, &until, &why);
 	pb_free((ProtobufCMessage *)msg);
+	if (rc == 0 && until_out != NULL)
+		*until_out = until;
 	if (why_out != NULL)
 		*why_out = why;
 	return rc;

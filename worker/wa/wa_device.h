@@ -14,7 +14,10 @@
 #include "worker/wa/wa_keys.h"
 
 #define WA_REF_MAX_LEN 512
-#define WA_QR_CAP 1024 /* longest QR text with its NUL */
+#define WA_QR_CAP 1024                     /* longest QR text with its NUL */
+#define WA_DEVICE_TYPE 1                   /* DeviceProps.platformType: CHROME */
+#define WA_CLIENT_TYPE "1"                 /* the same client in QR texts and pairing codes */
+#define WA_CLIENT_DISPLAY "Chrome (Linux)" /* and in the phone's dialog of a pairing code */
 #define WA_VERSION_PRIMARY 2
 #define WA_VERSION_SECONDARY 3000
 #define WA_VERSION_BUILTIN 1045798079u /* revision used while no newer one is known */

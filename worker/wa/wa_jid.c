@@ -96,6 +96,38 @@ int wa_jid_parse(const char *text, size_t text_len, struct wa_jid *jid_out)
 	return 0;
 }
 
+int wa_jid_parse_device(const char *text, const char *server, struct wa_jid *jid_out)
+{
+	struct wa_jid jid;
+	int rc;
+
+	rc = wa_jid_parse(text, strlen(text), &jid);
+	if (rc < 0)
+		return rc;
+	if (strcmp(jid.server, server) != 0 || jid.user[0] == '\0' || jid.device == 0)
+		return WA_EPROTO;
+	*jid_out = jid;
+	return 0;
+}
+
+int wa_jid_user_number(const struct wa_jid *jid, uint64_t *v_out)
+{
+	const char *s = jid->user;
+	uint64_t v = 0;
+
+	if (*s == '\0' || *s == '0')
+		return WA_EPROTO;
+	for (; *s != '\0'; s++) {
+		uint64_t digit = (uint64_t)(*s - '0');
+
+		if (*s < '0' || *s > '9' || v > (UINT64_MAX - digit) / 10)
+			return WA_EPROTO;
+		v = v * 10 + digit;
+	}
+	*v_out = v;
+	return 0;
+}
+
 size_t wa_jid_format(const struct wa_jid *jid, char *out)
 {
 	char integrator[8] = "", device[8] = "";

@@ -22,6 +22,11 @@ struct wa_jid {
 /* "user@server", "user:device@server", "integrator-user:device@interop", or a server alone. 0 or
  * WA_EPROTO. */
 ATTR_NODISCARD int wa_jid_parse(const char *text, size_t text_len, struct wa_jid *jid_out);
+/* A device of a user of that server, as in "user:7@lid": device number not 0. 0 or WA_EPROTO. */
+ATTR_NODISCARD int wa_jid_parse_device(const char *text, const char *server,
+                                       struct wa_jid *jid_out);
+/* The user as a number: of s.whatsapp.net it is the phone number. 0 or WA_EPROTO. */
+ATTR_NODISCARD int wa_jid_user_number(const struct wa_jid *jid, uint64_t *v_out);
 /* out holds WA_JID_TEXT_CAP bytes. Returns the length. */
 size_t wa_jid_format(const struct wa_jid *jid, char *out);
 

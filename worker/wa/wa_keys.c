@@ -1,4 +1,4 @@
-/* worker/wa/wa_keys.c - key pairs, X25519, SHA-256, HMAC, HKDF and AES-GCM from OpenSSL */
+/* worker/wa/wa_keys.c - key pairs, X25519, hashes, key derivation and AES from OpenSSL */
 #include "worker/wa/wa_keys.h"
 
 #include <limits.h>
@@ -14,7 +14,6 @@
 #include "common/secret.h"
 
 #define HASH_LEN 32
-#define IV_LEN 12
 
 /*
  * The one mutable global of the library: handles of algorithms, fetched once because each fetch
@@ -24,8 +23,10 @@
 static struct {
 	bool ready;
 	EVP_MD *sha256;
+	EVP_MD *sha1;
 	EVP_MD *md5;
 	EVP_CIPHER *aes_256_gcm;
+	EVP_CIPHER *aes_256_ctr;
 	EVP_MAC *hmac;
 	EVP_MAC_CTX *hmac_sha256; /* keyed with zeros: to be duplicated, never used itself */
 } alg;
@@ -56,16 +57,20 @@ static int fetch_all(void)
 
 	if (alg.sha256 == NULL)
 		alg.sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+	if (alg.sha1 == NULL)
+		alg.sha1 = EVP_MD_fetch(NULL, "SHA1", NULL);
 	if (alg.md5 == NULL)
 		alg.md5 = EVP_MD_fetch(NULL, "MD5", NULL);
 	if (alg.aes_256_gcm == NULL)
 		alg.aes_256_gcm = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
+	if (alg.aes_256_ctr == NULL)
+		alg.aes_256_ctr = EVP_CIPHER_fetch(NULL, "AES-256-CTR", NULL);
 	if (alg.hmac == NULL)
 		alg.hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
 	if (alg.hmac_sha256 == NULL && alg.hmac != NULL)
 		alg.hmac_sha256 = EVP_MAC_CTX_new(alg.hmac);
-	if (alg.sha256 == NULL || alg.md5 == NULL || alg.aes_256_gcm == NULL ||
-	    alg.hmac_sha256 == NULL)
+	if (alg.sha256 == NULL || alg.sha1 == NULL || alg.md5 == NULL || alg.aes_256_gcm == NULL ||
+	    alg.aes_256_ctr == NULL || alg.hmac_sha256 == NULL)
 		return WA_ECRYPTO;
 	if (EVP_MAC_init(alg.hmac_sha256, zeros, sizeof(zeros), params) != 1)
 		return WA_ECRYPTO;
@@ -199,7 +204,8 @@ int wa_sha256(const void *data, size_t data_len, uint8_t out[32])
 	return wa_sha256_pair(data, data_len, NULL, 0, out);
 }
 
-int wa_md5(const void *data, size_t data_len, uint8_t out[16])
+/* *which is read only after wa_keys_init() has filled it. */
+static int digest(EVP_MD *const *which, const void *data, size_t data_len, uint8_t *out)
 {
 	int rc;
 
@@ -207,8 +213,18 @@ int wa_md5(const void *data, size_t data_len, uint8_t out[16])
 	if (rc < 0)
 		return rc;
 	openssl_begin();
-	rc = EVP_Digest(data, data_len, out, NULL, alg.md5, NULL) == 1 ? 0 : WA_ECRYPTO;
+	rc = EVP_Digest(data, data_len, out, NULL, *which, NULL) == 1 ? 0 : WA_ECRYPTO;
 	return openssl_end(rc);
+}
+
+int wa_sha1(const void *data, size_t data_len, uint8_t out[20])
+{
+	return digest(&alg.sha1, data, data_len, out);
+}
+
+int wa_md5(const void *data, size_t data_len, uint8_t out[16])
+{
+	return digest(&alg.md5, data, data_len, out);
 }
 
 struct part {
@@ -285,12 +301,54 @@ int wa_hkdf(const void *ikm, size_t ikm_len, const void *salt, size_t salt_len, 
 	return rc;
 }
 
+int wa_pbkdf2_sha256(const void *password, size_t password_len, const void *salt, size_t salt_len,
+                     unsigned rounds, void *out, size_t out_len)
+{
+	int rc;
+
+	if (password_len > INT_MAX || salt_len > INT_MAX || out_len > INT_MAX || rounds > INT_MAX)
+		return WA_ECRYPTO;
+	rc = wa_keys_init();
+	if (rc < 0)
+		return rc;
+	openssl_begin();
+	rc = PKCS5_PBKDF2_HMAC(password, (int)password_len, salt, (int)salt_len, (int)rounds,
+	                       alg.sha256, (int)out_len, out) == 1
+	         ? 0
+	         : WA_ECRYPTO;
+	return openssl_end(rc);
+}
+
+/* ---- AES-256-CTR --------------------------------------------------------------------------------
+ */
+
+int wa_aes_ctr(const uint8_t key[32], const uint8_t iv[16], const void *in, size_t in_len,
+               uint8_t *out)
+{
+	EVP_CIPHER_CTX *ctx;
+	int n = 0, rc;
+
+	if (in_len > INT_MAX)
+		return WA_ECRYPTO;
+	rc = wa_keys_init();
+	if (rc < 0)
+		return rc;
+	openssl_begin();
+	rc = WA_ECRYPTO;
+	ctx = EVP_CIPHER_CTX_new();
+	if (ctx != NULL && EVP_CipherInit_ex2(ctx, alg.aes_256_ctr, key, iv, 1, NULL) == 1 &&
+	    EVP_CipherUpdate(ctx, out, &n, in, (int)in_len) == 1 && n == (int)in_len)
+		rc = 0;
+	EVP_CIPHER_CTX_free(ctx);
+	return openssl_end(rc);
+}
+
 /* ---- AES-256-GCM --------------------------------------------------------------------------------
  */
 
-static void iv_fill(uint8_t iv[IV_LEN], uint32_t counter)
+static void iv_fill(uint8_t iv[WA_IV_LEN], uint32_t counter)
 {
-	memset(iv, 0, IV_LEN);
+	memset(iv, 0, WA_IV_LEN);
 	iv[8] = (uint8_t)(counter >> 24);
 	iv[9] = (uint8_t)(counter >> 16);
 	iv[10] = (uint8_t)(counter >> 8);
@@ -298,14 +356,12 @@ static void iv_fill(uint8_t iv[IV_LEN], uint32_t counter)
 }
 
 /* A context with key, iv and associated data set; NULL on failure. */
-static EVP_CIPHER_CTX *gcm_start(const uint8_t key[32], uint32_t counter, const void *aad,
-                                 size_t aad_len, int encrypt)
+static EVP_CIPHER_CTX *gcm_start(const uint8_t key[32], const uint8_t iv[WA_IV_LEN],
+                                 const void *aad, size_t aad_len, int encrypt)
 {
 	EVP_CIPHER_CTX *ctx;
-	uint8_t iv[IV_LEN];
 	int n;
 
-	iv_fill(iv, counter);
 	ctx = EVP_CIPHER_CTX_new();
 	if (ctx == NULL)
 		return NULL;
@@ -316,8 +372,8 @@ static EVP_CIPHER_CTX *gcm_start(const uint8_t key[32], uint32_t counter, const 
 	return NULL;
 }
 
-int wa_gcm_seal(const uint8_t key[32], uint32_t counter, const void *aad, size_t aad_len,
-                const void *in, size_t in_len, uint8_t *out)
+int wa_gcm_seal_iv(const uint8_t key[32], const uint8_t iv[WA_IV_LEN], const void *aad,
+                   size_t aad_len, const void *in, size_t in_len, uint8_t *out)
 {
 	EVP_CIPHER_CTX *ctx;
 	int n = 0, rc;
@@ -329,7 +385,7 @@ int wa_gcm_seal(const uint8_t key[32], uint32_t counter, const void *aad, size_t
 		return rc;
 	openssl_begin();
 	rc = WA_ECRYPTO;
-	ctx = gcm_start(key, counter, aad, aad_len, 1);
+	ctx = gcm_start(key, iv, aad, aad_len, 1);
 	if (ctx != NULL && (in_len == 0 || EVP_CipherUpdate(ctx, out, &n, in, (int)in_len) == 1) &&
 	    EVP_CipherFinal_ex(ctx, out + in_len, &n) == 1 &&
 	    EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, WA_TAG_LEN, out + in_len) == 1)
@@ -338,8 +394,8 @@ int wa_gcm_seal(const uint8_t key[32], uint32_t counter, const void *aad, size_t
 	return openssl_end(rc);
 }
 
-int wa_gcm_open(const uint8_t key[32], uint32_t counter, const void *aad, size_t aad_len,
-                const void *in, size_t in_len, uint8_t *out)
+int wa_gcm_open_iv(const uint8_t key[32], const uint8_t iv[WA_IV_LEN], const void *aad,
+                   size_t aad_len, const void *in, size_t in_len, uint8_t *out)
 {
 	EVP_CIPHER_CTX *ctx;
 	uint8_t tag[WA_TAG_LEN];
@@ -357,7 +413,7 @@ int wa_gcm_open(const uint8_t key[32], uint32_t counter, const void *aad, size_t
 	memcpy(tag, (const uint8_t *)in + text_len, sizeof(tag));
 	openssl_begin();
 	rc = WA_ECRYPTO;
-	ctx = gcm_start(key, counter, aad, aad_len, 0);
+	ctx = gcm_start(key, iv, aad, aad_len, 0);
 	if (ctx == NULL || EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, sizeof(tag), tag) != 1)
 		goto out;
 	if (text_len > 0 && EVP_CipherUpdate(ctx, out, &n, in, (int)text_len) != 1)
@@ -369,4 +425,22 @@ int wa_gcm_open(const uint8_t key[32], uint32_t counter, const void *aad, size_t
 out:
 	EVP_CIPHER_CTX_free(ctx);
 	return openssl_end(rc);
+}
+
+int wa_gcm_seal(const uint8_t key[32], uint32_t counter, const void *aad, size_t aad_len,
+                const void *in, size_t in_len, uint8_t *out)
+{
+	uint8_t iv[WA_IV_LEN];
+
+	iv_fill(iv, counter);
+	return wa_gcm_seal_iv(key, iv, aad, aad_len, in, in_len, out);
+}
+
+int wa_gcm_open(const uint8_t key[32], uint32_t counter, const void *aad, size_t aad_len,
+                const void *in, size_t in_len, uint8_t *out)
+{
+	uint8_t iv[WA_IV_LEN];
+
+	iv_fill(iv, counter);
+	return wa_gcm_open_iv(key, iv, aad, aad_len, in, in_len, out);
 }

@@ -1,7 +1,7 @@
 /*
  * worker/wa/wa_keys.h - key pairs and the primitives of the protocol
  *
- * X25519, HKDF-SHA256 and HMAC come from OpenSSL, XEdDSA from libsignal-protocol-c.
+ * X25519, the hashes, key derivation and AES come from OpenSSL, XEdDSA from libsignal-protocol-c.
  * Source: protocol notes 01 section 6 (rules) and 7.1 (XEdDSA).
  */
 #ifndef WA_KEYS_H
@@ -15,6 +15,7 @@
 #define WA_KEY_LEN 32
 #define WA_SIG_LEN 64
 #define WA_TAG_LEN 16 /* of AES-GCM */
+#define WA_IV_LEN 12  /* of AES-GCM */
 
 struct wa_keypair {
 	uint8_t priv[WA_KEY_LEN]; /* clamped */
@@ -41,13 +42,18 @@ ATTR_NODISCARD int wa_dh(const uint8_t priv[WA_KEY_LEN], const uint8_t pub[WA_KE
 ATTR_NODISCARD int wa_hkdf(const void *ikm, size_t ikm_len, const void *salt, size_t salt_len,
                            const void *info, size_t info_len, void *out, size_t out_len);
 
+/* PBKDF2-HMAC-SHA256. */
+ATTR_NODISCARD int wa_pbkdf2_sha256(const void *password, size_t password_len, const void *salt,
+                                    size_t salt_len, unsigned rounds, void *out, size_t out_len);
+
 ATTR_NODISCARD int wa_hmac_sha256(const void *key, size_t key_len, const void *data,
                                   size_t data_len, uint8_t out[32]);
 ATTR_NODISCARD int wa_sha256(const void *data, size_t data_len, uint8_t out[32]);
 /* SHA-256 of a, then b. */
 ATTR_NODISCARD int wa_sha256_pair(const void *a, size_t a_len, const void *b, size_t b_len,
                                   uint8_t out[32]);
-/* Not for security: the client's build hash is one. */
+/* Not for security: the digest of our pre-keys on the server is SHA-1, the build hash MD5. */
+ATTR_NODISCARD int wa_sha1(const void *data, size_t data_len, uint8_t out[20]);
 ATTR_NODISCARD int wa_md5(const void *data, size_t data_len, uint8_t out[16]);
 
 /*
@@ -69,5 +75,16 @@ ATTR_NODISCARD int wa_gcm_seal(const uint8_t key[32], uint32_t counter, const vo
                                size_t aad_len, const void *in, size_t in_len, uint8_t *out);
 ATTR_NODISCARD int wa_gcm_open(const uint8_t key[32], uint32_t counter, const void *aad,
                                size_t aad_len, const void *in, size_t in_len, uint8_t *out);
+/* The same with an iv of the caller's, never used twice with one key. */
+ATTR_NODISCARD int wa_gcm_seal_iv(const uint8_t key[32], const uint8_t iv[WA_IV_LEN],
+                                  const void *aad, size_t aad_len, const void *in, size_t in_len,
+                                  uint8_t *out);
+ATTR_NODISCARD int wa_gcm_open_iv(const uint8_t key[32], const uint8_t iv[WA_IV_LEN],
+                                  const void *aad, size_t aad_len, const void *in, size_t in_len,
+                                  uint8_t *out);
+
+/* AES-256-CTR, the whole iv counting big-endian; both directions. in == out is allowed. */
+ATTR_NODISCARD int wa_aes_ctr(const uint8_t key[32], const uint8_t iv[16], const void *in,
+                              size_t in_len, uint8_t *out);
 
 #endif

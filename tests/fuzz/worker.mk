@@ -1,0 +1,6 @@
+# the worker's own parsers
+check_PROGRAMS += tests/fuzz/fuzz_proxy
+tests_fuzz_fuzz_proxy_SOURCES = tests/fuzz/fuzz_proxy.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_proxy_CFLAGS = $(FUZZ_TARGET_CFLAGS)
+tests_fuzz_fuzz_proxy_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_proxy_LDADD = $(WORKER_LIBS)

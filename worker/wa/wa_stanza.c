@@ -1,0 +1,260 @@
+/* worker/wa/wa_stanza.c - small stanzas of a live session */
+#include "worker/wa/wa_stanza.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/buf.h"
+#include "common/codec.h"
+#include "common/err.h"
+#include "worker/wa/wa_jid.h"
+#include "worker/wa/wa_keys.h"
+
+#define DAY_MS (24 * 60 * 60 * 1000LL)
+#define HASHED_JID_CAP (WA_JID_TEXT_CAP + 16)
+#define HASH_BYTES 6
+
+/* ---- reading ------------------------------------------------------------------------------------
+ */
+
+int wa_node_attr_u64(const struct wa_node *n, const char *name, uint64_t max, uint64_t *v_out)
+{
+	const char *s = wa_node_attr(n, name);
+	uint64_t v = 0;
+
+	if (s == NULL || *s == '\0')
+		return WA_EPROTO;
+	for (; *s != '\0'; s++) {
+		uint64_t digit = (uint64_t)(*s - '0');
+
+		if (*s < '0' || *s > '9' || v > (UINT64_MAX - digit) / 10)
+			return WA_EPROTO;
+		v = v * 10 + digit;
+	}
+	if (v > max)
+		return WA_EPROTO;
+	*v_out = v;
+	return 0;
+}
+
+int wa_child_bytes(const struct wa_node *n, const char *tag, size_t len_min, size_t len_max,
+                   const uint8_t **p_out, size_t *len_out)
+{
+	const struct wa_node *child = wa_node_child(n, tag);
+
+	if (child == NULL)
+		return -ENOENT;
+	if (child->content != WA_CONTENT_BYTES || child->bytes_len < len_min ||
+	    child->bytes_len > len_max)
+		return WA_EPROTO;
+	*p_out = child->bytes;
+	*len_out = child->bytes_len;
+	return 0;
+}
+
+bool wa_is_notification(const struct wa_node *n, const char *type)
+{
+	return wa_node_is(n, "notification") && wa_node_attr_is(n, "type", type) &&
+	       wa_node_attr_is(n, "from", WA_SERVER_JID);
+}
+
+unsigned wa_iq_error_code(const struct wa_node *answer, const char **text_out)
+{
+	const struct wa_node *error = wa_node_child(answer, "error");
+	uint64_t code;
+
+	if (text_out != NULL)
+		*text_out = NULL;
+	if (wa_node_attr_is(answer, "type", "result"))
+		return 0;
+	if (text_out != NULL)
+		*text_out = wa_node_attr(error, "text");
+	if (wa_node_attr_u64(error, "code", 999999, &code) < 0 || code == 0)
+		return 1;
+	return (unsigned)code;
+}
+
+/* ---- IQs and acks -------------------------------------------------------------------------------
+ */
+
+struct wa_node *wa_iq(const char *type, const char *xmlns, const char *id)
+{
+	struct wa_node *iq = wa_node_new("iq");
+
+	wa_node_set_jid(iq, "to", WA_SERVER_JID);
+	wa_node_set(iq, "type", type);
+	wa_node_set(iq, "id", id);
+	wa_node_set(iq, "xmlns", xmlns);
+	return iq;
+}
+
+/* As it came: as a JID only what came as one, so that it can be written again. */
+static void copy_attr(struct wa_node *to, const char *to_name, const struct wa_node *from,
+                      const char *name)
+{
+	const char *value = wa_node_attr(from, name);
+
+	for (size_t i = 0; value != NULL && i < from->attrs_n; i++) {
+		if (strcmp(from->attrs[i].name, name) != 0)
+			continue;
+		if (from->attrs[i].is_jid)
+			wa_node_set_jid(to, to_name, value);
+		else
+			wa_node_set(to, to_name, value);
+		return;
+	}
+}
+
+struct wa_node *wa_ack(const struct wa_node *stanza, const char *own_jid, unsigned error)
+{
+	struct wa_node *ack;
+
+	if (wa_node_attr(stanza, "id") == NULL || wa_node_attr(stanza, "from") == NULL)
+		return NULL;
+	ack = wa_node_new("ack");
+	wa_node_set(ack, "class", stanza->tag);
+	copy_attr(ack, "id", stanza, "id");
+	copy_attr(ack, "to", stanza, "from");
+	copy_attr(ack, "participant", stanza, "participant");
+	copy_attr(ack, "recipient", stanza, "recipient");
+	copy_attr(ack, "type", stanza, "type");
+	if (wa_node_is(stanza, "message"))
+		wa_node_set_jid(ack, "from", own_jid);
+	if (error != 0)
+		wa_node_set_int(ack, "error", error);
+	return ack;
+}
+
+struct wa_node *wa_pong(const struct wa_node *ping)
+{
+	struct wa_node *iq = wa_node_new("iq");
+
+	wa_node_set_jid(iq, "to", WA_SERVER_JID);
+	wa_node_set(iq, "type", "result");
+	wa_node_set(iq, "id", wa_node_attr(ping, "id"));
+	return iq;
+}
+
+struct wa_node *wa_active(const char *id)
+{
+	struct wa_node *iq = wa_iq("set", "passive", id);
+
+	wa_node_add(iq, "active");
+	return iq;
+}
+
+struct wa_node *wa_remove_companion(const char *id, const char *own_jid)
+{
+	struct wa_node *iq = wa_iq("set", "md", id);
+	struct wa_node *remove = wa_node_add(iq, "remove-companion-device");
+
+	wa_node_set_jid(remove, "jid", own_jid);
+	wa_node_set(remove, "reason", "user_initiated");
+	return iq;
+}
+
+/* ---- bulletins and presence ---------------------------------------------------------------------
+ */
+
+struct wa_node *wa_offline_batch(unsigned count)
+{
+	struct wa_node *ib = wa_node_new("ib");
+
+	wa_node_set_int(wa_node_add(ib, "offline_batch"), "count", count);
+	return ib;
+}
+
+struct wa_node *wa_presence(bool available, const char *push_name)
+{
+	bool named = push_name != NULL && push_name[0] != '\0';
+	struct wa_node *presence;
+
+	if (available && !named)
+		return NULL;
+	presence = wa_node_new("presence");
+	wa_node_set(presence, "type", available ? "available" : "unavailable");
+	if (named)
+		wa_node_set(presence, "name", push_name);
+	return presence;
+}
+
+uint64_t wa_unified_session_id(int64_t local_unix_ms, int64_t offset_ms)
+{
+	const int64_t week = 7 * DAY_MS;
+	/* Reduced first: no sum of foreign numbers can overflow. */
+	int64_t ms = (local_unix_ms % week + offset_ms % week + 3 * DAY_MS) % week;
+
+	return (uint64_t)(ms < 0 ? ms + week : ms);
+}
+
+struct wa_node *wa_unified_session(uint64_t id)
+{
+	struct wa_node *ib = wa_node_new("ib");
+	char text[24];
+
+	snprintf(text, sizeof(text), "%" PRIu64, id);
+	wa_node_set(wa_node_add(ib, "unified_session"), "id", text);
+	return ib;
+}
+
+/* ---- device hash --------------------------------------------------------------------------------
+ */
+
+struct hashed_jid {
+	char text[HASHED_JID_CAP];
+};
+
+static int compare_jids(const void *a, const void *b)
+{
+	return strcmp(((const struct hashed_jid *)a)->text, ((const struct hashed_jid *)b)->text);
+}
+
+static int write_jid(const char *text, struct hashed_jid *out)
+{
+	struct wa_jid jid;
+
+	if (wa_jid_parse(text, strlen(text), &jid) < 0 || jid.user[0] == '\0')
+		return WA_EPROTO;
+	snprintf(out->text, sizeof(out->text), "%s.0:%u@%s", jid.user, (unsigned)jid.device,
+	         jid.server);
+	return 0;
+}
+
+static int hash_sorted(const struct hashed_jid *list, size_t n, uint8_t hash[32])
+{
+	struct buf all = { 0 };
+	int rc = 0;
+
+	for (size_t i = 0; i < n && rc == 0; i++)
+		rc = buf_append_str(&all, list[i].text);
+	if (rc == 0)
+		rc = wa_sha256(all.p, all.len, hash);
+	buf_free(&all);
+	return rc;
+}
+
+int wa_device_hash(const char *const *jids, size_t n, char *out)
+{
+	struct hashed_jid *list;
+	uint8_t hash[32];
+	int rc = 0;
+
+	list = calloc(n == 0 ? 1 : n, sizeof(*list));
+	if (list == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < n && rc == 0; i++)
+		rc = write_jid(jids[i], &list[i]);
+	if (rc == 0) {
+		qsort(list, n, sizeof(*list), compare_jids);
+		rc = hash_sorted(list, n, hash);
+	}
+	if (rc == 0) {
+		memcpy(out, "2:", 2);
+		b64_encode(hash, HASH_BYTES, out + 2);
+	}
+	free(list);
+	return rc;
+}
