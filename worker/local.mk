@@ -4,15 +4,31 @@ libworker_a_SOURCES = \
 	worker/wk.c worker/wk.h \
 	worker/wk_alive.c worker/wk_alive.h \
 	worker/wk_codes.c worker/wk_codes.h \
+	worker/wk_creds.c worker/wk_creds.h \
 	worker/wk_conn.c worker/wk_conn.h \
-	worker/wk_dial.c worker/wk_dial.h \
+	worker/wk_dial.c worker/wk_dial.h worker/wk_dial_proxy.c worker/wk_dial_proxy.h \
 	worker/wk_failure.c worker/wk_failure.h \
 	worker/wk_fds.c worker/wk_fds.h \
 	worker/wk_ipc.c worker/wk_ipc.h \
-	worker/wk_pair.c worker/wk_pair.h \
+	worker/wk_ipc_tell.c worker/wk_ipc_tell.h \
+	worker/wk_link_code.c worker/wk_link_code.h \
+	worker/wk_iq.c worker/wk_iq.h \
+	worker/wk_online.c worker/wk_online.h worker/wk_online_priv.h worker/wk_online_ask.c \
+	worker/wk_online_dirty.c worker/wk_online_ib.c worker/wk_online_rx.c worker/wk_online_up.c \
+	worker/wk_pair.c worker/wk_pair.h worker/wk_pair_id.h \
+	worker/wk_passkey.c worker/wk_passkey.h \
+	worker/wk_passkey_json.c worker/wk_passkey_json.h \
+	worker/wk_prekeys.c worker/wk_prekeys.h \
+	worker/wk_proxy.c worker/wk_proxy.h \
 	worker/wk_resolve.c worker/wk_resolve.h \
 	worker/wk_session.c worker/wk_session.h worker/wk_session_priv.h \
-	worker/wk_session_act.c worker/wk_session_rx.c \
+	worker/wk_retry.c worker/wk_retry.h \
+	worker/wk_session_act.c worker/wk_session_end.c worker/wk_session_link.c \
+	worker/wk_session_lost.c worker/wk_session_online.c worker/wk_session_pair.c \
+	worker/wk_session_rx.c worker/wk_session_stream.c worker/wk_session_version.c \
+	worker/wk_settings.c worker/wk_settings.h \
+	worker/wk_store.c worker/wk_store.h worker/wk_store_priv.h \
+	worker/wk_store_link.c worker/wk_store_prekey.c \
 	worker/wk_target.c worker/wk_target.h \
 	worker/wk_timer.h \
 	worker/wk_title.c worker/wk_title.h \
@@ -22,8 +38,10 @@ libworker_a_SOURCES = \
 	worker/wk_version.c worker/wk_version.h worker/wk_version_reader.c \
 	worker/wk_ws.c worker/wk_ws.h \
 	worker/wk_zygote.c worker/wk_zygote.h
-libworker_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(EVENT_SSL_CFLAGS) $(SSL_CFLAGS) $(PROTOBUFC_CFLAGS)
-WORKER_LIBS = libworker.a $(WA_LIBS) $(WSLAY_LIBS) $(EVENT_SSL_LIBS) $(SSL_LIBS) $(WA_EXT_LIBS)
+libworker_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(EVENT_SSL_CFLAGS) $(SSL_CFLAGS) $(PROTOBUFC_CFLAGS) \
+	$(SQLITE_CFLAGS) $(JANSSON_CFLAGS)
+WORKER_LIBS = libworker.a $(WA_LIBS) $(WSLAY_LIBS) $(EVENT_SSL_LIBS) $(SSL_LIBS) $(JANSSON_LIBS) \
+	$(WA_EXT_LIBS)
 
 pkglibexec_PROGRAMS += warden-worker
 warden_worker_SOURCES = worker/main.c

@@ -4,6 +4,7 @@
 #include <getopt.h>
 #include <malloc.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -142,12 +143,30 @@ static void tune_memory(void)
 	(void)mallopt(M_MMAP_THRESHOLD, 64 * 1024);
 }
 
+/*
+ * Pages of the store are allocated as they are needed: by default each cache takes 20 at once, and
+ * touches them. Also what SQLite sets up once is shared with the zygote's children.
+ */
+static int init_store(void)
+{
+	int rc = sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, 0);
+
+	if (rc == SQLITE_OK)
+		rc = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_initialize();
+	return rc == SQLITE_OK ? 0 : WA_ESTORAGE;
+}
+
 /* What every worker needs; in the zygote, once for all of them. */
 static int init_libraries(bool warm, struct wk_tls **tls_out)
 {
 	int rc;
 
 	pb_check_version();
+	rc = init_store();
+	if (rc < 0)
+		return rc;
 	rc = wk_tls_new(tls_out);
 	if (rc == 0)
 		rc = wa_keys_init();

@@ -13,8 +13,8 @@
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/log.h"
-#include "common/secret.h"
 #include "worker/wk_ipc.h"
+#include "worker/wk_ipc_tell.h"
 #include "worker/wk_session.h"
 #include "worker/wk_timer.h"
 
@@ -28,7 +28,7 @@ struct wk {
 	struct event *lonely; /* nobody wants us: leave */
 	struct event *term;   /* SIGTERM, through signalfd */
 	int term_fd;
-	uint64_t connect_us;
+	struct wk_tell tell;
 	bool attempt; /* CONNECT was accepted */
 	int exit_code;
 };
@@ -58,67 +58,22 @@ static void leave(struct wk *w, int exit_code)
 	(void)event_base_loopexit(w->base, NULL);
 }
 
-/* ---- from the session to the gateway ----------------------------------------------------- */
+/* ---- from the session ---------------------------------------------------------------------- */
 
-static void on_step(int step, uint64_t elapsed_us, void *arg)
+/* The log's lines belong to a request until it has what it wanted. */
+static void set_request(struct wk *w, const char *request_id)
 {
-	struct wk *w = arg;
-	Ipc__Step msg = IPC__STEP__INIT;
-
-	msg.has_name = 1;
-	msg.name = (Ipc__Step__Name)step;
-	msg.has_elapsed_us = 1;
-	msg.elapsed_us = elapsed_us;
-	wk_ipc_send(w->ipc, IPC_STEP, &msg.base);
+	free(w->request_id);
+	w->request_id = request_id != NULL && *request_id != '\0' ? strdup(request_id) : NULL;
+	w->log.request_id = w->request_id;
 }
 
-static void fill_timing(const struct wk *w, const struct wk_timing *t, Ipc__Timing *msg)
+static void on_online(void *arg)
 {
-	msg->has_tcp_us = msg->has_tls_us = msg->has_upgrade_us = 1;
-	msg->has_handshake_us = msg->has_code_us = msg->has_start_us = 1;
-	msg->tcp_us = t->tcp_us;
-	msg->tls_us = t->tls_us;
-	msg->upgrade_us = t->upgrade_us;
-	msg->handshake_us = t->handshake_us;
-	msg->code_us = t->code_us;
-	msg->start_us = w->connect_us - w->p->start_us;
+	set_request(arg, NULL);
 }
 
-static void on_code(const struct wk_code *code, const struct wk_timing *timing, void *arg)
-{
-	struct wk *w = arg;
-	Ipc__Qr msg = IPC__QR__INIT;
-	Ipc__Timing timing_msg = IPC__TIMING__INIT;
-
-	msg.code = (char *)code->text;
-	msg.has_valid_ms = msg.has_index = msg.has_total = 1;
-	msg.valid_ms = code->valid_ms;
-	msg.index = code->index;
-	msg.total = code->total;
-	if (timing != NULL) {
-		fill_timing(w, timing, &timing_msg);
-		msg.timing = &timing_msg;
-		LOG(&w->log, LOG_INFO, "first_code", LF_INT("tcp_us", timing->tcp_us),
-		    LF_INT("tls_us", timing->tls_us), LF_INT("handshake_us", timing->handshake_us),
-		    LF_INT("code_us", timing->code_us));
-	}
-	wk_ipc_send(w->ipc, IPC_QR, &msg.base);
-}
-
-static void on_failed(const struct wk_failure *f, void *arg)
-{
-	struct wk *w = arg;
-	Ipc__Failed msg = IPC__FAILED__INIT;
-
-	msg.has_rc = 1;
-	msg.rc = f->rc;
-	msg.has_reason = f->reason != 0;
-	msg.reason = f->reason;
-	msg.detail = (char *)f->detail;
-	wk_ipc_send(w->ipc, IPC_FAILED, &msg.base);
-}
-
-/* The attempt's end is the worker's end. */
+/* The session's end is the worker's end. */
 static void on_session_end(void *arg)
 {
 	struct wk *w = arg;
@@ -141,15 +96,12 @@ static void on_presence(bool present, void *arg)
 		leave(w, WK_EXIT_FAILED);
 }
 
-/* A gateway that comes later is told the code that is being shown. */
+/* A gateway that comes later is told what is true now. */
 static void on_hello(void *arg)
 {
 	struct wk *w = arg;
-	struct wk_code code;
 
-	if (wk_session_code(w->session, &code) == 0)
-		on_code(&code, NULL, w);
-	secret_wipe(&code, sizeof(code));
+	wk_session_tell(w->session);
 }
 
 static void refuse_connect(struct wk *w, int rc, const char *why)
@@ -158,7 +110,7 @@ static void refuse_connect(struct wk *w, int rc, const char *why)
 
 	wk_failure_set(&f, rc == -EINVAL ? WA_EPROTO : rc, "the setting %s can't be used", why);
 	LOG(&w->log, LOG_WARNING, "connect_refused", LF_STR("setting", why));
-	on_failed(&f, w);
+	wk_tell_failed(&f, &w->tell);
 	(void)wk_session_stop(w->session);
 }
 
@@ -180,13 +132,68 @@ static void on_connect(const Ipc__Connect *msg, void *arg)
 		refuse_connect(w, rc, why != NULL ? why : "(memory)");
 		return;
 	}
-	if (target.request_id != NULL)
-		w->request_id = strdup(target.request_id);
-	w->log.request_id = w->request_id;
-	w->connect_us = now_us;
-	LOG(&w->log, LOG_INFO, "attempt", LF_STR("server", target.url.hostport));
+	set_request(w, target.request_id);
+	w->tell.connect_us = now_us;
+	LOG(&w->log, LOG_INFO, "attempt", LF_STR("server", target.url.hostport),
+	    LF_INT("mode", target.mode));
 	if (wk_session_connect(w->session, &target, now_us) < 0)
 		LOG(&w->log, LOG_WARNING, "connect_again");
+}
+
+static void on_resume(const Ipc__Resume *msg, void *arg)
+{
+	struct wk *w = arg;
+
+	set_request(w, msg->request_id);
+	LOG(&w->log, LOG_INFO, "resume");
+	wk_session_resume(w->session);
+}
+
+static void on_logout(const Ipc__Logout *msg, void *arg)
+{
+	struct wk *w = arg;
+
+	set_request(w, msg->request_id);
+	LOG(&w->log, LOG_INFO, "logout_asked");
+	wk_session_logout(w->session);
+}
+
+static void on_dial_go(void *arg)
+{
+	struct wk *w = arg;
+
+	wk_session_dial_go(w->session);
+}
+
+static void on_version_tell(const Ipc__VersionTell *msg, void *arg)
+{
+	struct wk *w = arg;
+
+	wk_session_version(w->session, msg->has_revision ? msg->revision : 0,
+	                   msg->has_look_up && msg->look_up);
+}
+
+static void on_passkey_answer(const Ipc__PasskeyAnswer *msg, void *arg)
+{
+	struct wk *w = arg;
+
+	set_request(w, msg->request_id);
+	wk_session_passkey_answer(w->session, msg->credential != NULL ? msg->credential : "");
+}
+
+static void on_passkey_confirm(const Ipc__PasskeyConfirm *msg, void *arg)
+{
+	struct wk *w = arg;
+
+	set_request(w, msg->request_id);
+	wk_session_passkey_confirm(w->session);
+}
+
+static void on_settings(const Ipc__SessionSettings *msg, void *arg)
+{
+	struct wk *w = arg;
+
+	wk_session_settings(w->session, msg);
 }
 
 static void on_stop(const Ipc__Stop *msg, void *arg)
@@ -270,16 +277,17 @@ static struct event_base *make_base(void)
 
 static int setup(struct wk *w)
 {
-	static const struct wk_session_ops session_ops = {
-		.on_step = on_step,
-		.on_code = on_code,
-		.on_failed = on_failed,
-		.on_end = on_session_end,
-	};
 	static const struct wk_ipc_ops ipc_ops = {
 		.on_hello = on_hello,
 		.on_connect = on_connect,
 		.on_stop = on_stop,
+		.on_resume = on_resume,
+		.on_logout = on_logout,
+		.on_dial_go = on_dial_go,
+		.on_version_tell = on_version_tell,
+		.on_passkey_answer = on_passkey_answer,
+		.on_passkey_confirm = on_passkey_confirm,
+		.on_settings = on_settings,
 		.on_wrong_instance = on_wrong_instance,
 		.on_presence = on_presence,
 		.get_step = get_step,
@@ -287,9 +295,11 @@ static int setup(struct wk *w)
 	struct wk_session_params session_params = {
 		.tls = w->p->tls,
 		.log = &w->log,
+		.instance_id = w->p->instance_id,
+		.dir = w->p->dir,
 		.speed = w->p->speed,
-		.ops = &session_ops,
-		.arg = w,
+		.ops = &wk_tell_ops,
+		.arg = &w->tell,
 	};
 	int rc;
 
@@ -301,6 +311,7 @@ static int setup(struct wk *w)
 	rc = wk_ipc_new(w->base, w->p->listen_fd, w->p->instance_id, &w->log, &ipc_ops, w, &w->ipc);
 	if (rc < 0)
 		return rc;
+	w->tell.ipc = w->ipc;
 	session_params.base = w->base;
 	rc = wk_session_new(&session_params, &w->session);
 	if (rc < 0)
@@ -335,8 +346,16 @@ int wk_run(const struct wk_params *params)
 		.term_fd = -1,
 		.exit_code = WK_EXIT_FAILED,
 	};
-	int rc = setup(&w);
+	int rc;
 
+	w.tell = (struct wk_tell){
+		.log = &w.log,
+		.start_us = params->start_us,
+		.on_online = on_online,
+		.on_end = on_session_end,
+		.arg = &w,
+	};
+	rc = setup(&w);
 	if (rc < 0) {
 		LOG(&w.log, LOG_ERR, "worker_start", LF_ERR("err", rc));
 	} else {

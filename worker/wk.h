@@ -2,7 +2,8 @@
  * worker/wk.h - the worker process: one instance, one event loop, one context
  *
  * struct wk (wk.c) owns the channel to the gateway and the session, and is the only state of the
- * process. A worker serves one link attempt; the attempt's end is the worker's end.
+ * process. A worker serves one session for as long as it is wanted: linking it, holding it, coming
+ * back after failures; the session's end is the worker's end.
  */
 #ifndef WK_H
 #define WK_H
@@ -14,11 +15,11 @@
 #define WK_CONTROL_FD 3            /* the listening control socket, whoever started the worker */
 #define WK_INSTANCE_ID_MAX 64      /* characters */
 #define WK_LONELY_MS (60 * 1000)   /* without gateway and attempt for this long: leave */
-#define WK_ABANDONED_MS (5 * 1000) /* an attempt nobody has heard of for this long ends */
+#define WK_ABANDONED_MS (5 * 1000) /* a session whose gateway is gone for this long closes */
 
 /* How a worker left; a signal is a crash. */
 enum wk_exit {
-	WK_EXIT_DONE = 0,       /* asked to leave, or the attempt has ended */
+	WK_EXIT_DONE = 0,       /* asked to leave, or the session has ended */
 	WK_EXIT_FAILED = 1,     /* could not start, or the gateway asked for another instance */
 	WK_EXIT_USAGE = 2,      /* bad arguments */
 	WK_EXIT_NO_GATEWAY = 3, /* nobody connected to the control socket for WK_LONELY_MS */

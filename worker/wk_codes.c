@@ -7,9 +7,9 @@
 
 #include "common/secret.h"
 
-static uint32_t lifetime_ms(const struct wk_codes *c)
+static uint32_t lifetime_ms(const struct wk_codes *c, size_t index)
 {
-	uint32_t ms = wa_pair_code_valid_ms(c->index, c->n);
+	uint32_t ms = wa_pair_code_valid_ms(index, c->n);
 
 	return c->speed > 1 ? ms / c->speed : ms;
 }
@@ -40,7 +40,7 @@ int wk_codes_set(struct wk_codes *c, const struct wa_pair_device *pd, uint64_t n
 		c->ref_lens[i] = pd->refs[i].len;
 		c->n = i + 1;
 	}
-	c->until_ms = now_ms + lifetime_ms(c);
+	c->until_ms = now_ms + lifetime_ms(c, c->index);
 	return 0;
 }
 
@@ -54,12 +54,21 @@ uint32_t wk_codes_left_ms(const struct wk_codes *c, uint64_t now_ms)
 	return wk_codes_live(c) && now_ms < c->until_ms ? (uint32_t)(c->until_ms - now_ms) : 0;
 }
 
+uint32_t wk_codes_all_left_ms(const struct wk_codes *c, uint64_t now_ms)
+{
+	uint32_t ms = wk_codes_left_ms(c, now_ms);
+
+	for (size_t i = c->index + 1; i < c->n; i++)
+		ms += lifetime_ms(c, i);
+	return ms;
+}
+
 bool wk_codes_next(struct wk_codes *c, uint64_t now_ms)
 {
 	if (wk_codes_live(c))
 		c->index++;
 	if (!wk_codes_live(c))
 		return false;
-	c->until_ms = now_ms + lifetime_ms(c);
+	c->until_ms = now_ms + lifetime_ms(c, c->index);
 	return true;
 }

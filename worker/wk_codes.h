@@ -31,6 +31,8 @@ void wk_codes_clear(struct wk_codes *c);
 bool wk_codes_live(const struct wk_codes *c);
 /* What is left of the code shown now; 0 when it has run out or there is none. */
 uint32_t wk_codes_left_ms(const struct wk_codes *c, uint64_t now_ms);
+/* The same with the lifetimes of all that follow. */
+uint32_t wk_codes_all_left_ms(const struct wk_codes *c, uint64_t now_ms);
 /* The next ref takes over. False when that was the last. */
 bool wk_codes_next(struct wk_codes *c, uint64_t now_ms);
 

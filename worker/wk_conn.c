@@ -8,7 +8,6 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/clock.h"
 #include "common/err.h"
@@ -24,7 +23,19 @@
 #define CLOSE_NORMAL 1000
 #define CLOSE_NO_STATUS 1005
 
-enum phase { PHASE_TLS, PHASE_UPGRADE, PHASE_HELLO, PHASE_OPEN, PHASE_CLOSING, PHASE_OVER };
+/* Flag byte and tag: a longer frame can't hold a stanza that we take. Memory grows as bytes arrive.
+ */
+#define FRAME_MAX (WA_STANZA_MAX_LEN + 1 + WA_TAG_LEN)
+
+enum phase {
+	PHASE_TLS,
+	PHASE_UPGRADE,
+	PHASE_HELLO,
+	PHASE_OPEN,
+	PHASE_CLOSING,
+	PHASE_STUCK, /* the peer does not read: the end is on its way */
+	PHASE_OVER
+};
 
 struct wk_conn {
 	const struct wk_url *url;
@@ -38,6 +49,9 @@ struct wk_conn {
 	struct wa_frame_reader frames;
 	struct wa_noise_client *noise; /* until the handshake is done */
 	struct buf payload;            /* ClientPayload, until then */
+	struct buf routing;            /* edge routing info, until ClientHello is sent */
+	uint8_t server_static[WA_KEY_LEN];
+	bool ik; /* with server_static */
 	struct wa_transport keys;
 	struct wk_failure failure; /* filled where a callback can only return a code */
 	unsigned busy;             /* callbacks on the stack: freeing waits for them */
@@ -50,6 +64,7 @@ static void destroy(struct wk_conn *c)
 	wa_frame_reader_clear(&c->frames);
 	wa_noise_client_free(c->noise);
 	buf_wipe(&c->payload);
+	buf_free(&c->routing);
 	secret_wipe(&c->keys, sizeof(c->keys));
 	free(c->origin);
 	free(c);
@@ -91,6 +106,36 @@ static void end(struct wk_conn *c, const struct wk_failure *f)
 
 /* ---- sending ----------------------------------------------------------------------------- */
 
+/* True: nothing more can be sent. on_event() tells the end, since a sender expects no callback. */
+static bool is_stuck(struct wk_conn *c)
+{
+	if (c->phase == PHASE_STUCK)
+		return true;
+	if (wk_tls_unsent(c->bev) <= WK_UNSENT_MAX)
+		return false;
+	c->phase = PHASE_STUCK;
+	wk_failure_set(&c->failure, WA_ENETWORK, "%s does not read what it is sent",
+	               c->url->hostport);
+	bufferevent_trigger_event(c->bev, BEV_EVENT_WRITING | BEV_EVENT_ERROR,
+	                          BEV_TRIG_DEFER_CALLBACKS);
+	return true;
+}
+
+/* What stands in front of the first frame; the routing block is not part of the Noise prologue. */
+static int append_header(const struct buf *routing, struct buf *out)
+{
+	const uint8_t head[] = {
+		'E', 'D', 0, 1, 0, (uint8_t)(routing->len >> 8), (uint8_t)routing->len
+	};
+	int rc = 0;
+
+	if (routing->len > 0)
+		rc = buf_append(out, head, sizeof(head));
+	if (rc == 0 && routing->len > 0)
+		rc = buf_append(out, routing->p, routing->len);
+	return rc == 0 ? buf_append(out, wa_stream_header, WA_STREAM_HEADER_LEN) : rc;
+}
+
 /* One frame as one WebSocket message; the stream header goes in front of the first. */
 static int send_frame(struct wk_conn *c, const struct buf *payload, bool first)
 {
@@ -98,7 +143,7 @@ static int send_frame(struct wk_conn *c, const struct buf *payload, bool first)
 	int rc = 0;
 
 	if (first)
-		rc = buf_append(&msg, wa_stream_header, WA_STREAM_HEADER_LEN);
+		rc = append_header(&c->routing, &msg);
 	if (rc == 0)
 		rc = wa_frame_append(&msg, payload->p, payload->len);
 	if (rc == 0)
@@ -121,6 +166,7 @@ int wk_conn_send(struct wk_conn *c, const struct wa_node *n)
 		rc = send_frame(c, &sealed, false);
 	buf_wipe(&plain);
 	buf_free(&sealed);
+	(void)is_stuck(c);
 	return rc;
 }
 
@@ -138,35 +184,47 @@ _Bool wk_conn_close(struct wk_conn *c)
 static int send_hello(struct wk_conn *c)
 {
 	struct buf hello = { 0 };
-	int rc = wa_noise_client_hello(c->noise, &hello);
+	int rc;
 
+	if (c->ik)
+		rc = wa_noise_client_hello_ik(c->noise, c->server_static, c->payload.p,
+		                              c->payload.len, &hello);
+	else
+		rc = wa_noise_client_hello(c->noise, &hello);
 	if (rc == 0)
 		rc = send_frame(c, &hello, true);
 	buf_free(&hello);
+	buf_free(&c->routing);
 	return rc;
 }
 
-/* The server's one handshake message. */
+static void explain_noise(struct wk_conn *c, int rc, const char *why)
+{
+	if (rc == -ENOMEM)
+		wk_failure_set(&c->failure, rc, "out of memory in the Noise handshake");
+	else if (rc == WA_ECERT)
+		wk_failure_set(&c->failure, WA_EHANDSHAKE,
+		               "the Noise certificate chain of %s was refused: %s",
+		               c->url->hostport, why != NULL ? why : "invalid");
+	else
+		wk_failure_set(&c->failure, WA_EHANDSHAKE,
+		               "the Noise handshake of %s was refused: %s", c->url->hostport,
+		               wa_err_name(rc));
+}
+
+/* The server's one handshake message. After an accepted IK there is nothing to answer. */
 static int on_server_hello(struct wk_conn *c, const uint8_t *data, size_t data_len)
 {
+	struct wa_server_key key = { 0 };
 	struct buf finish = { 0 };
 	const char *why = NULL;
 	int rc;
 
 	rc = wa_noise_client_finish(c->noise, data, data_len, c->payload.p, c->payload.len,
-	                            clock_unix_s(), &finish, &c->keys, &why);
-	if (rc == -ENOMEM) {
-		wk_failure_set(&c->failure, rc, "out of memory in the Noise handshake");
-	} else if (rc == WA_ECERT) {
-		wk_failure_set(&c->failure, WA_EHANDSHAKE,
-		               "the Noise certificate chain of %s was refused: %s",
-		               c->url->hostport, why != NULL ? why : "invalid");
-	} else if (rc < 0) {
-		wk_failure_set(&c->failure, WA_EHANDSHAKE,
-		               "the Noise handshake of %s was refused: %s", c->url->hostport,
-		               wa_err_name(rc));
-	}
-	if (rc == 0)
+	                            clock_unix_s(), &finish, &c->keys, &key, &why);
+	if (rc < 0)
+		explain_noise(c, rc, why);
+	else if (finish.len > 0)
 		rc = send_frame(c, &finish, false);
 	buf_free(&finish);
 	if (rc < 0)
@@ -175,7 +233,7 @@ static int on_server_hello(struct wk_conn *c, const uint8_t *data, size_t data_l
 	c->noise = NULL;
 	buf_wipe(&c->payload);
 	c->phase = PHASE_OPEN;
-	c->ops->on_ready(c->arg);
+	c->ops->on_ready(&key, c->arg);
 	return 0;
 }
 
@@ -216,7 +274,7 @@ static int on_frame(const uint8_t *payload, size_t payload_len, void *arg)
 		rc = on_server_hello(c, payload, payload_len);
 	else if (c->phase == PHASE_OPEN)
 		rc = on_sealed(c, payload, payload_len);
-	return rc == 0 && c->phase == PHASE_OVER ? WA_ESTATE : rc;
+	return rc == 0 && c->phase >= PHASE_STUCK ? WA_ESTATE : rc;
 }
 
 static int on_ws_data(const uint8_t *data, size_t data_len, void *arg)
@@ -244,7 +302,8 @@ static void read_ws(struct wk_conn *c)
 	unsigned code = 0;
 	int rc = wk_ws_recv(c->ws);
 
-	if (c->phase == PHASE_OVER)
+	/* Pings are answered while reading. */
+	if (c->phase == PHASE_OVER || is_stuck(c))
 		return;
 	if (rc < 0 && c->phase != PHASE_CLOSING) {
 		fail_stream(c, rc);
@@ -352,7 +411,8 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
 	} else if (c->phase == PHASE_CLOSING) {
 		end(c, NULL);
 	} else if (c->phase != PHASE_OVER) {
-		wk_tls_explain(bev, what, c->url, &c->failure);
+		if (c->phase != PHASE_STUCK)
+			wk_tls_explain(bev, what, c->url, &c->failure);
 		end(c, &c->failure);
 	}
 	leave(c);
@@ -366,7 +426,13 @@ static int prepare(struct wk_conn *c, const struct wk_conn_params *p)
 	c->origin = strdup(p->origin);
 	if (c->origin == NULL)
 		return -ENOMEM;
+	c->frames.max_len = FRAME_MAX;
+	c->ik = p->server_static != NULL;
+	if (c->ik)
+		memcpy(c->server_static, p->server_static, sizeof(c->server_static));
 	rc = buf_append(&c->payload, p->payload->p, p->payload->len);
+	if (rc == 0 && p->routing_len > 0 && p->routing_len <= WK_ROUTING_MAX_LEN)
+		rc = buf_append(&c->routing, p->routing, p->routing_len);
 	if (rc == 0)
 		rc = wa_noise_client_new(p->noise, NULL, p->root, &c->noise);
 	return rc;
@@ -379,14 +445,13 @@ static int attach(struct wk_conn *c)
 
 	if (rc < 0)
 		return rc;
-	bufferevent_setcb(c->bev, on_read, NULL, on_event, c);
-	bufferevent_setwatermark(c->bev, EV_READ, 0, READ_MAX);
-	if (bufferevent_enable(c->bev, EV_READ | EV_WRITE) < 0)
-		return -ENOMEM;
+	rc = wk_tls_start(c->bev, on_read, on_event, c, READ_MAX);
+	if (rc < 0)
+		return rc;
 	return c->url->tls ? 0 : send_upgrade(c);
 }
 
-int wk_conn_new(struct event_base *base, int fd, const struct wk_conn_params *params,
+int wk_conn_new(struct event_base *base, struct wk_pipe pipe, const struct wk_conn_params *params,
                 const struct wk_conn_ops *ops, void *arg, struct wk_failure *f,
                 struct wk_conn **conn_out)
 {
@@ -394,13 +459,13 @@ int wk_conn_new(struct event_base *base, int fd, const struct wk_conn_params *pa
 	int rc;
 
 	if (c == NULL) {
-		(void)close(fd);
+		wk_pipe_close(&pipe);
 		goto nomem;
 	}
 	c->url = params->url;
 	c->ops = ops;
 	c->arg = arg;
-	rc = wk_tls_open(params->tls, base, fd, c->url, params->ca_file, f, &c->bev);
+	rc = wk_tls_open(params->tls, base, pipe, c->url, params->ca_file, f, &c->bev);
 	if (rc < 0) {
 		wk_conn_free(c);
 		return rc;

@@ -14,6 +14,7 @@
 #include "common/buf.h"
 #include "worker/wa/wa_keys.h"
 #include "worker/wa/wa_noise.h"
+#include "worker/wk_dial.h"
 #include "worker/wk_url.h"
 
 struct event_base;
@@ -21,6 +22,9 @@ struct wa_node;
 struct wk_conn;
 struct wk_failure;
 struct wk_tls;
+
+#define WK_ROUTING_MAX_LEN 1024
+#define WK_UNSENT_MAX (4u * 1024 * 1024)
 
 struct wk_conn_params {
 	const struct wk_tls *tls;
@@ -30,13 +34,17 @@ struct wk_conn_params {
 	const struct wa_keypair *noise; /* the device's static key; copied */
 	const struct wa_root *root;     /* signs the server's certificate chain; copied */
 	const struct buf *payload;      /* serialized ClientPayload; copied */
+	const uint8_t *routing;         /* edge routing info for the stream header; copied */
+	size_t routing_len;             /* 0: none; over WK_ROUTING_MAX_LEN: left out */
+	const uint8_t *server_static;   /* Noise IK with this key; NULL: Noise XX; copied */
 };
 
 /* Called from the event loop; the connection may be freed in any of them. */
 struct wk_conn_ops {
-	void (*on_tls)(void *arg);   /* not for a plain connection */
-	void (*on_open)(void *arg);  /* the WebSocket is open, ClientHello is sent */
-	void (*on_ready)(void *arg); /* the server is verified, ClientFinish is sent */
+	void (*on_tls)(void *arg);  /* not for a plain connection */
+	void (*on_open)(void *arg); /* the WebSocket is open, ClientHello is sent */
+	/* The server is verified, the handshake is done; key: what its chain vouches for. */
+	void (*on_ready)(const struct wa_server_key *key, void *arg);
 	/* One stanza; borrowed. */
 	void (*on_stanza)(const struct wa_node *n, void *arg);
 	/* A stanza that could not be decoded (rc); the connection goes on. */
@@ -48,15 +56,18 @@ struct wk_conn_ops {
 	void (*on_end)(const struct wk_failure *f, void *arg);
 };
 
-/* fd is taken, also on failure. 0, or a negative code with *f filled. */
-ATTR_NODISCARD int wk_conn_new(struct event_base *base, int fd, const struct wk_conn_params *params,
-                               const struct wk_conn_ops *ops, void *arg, struct wk_failure *f,
-                               struct wk_conn **conn_out);
+/* pipe is taken, also on failure. 0, or a negative code with *f filled. */
+ATTR_NODISCARD int wk_conn_new(struct event_base *base, struct wk_pipe pipe,
+                               const struct wk_conn_params *params, const struct wk_conn_ops *ops,
+                               void *arg, struct wk_failure *f, struct wk_conn **conn_out);
 
 /* Drops the connection as it is. NULL is fine. */
 void wk_conn_free(struct wk_conn *c);
 
-/* Seal and send a stanza. 0, WA_ESTATE (not ready, or closing), or why it can't be encoded. */
+/*
+ * Seal and send a stanza. 0, WA_ESTATE (not ready, closing, or over), or why it can't be encoded. A
+ * peer that has not read WK_UNSENT_MAX bytes is left: on_end() with WA_ENETWORK follows soon.
+ */
 ATTR_NODISCARD int wk_conn_send(struct wk_conn *c, const struct wa_node *n);
 
 /*

@@ -1,8 +1,14 @@
-/* worker/wk_dial.c - look a name up, try its addresses in turn */
+/*
+ * worker/wk_dial.c - look a name up, try its addresses in turn
+ *
+ * With a proxy, d->host and d->port are the proxy's: the target is handed to wk_dial_proxy.c and is
+ * neither resolved nor dialled anywhere.
+ */
 #include "worker/wk_dial.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <event2/util.h>
 #include <netdb.h>
@@ -17,7 +23,9 @@
 
 #include "common/clock.h"
 #include "common/err.h"
+#include "worker/wk_dial_proxy.h"
 #include "worker/wk_failure.h"
+#include "worker/wk_proxy.h"
 #include "worker/wk_resolve.h"
 #include "worker/wk_url.h"
 
@@ -31,13 +39,16 @@ union addr {
 };
 
 struct wk_dial {
-	struct event_base *base;
+	struct wk_dial_params params; /* host: target_host */
 	const struct wk_dial_ops *ops;
 	void *arg;
-	char host[WK_HOST_CAP];
+	const struct wk_proxy *proxy; /* NULL: none */
+	char target_host[WK_HOST_CAP];
+	char host[WK_HOST_CAP]; /* of the proxy, or else of the target */
 	uint16_t port;
-	uint32_t connect_ms;
 	uint64_t deadline_ms; /* of all addresses, once they are known */
+	struct event *limit;  /* of a dial with a proxy */
+	struct wk_dial_proxy *talk;
 	struct wk_resolve *res;
 	union addr addrs[ADDRS_MAX];
 	size_t addrs_n, next; /* next: index of the address to try next */
@@ -86,14 +97,86 @@ static void close_fd(struct wk_dial *d)
 	d->fd = -1;
 }
 
+static void fail(struct wk_dial *d, const struct wk_failure *f)
+{
+	if (d->limit != NULL)
+		(void)event_del(d->limit);
+	d->ops->on_failed(f, d->arg);
+}
+
 static void fail_connect(struct wk_dial *d)
 {
+	const char *why = strerror(d->last_errno);
 	struct wk_failure f;
 
-	wk_failure_set(&f, WA_ENETWORK, strchr(d->host, ':') ? "[%s]:%u: %s" : "%s:%u: %s", d->host,
-	               d->port, strerror(d->last_errno));
+	if (d->proxy != NULL)
+		wk_failure_set(&f, WA_EPROXY_UNREACHABLE, "proxy %s can't be reached: %s",
+		               d->proxy->hostport, why);
+	else
+		wk_failure_set(&f, WA_ENETWORK, strchr(d->host, ':') ? "[%s]:%u: %s" : "%s:%u: %s",
+		               d->host, d->port, why);
+	fail(d, &f);
+}
+
+/* ---- the talk with a proxy ----------------------------------------------------------------- */
+
+static void on_tunnel(struct wk_pipe pipe, void *arg)
+{
+	struct wk_dial *d = arg;
+
+	(void)event_del(d->limit);
+	d->ops->on_connected(pipe, d->arg);
+}
+
+static void on_talk_failed(const struct wk_failure *f, void *arg)
+{
+	fail(arg, f);
+}
+
+static void talk_to_proxy(struct wk_dial *d, int fd)
+{
+	static const struct wk_dial_proxy_ops ops = {
+		.on_tunnel = on_tunnel,
+		.on_failed = on_talk_failed,
+	};
+	struct wk_failure f;
+
+	if (wk_dial_proxy_new(fd, &d->params, &ops, d, &f, &d->talk) < 0)
+		fail(d, &f);
+}
+
+/* What runs is ended first: nothing may come after the last call. */
+static void on_limit(evutil_socket_t fd, short what, void *arg)
+{
+	struct wk_dial *d = arg;
+	bool connected = d->talk != NULL;
+	struct wk_failure f;
+
+	(void)fd;
+	(void)what;
+	close_fd(d);
+	wk_dial_proxy_free(d->talk);
+	d->talk = NULL;
+	wk_failure_set(&f, WA_EPROXY_UNREACHABLE,
+	               connected ? "proxy %s did not answer in time"
+	                         : "proxy %s can't be reached: no answer in time",
+	               d->proxy->hostport);
 	d->ops->on_failed(&f, d->arg);
 }
+
+/* 1/20 earlier than the caller's own deadline. */
+static int start_limit(struct wk_dial *d)
+{
+	uint32_t ms = d->params.connect_ms - d->params.connect_ms / 20;
+	const struct timeval tv = { (time_t)(ms / 1000), (suseconds_t)(ms % 1000 * 1000) };
+
+	if (d->proxy == NULL)
+		return 0;
+	d->limit = evtimer_new(d->params.base, on_limit, d);
+	return d->limit == NULL || evtimer_add(d->limit, &tv) < 0 ? -ENOMEM : 0;
+}
+
+/* ---- addresses in turn --------------------------------------------------------------------- */
 
 static void succeed(struct wk_dial *d)
 {
@@ -103,7 +186,10 @@ static void succeed(struct wk_dial *d)
 	d->fd = -1;
 	close_fd(d);
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	d->ops->on_connected(fd, d->arg);
+	if (d->proxy != NULL)
+		talk_to_proxy(d, fd);
+	else
+		d->ops->on_connected((struct wk_pipe){ fd, NULL }, d->arg);
 }
 
 static void on_connect_event(evutil_socket_t fd, short what, void *arg)
@@ -151,7 +237,7 @@ static int try_addr(struct wk_dial *d, const union addr *a, uint64_t timeout_ms)
 		goto fail;
 	if (connect(d->fd, &a->sa, len) < 0 && errno != EINPROGRESS)
 		goto fail;
-	d->ev = event_new(d->base, d->fd, EV_WRITE, on_connect_event, d);
+	d->ev = event_new(d->params.base, d->fd, EV_WRITE, on_connect_event, d);
 	if (d->ev == NULL || event_add(d->ev, timeout_ms > 0 ? &tv : NULL) < 0) {
 		errno = ENOMEM;
 		goto fail;
@@ -187,7 +273,7 @@ static void on_try(evutil_socket_t fd, short what, void *arg)
 /* The first try is left to the next loop pass: on_resolved may free the dial. */
 static int schedule(struct wk_dial *d, event_callback_fn fn)
 {
-	d->ev = event_new(d->base, -1, 0, fn, d);
+	d->ev = event_new(d->params.base, -1, 0, fn, d);
 	if (d->ev == NULL)
 		return -ENOMEM;
 	event_active(d->ev, EV_TIMEOUT, 0);
@@ -196,8 +282,8 @@ static int schedule(struct wk_dial *d, event_callback_fn fn)
 
 static void start_connecting(struct wk_dial *d)
 {
-	d->deadline_ms = clock_ms() + d->connect_ms;
-	if (schedule(d, on_try) < 0) {
+	d->deadline_ms = clock_ms() + d->params.connect_ms;
+	if (start_limit(d) < 0 || schedule(d, on_try) < 0) {
 		d->last_errno = ENOMEM;
 		fail_connect(d);
 		return;
@@ -219,6 +305,7 @@ static void on_addresses(int gai_rc, const struct addrinfo *ai, void *arg)
 {
 	struct wk_dial *d = arg;
 	struct wk_failure f;
+	const char *why;
 
 	add_resolved(d, ai);
 	wk_resolve_free(d->res);
@@ -227,30 +314,39 @@ static void on_addresses(int gai_rc, const struct addrinfo *ai, void *arg)
 		start_connecting(d);
 		return;
 	}
-	wk_failure_set(&f, WA_EDNS, "the name %s could not be resolved: %s", d->host,
-	               gai_rc != 0 ? evutil_gai_strerror(gai_rc) : "no address");
-	d->ops->on_failed(&f, d->arg);
+	why = gai_rc != 0 ? evutil_gai_strerror(gai_rc) : "no address";
+	if (d->proxy != NULL)
+		wk_failure_set(&f, WA_EPROXY_UNREACHABLE,
+		               "proxy %s: its name could not be resolved: %s", d->proxy->hostport,
+		               why);
+	else
+		wk_failure_set(&f, WA_EDNS, "the name %s could not be resolved: %s", d->host, why);
+	fail(d, &f);
 }
 
-int wk_dial_new(struct event_base *base, const char *host, uint16_t port, uint32_t connect_ms,
-                const struct wk_dial_ops *ops, void *arg, struct wk_dial **dial_out)
+int wk_dial_new(const struct wk_dial_params *params, const struct wk_dial_ops *ops, void *arg,
+                struct wk_dial **dial_out)
 {
 	struct wk_dial *d = calloc(1, sizeof(*d));
 	int rc;
 
 	if (d == NULL)
 		return -ENOMEM;
-	d->base = base;
+	d->params = *params;
 	d->ops = ops;
 	d->arg = arg;
-	d->port = port;
-	d->connect_ms = connect_ms;
 	d->fd = -1;
-	(void)snprintf(d->host, sizeof(d->host), "%s", host);
+	(void)snprintf(d->target_host, sizeof(d->target_host), "%s", params->host);
+	d->params.host = d->target_host;
+	if (params->proxy != NULL && params->proxy->kind != WK_PROXY_NONE)
+		d->proxy = params->proxy;
+	d->port = d->proxy != NULL ? d->proxy->port : params->port;
+	(void)snprintf(d->host, sizeof(d->host), "%s",
+	               d->proxy != NULL ? d->proxy->host : params->host);
 	if (add_literal(d))
 		rc = schedule(d, on_start);
 	else
-		rc = wk_resolve_new(base, d->host, port, on_addresses, d, &d->res);
+		rc = wk_resolve_new(params->base, d->host, d->port, on_addresses, d, &d->res);
 	if (rc < 0) {
 		wk_dial_free(d);
 		return rc;
@@ -264,6 +360,18 @@ void wk_dial_free(struct wk_dial *d)
 	if (d == NULL)
 		return;
 	wk_resolve_free(d->res);
+	wk_dial_proxy_free(d->talk);
 	close_fd(d);
+	if (d->limit != NULL)
+		event_free(d->limit);
 	free(d);
+}
+
+void wk_pipe_close(struct wk_pipe *p)
+{
+	if (p->fd >= 0)
+		(void)close(p->fd);
+	if (p->bev != NULL)
+		bufferevent_free(p->bev);
+	*p = (struct wk_pipe){ -1, NULL };
 }

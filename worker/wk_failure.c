@@ -22,7 +22,7 @@ void wk_failure_set(struct wk_failure *f, int rc, const char *fmt, ...)
 {
 	va_list ap;
 
-	f->rc = wa_err_is_outcome(rc) ? rc : WA_EWORKER_CRASHED;
+	f->rc = wa_err_is_outcome(rc) || rc == WA_ENO_SESSION ? rc : WA_EWORKER_CRASHED;
 	f->reason = 0;
 	f->detail[0] = '\0';
 	va_start(ap, fmt);

@@ -10,7 +10,7 @@
 #define WK_DETAIL_CAP 201 /* 200 bytes and a NUL: the limit of ipc.proto's Failed.detail */
 
 struct wk_failure {
-	int rc;          /* enum wa_err, one of the contract's outcomes; 0: no failure */
+	int rc; /* enum wa_err, one of the contract's outcomes, or WA_ENO_SESSION; 0: none */
 	uint32_t reason; /* number of <failure> or <stream:error>; 0: none */
 	char detail[WK_DETAIL_CAP];
 };

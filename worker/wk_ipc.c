@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/err.h"
+#include "common/secret.h"
 
 #define STAT_START_FIELD 22 /* of /proc/PID/stat, see proc(5) */
 
@@ -120,6 +121,28 @@ static int on_hello(struct wk_ipc *ipc, const struct ipc_msg *m)
 	return 0;
 }
 
+static void wipe_text(char *text)
+{
+	if (text != NULL)
+		secret_wipe(text, strlen(text));
+}
+
+static void on_connect(struct wk_ipc *ipc, Ipc__Connect *msg)
+{
+	ipc->ops->on_connect(msg, ipc->arg);
+	if (msg->has_instance_key)
+		secret_wipe(msg->instance_key.data, msg->instance_key.len);
+	if (msg->proxy != NULL)
+		wipe_text(msg->proxy->password);
+	wipe_text(msg->number);
+}
+
+static void on_passkey_answer(struct wk_ipc *ipc, Ipc__PasskeyAnswer *msg)
+{
+	ipc->ops->on_passkey_answer(msg, ipc->arg);
+	wipe_text(msg->credential);
+}
+
 static int on_msg(struct ipc_chan *c, struct ipc_msg *m, void *arg)
 {
 	struct wk_ipc *ipc = arg;
@@ -133,10 +156,31 @@ static int on_msg(struct ipc_chan *c, struct ipc_msg *m, void *arg)
 	case IPC_PING:
 		return ipc_chan_send(c, IPC_PONG, m->req_id, &pong.base, -1);
 	case IPC_CONNECT:
-		ipc->ops->on_connect((const Ipc__Connect *)m->body, ipc->arg);
+		on_connect(ipc, (Ipc__Connect *)m->body);
 		return 0;
 	case IPC_STOP:
 		ipc->ops->on_stop((const Ipc__Stop *)m->body, ipc->arg);
+		return 0;
+	case IPC_RESUME:
+		ipc->ops->on_resume((const Ipc__Resume *)m->body, ipc->arg);
+		return 0;
+	case IPC_LOGOUT:
+		ipc->ops->on_logout((const Ipc__Logout *)m->body, ipc->arg);
+		return 0;
+	case IPC_DIAL_GO:
+		ipc->ops->on_dial_go(ipc->arg);
+		return 0;
+	case IPC_VERSION_TELL:
+		ipc->ops->on_version_tell((const Ipc__VersionTell *)m->body, ipc->arg);
+		return 0;
+	case IPC_PASSKEY_ANSWER:
+		on_passkey_answer(ipc, (Ipc__PasskeyAnswer *)m->body);
+		return 0;
+	case IPC_PASSKEY_CONFIRM:
+		ipc->ops->on_passkey_confirm((const Ipc__PasskeyConfirm *)m->body, ipc->arg);
+		return 0;
+	case IPC_SETTINGS:
+		ipc->ops->on_settings((const Ipc__SessionSettings *)m->body, ipc->arg);
 		return 0;
 	case IPC_HELLO_REPLY:
 	case IPC_PONG:
@@ -144,6 +188,16 @@ static int on_msg(struct ipc_chan *c, struct ipc_msg *m, void *arg)
 	case IPC_QR:
 	case IPC_FAILED:
 	case IPC_BYE:
+	case IPC_PAIRING_CODE:
+	case IPC_PASSKEY:
+	case IPC_LINKED:
+	case IPC_ONLINE:
+	case IPC_DOWN:
+	case IPC_PROFILE:
+	case IPC_LOGOUT_DONE:
+	case IPC_DIAL_ASK:
+	case IPC_VERSION_ASK:
+	case IPC_VERSION_FOUND:
 	case IPC_SPAWN:
 	case IPC_SPAWN_REPLY:
 		break;

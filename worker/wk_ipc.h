@@ -22,9 +22,16 @@ struct wk_ipc;
 struct wk_ipc_ops {
 	/* A gateway has said HELLO for our instance and was answered. */
 	void (*on_hello)(void *arg);
-	/* CONNECT and STOP, borrowed. */
+	/* Messages, borrowed; the secrets in them are wiped afterwards. */
 	void (*on_connect)(const Ipc__Connect *msg, void *arg);
 	void (*on_stop)(const Ipc__Stop *msg, void *arg);
+	void (*on_resume)(const Ipc__Resume *msg, void *arg);
+	void (*on_logout)(const Ipc__Logout *msg, void *arg);
+	void (*on_dial_go)(void *arg);
+	void (*on_version_tell)(const Ipc__VersionTell *msg, void *arg);
+	void (*on_passkey_answer)(const Ipc__PasskeyAnswer *msg, void *arg);
+	void (*on_passkey_confirm)(const Ipc__PasskeyConfirm *msg, void *arg);
+	void (*on_settings)(const Ipc__SessionSettings *msg, void *arg);
 	/* HELLO named another instance: the worker is to leave. BYE has been sent. */
 	void (*on_wrong_instance)(void *arg);
 	/* Whether a gateway is connected has changed. */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
 #include "common/clock.h"
@@ -17,6 +18,8 @@ struct wk_pair {
 	void *arg;
 	struct wk_codes codes;
 	struct event *timer; /* the code shown now runs out */
+	bool held;           /* the secret stays */
+	bool paused;
 };
 
 int wk_pair_code(const struct wk_pair *p, struct wk_code *code_out)
@@ -24,7 +27,7 @@ int wk_pair_code(const struct wk_pair *p, struct wk_code *code_out)
 	const struct wk_codes *c = &p->codes;
 	int rc;
 
-	if (!wk_codes_live(c))
+	if (p->paused || !wk_codes_live(c))
 		return WA_ESTATE;
 	rc = wa_qr_text(p->dev, c->refs[c->index], c->ref_lens[c->index], code_out->text);
 	if (rc < 0)
@@ -105,27 +108,53 @@ static int send_node(struct wk_pair *p, struct wa_node *n)
 	return rc;
 }
 
+static int renew(struct wk_pair *p)
+{
+	return p->held ? 0 : wa_device_rotate_adv(p->dev);
+}
+
 int wk_pair_offer(struct wk_pair *p, const struct wa_pair_device *pd)
 {
 	int rc = wk_codes_set(&p->codes, pd, clock_ms());
 
 	if (rc == 0)
-		rc = wa_device_rotate_adv(p->dev);
+		rc = renew(p);
 	if (rc == 0)
 		rc = send_node(p, wa_iq_result(pd->id));
-	return rc < 0 ? rc : show(p);
+	return rc < 0 || p->paused ? rc : show(p);
 }
 
 int wk_pair_refresh(struct wk_pair *p, const struct wa_node *notification)
 {
-	int rc = wa_device_rotate_adv(p->dev);
+	int rc = renew(p);
 
 	if (rc == 0)
 		rc = send_node(p, wa_notification_ack(notification));
-	if (rc < 0)
+	if (rc < 0 || p->held || p->paused)
 		return rc;
 	/* Its time is up at this very moment: the timer brings the next one. */
 	if (wk_codes_left_ms(&p->codes, clock_ms()) == 0)
 		return 0;
 	return show(p);
+}
+
+void wk_pair_hold(struct wk_pair *p)
+{
+	p->held = true;
+}
+
+void wk_pair_pause(struct wk_pair *p)
+{
+	p->held = p->paused = true;
+	(void)event_del(p->timer);
+}
+
+int wk_pair_extend(struct wk_pair *p, uint32_t ms)
+{
+	return wk_timer_set(p->timer, ms);
+}
+
+uint32_t wk_pair_left_ms(const struct wk_pair *p)
+{
+	return wk_codes_all_left_ms(&p->codes, clock_ms());
 }

@@ -48,6 +48,18 @@ ATTR_NODISCARD int wk_pair_offer(struct wk_pair *p, const struct wa_pair_device 
  */
 ATTR_NODISCARD int wk_pair_refresh(struct wk_pair *p, const struct wa_node *notification);
 
+/*
+ * The phone is going to sign with the secret as it is now (pairing code, passkey step): nothing
+ * renews it any more.
+ */
+void wk_pair_hold(struct wk_pair *p);
+/* The clock stands still for good, and no code is shown any more: the passkey step decides. */
+void wk_pair_pause(struct wk_pair *p);
+/* Instead of ending now, from on_out: ask again after ms. 0 or -ENOMEM. */
+ATTR_NODISCARD int wk_pair_extend(struct wk_pair *p, uint32_t ms);
+/* What is left of all codes together, ms. */
+uint32_t wk_pair_left_ms(const struct wk_pair *p);
+
 /* The code to show now. 0 or WA_ESTATE (none), WA_EPROTO, WA_ELIMIT. Wipe it after use. */
 ATTR_NODISCARD int wk_pair_code(const struct wk_pair *p, struct wk_code *code_out);
 

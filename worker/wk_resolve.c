@@ -72,7 +72,9 @@ static int start(struct wk_resolve *r, struct event_base *base, const char *host
 	/* Without /etc/resolv.conf this leaves 127.0.0.1 as the nameserver; /etc/hosts is read
 	 * anyway. */
 	(void)evdns_base_resolv_conf_parse(r->dns, DNS_OPTIONS_ALL, "/etc/resolv.conf");
+	/* Silent name servers are told as such after 4 s, before the caller's deadline of 5 s. */
 	(void)evdns_base_set_option(r->dns, "timeout:", "2");
+	(void)evdns_base_set_option(r->dns, "attempts:", "2");
 	(void)evdns_base_set_option(r->dns, "getaddrinfo-allow-skew:", "0.5");
 	(void)snprintf(service, sizeof(service), "%u", port);
 	/* May call back at once (a name of /etc/hosts); returns NULL then. */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,27 +13,40 @@
 #include "worker/wk_session_priv.h"
 #include "worker/wk_timer.h"
 
-#define NO_STEP (-1)
+#define NO_STEP (-1)   /* the one announced last goes on */
+#define STEP_OVER (-2) /* nothing is under way any more */
+#define TRIM_MS 200    /* after a peak: what it took goes back to the kernel */
 
 static const struct wk_state_info infos[WK_STATE_N] = {
 	[WK_IDLE] = { "idle", NO_STEP, WK_NO_DEADLINE, "start" },
+	[WK_OPENING] = { "opening", NO_STEP, WK_NO_DEADLINE, "saved session" },
+	[WK_VERSION] = { "version", IPC__STEP__NAME__VERSION, 15000, "version look-up" },
+	[WK_ASKING] = { "asking", NO_STEP, 60000, "admission" },
 	[WK_RESOLVING] = { "resolving", IPC__STEP__NAME__DNS, 5000, "dns" },
 	[WK_CONNECTING] = { "connecting", IPC__STEP__NAME__TCP, 10000, "tcp" },
 	[WK_TLS] = { "tls", IPC__STEP__NAME__TLS, 10000, "tls" },
 	[WK_UPGRADING] = { "upgrading", IPC__STEP__NAME__TLS, WK_SAME_DEADLINE, "upgrade" },
 	[WK_HANDSHAKE] = { "handshake", IPC__STEP__NAME__HANDSHAKE, 10000, "handshake" },
 	[WK_REGISTERING] = { "registering", IPC__STEP__NAME__REGISTRATION, 20000, "registration" },
-	[WK_LOOKING_UP] = { "looking_up", NO_STEP, 10000, "version look-up" },
 	[WK_PAIRING] = { "pairing", IPC__STEP__NAME__PAIRING, WK_NO_DEADLINE, "pairing" },
-	[WK_CLOSING] = { "closing", NO_STEP, 500, "closing" },
-	[WK_ENDED] = { "ended", NO_STEP, WK_NO_DEADLINE, "end" },
+	[WK_LINKING] = { "linking", NO_STEP, 10000, "linking" },
+	[WK_LOGIN] = { "login", IPC__STEP__NAME__LOGIN, 20000, "login" },
+	[WK_SYNCING] = { "syncing", IPC__STEP__NAME__SYNCING, WK_NO_DEADLINE, "syncing" },
+	[WK_ONLINE] = { "online", STEP_OVER, WK_NO_DEADLINE, "online" },
+	[WK_UNLINKING] = { "unlinking", STEP_OVER, WK_NO_DEADLINE, "logout" },
+	[WK_BACKOFF] = { "backoff", STEP_OVER, WK_NO_DEADLINE, "waiting" },
+	[WK_CLOSING] = { "closing", STEP_OVER, 500, "closing" },
+	[WK_ENDED] = { "ended", STEP_OVER, WK_NO_DEADLINE, "end" },
 };
 
 static const char *const event_names[WK_EVENT_N] = {
-	[WK_EV_CONNECT] = "connect", [WK_EV_RESOLVED] = "resolved", [WK_EV_DIALLED] = "dialled",
+	[WK_EV_CONNECT] = "connect", [WK_EV_STALE] = "stale",       [WK_EV_ASK] = "ask",
+	[WK_EV_DIAL] = "dial",       [WK_EV_RESOLVED] = "resolved", [WK_EV_DIALLED] = "dialled",
 	[WK_EV_TLS_UP] = "tls_up",   [WK_EV_OPEN] = "open",         [WK_EV_READY] = "ready",
-	[WK_EV_REFS] = "refs",       [WK_EV_OUTDATED] = "outdated", [WK_EV_VERSION] = "version",
-	[WK_EV_FAILED] = "failed",   [WK_EV_REFUSED] = "refused",   [WK_EV_TIMEOUT] = "timeout",
+	[WK_EV_KNOWN] = "known",     [WK_EV_REFS] = "refs",         [WK_EV_LINKED] = "linked",
+	[WK_EV_SUCCESS] = "success", [WK_EV_ONLINE] = "online",     [WK_EV_UNLINK] = "unlink",
+	[WK_EV_KEPT] = "kept",       [WK_EV_LOST] = "lost",         [WK_EV_FAILED] = "failed",
+	[WK_EV_REFUSED] = "refused", [WK_EV_TIMEOUT] = "timeout",   [WK_EV_RESUME] = "resume",
 	[WK_EV_STOP] = "stop",       [WK_EV_CLOSED] = "closed",
 };
 
@@ -41,45 +55,96 @@ struct edge {
 	int (*act)(struct wk_session *s); /* NULL: the event is not expected here */
 };
 
-/* What can happen in every state with something under way. */
-#define ENDINGS(st) \
-	[st][WK_EV_FAILED] = { WK_ENDED, wk_act_fail }, \
-	[st][WK_EV_TIMEOUT] = { WK_ENDED, wk_act_timeout }, \
-	[st][WK_EV_STOP] = { WK_ENDED, wk_act_end }
+/* On to a dial, from every state that can lead there. */
+#define DIALS(st) \
+	[st][WK_EV_STALE] = { WK_VERSION, wk_act_version }, \
+	[st][WK_EV_ASK] = { WK_ASKING, wk_act_ask }, \
+	[st][WK_EV_DIAL] = { WK_RESOLVING, wk_act_dial }
+
+/* Failing; tried again, or not. */
+#define FAILS(st) \
+	[st][WK_EV_LOST] = { WK_BACKOFF, wk_act_wait }, [st][WK_EV_FAILED] = { WK_ENDED, \
+		                                                               wk_act_fail }
+
+/* On the way to an open WebSocket. */
+#define ON_THE_WAY(st) \
+	FAILS(st), [st][WK_EV_TIMEOUT] = { st, wk_act_timeout }, \
+	           [st][WK_EV_STOP] = { WK_ENDED, wk_act_end }
+
+/* With an open WebSocket, which is closed as it should be. */
+#define STREAMING(st) \
+	FAILS(st), [st][WK_EV_REFUSED] = { WK_CLOSING, wk_act_refuse }, \
+	           [st][WK_EV_STOP] = { WK_CLOSING, wk_act_close }
 
 static const struct edge edges[WK_STATE_N][WK_EVENT_N] = {
-	[WK_IDLE][WK_EV_CONNECT] = { WK_RESOLVING, wk_act_dial },
+	[WK_IDLE][WK_EV_CONNECT] = { WK_OPENING, wk_act_open_store },
+	[WK_IDLE][WK_EV_FAILED] = { WK_ENDED, wk_act_fail },
 	[WK_IDLE][WK_EV_STOP] = { WK_ENDED, wk_act_end },
 
-	ENDINGS(WK_RESOLVING),
+	DIALS(WK_OPENING),
+	FAILS(WK_OPENING),
+	[WK_OPENING][WK_EV_STOP] = { WK_ENDED, wk_act_end },
+
+	DIALS(WK_VERSION),
+	FAILS(WK_VERSION),
+	[WK_VERSION][WK_EV_TIMEOUT] = { WK_VERSION, wk_act_version_late },
+	[WK_VERSION][WK_EV_STOP] = { WK_ENDED, wk_act_end },
+
+	[WK_ASKING][WK_EV_DIAL] = { WK_RESOLVING, wk_act_dial },
+	FAILS(WK_ASKING),
+	[WK_ASKING][WK_EV_RESUME] = { WK_ASKING, wk_act_go },
+	[WK_ASKING][WK_EV_TIMEOUT] = { WK_ASKING, wk_act_ask },
+	[WK_ASKING][WK_EV_STOP] = { WK_ENDED, wk_act_end },
+
+	ON_THE_WAY(WK_RESOLVING),
 	[WK_RESOLVING][WK_EV_RESOLVED] = { WK_CONNECTING, wk_act_none },
 
-	ENDINGS(WK_CONNECTING),
+	ON_THE_WAY(WK_CONNECTING),
 	[WK_CONNECTING][WK_EV_DIALLED] = { WK_TLS, wk_act_open },
 
-	ENDINGS(WK_TLS),
+	ON_THE_WAY(WK_TLS),
 	[WK_TLS][WK_EV_TLS_UP] = { WK_UPGRADING, wk_act_opening },
 
-	ENDINGS(WK_UPGRADING),
+	ON_THE_WAY(WK_UPGRADING),
 	[WK_UPGRADING][WK_EV_OPEN] = { WK_HANDSHAKE, wk_act_upgraded },
 
-	ENDINGS(WK_HANDSHAKE),
+	ON_THE_WAY(WK_HANDSHAKE),
 	[WK_HANDSHAKE][WK_EV_READY] = { WK_REGISTERING, wk_act_ready },
+	[WK_HANDSHAKE][WK_EV_KNOWN] = { WK_LOGIN, wk_act_ready },
 
-	ENDINGS(WK_REGISTERING),
+	STREAMING(WK_REGISTERING),
+	[WK_REGISTERING][WK_EV_TIMEOUT] = { WK_REGISTERING, wk_act_timeout },
 	[WK_REGISTERING][WK_EV_REFS] = { WK_PAIRING, wk_act_offer },
-	[WK_REGISTERING][WK_EV_OUTDATED] = { WK_LOOKING_UP, wk_act_look_up },
-	[WK_REGISTERING][WK_EV_REFUSED] = { WK_CLOSING, wk_act_refuse },
+	[WK_REGISTERING][WK_EV_STALE] = { WK_VERSION, wk_act_version },
 
-	[WK_LOOKING_UP][WK_EV_VERSION] = { WK_RESOLVING, wk_act_redial },
-	[WK_LOOKING_UP][WK_EV_FAILED] = { WK_ENDED, wk_act_fail_lookup },
-	[WK_LOOKING_UP][WK_EV_TIMEOUT] = { WK_ENDED, wk_act_timeout_lookup },
-	[WK_LOOKING_UP][WK_EV_STOP] = { WK_ENDED, wk_act_end },
-
+	STREAMING(WK_PAIRING),
 	[WK_PAIRING][WK_EV_REFS] = { WK_PAIRING, wk_act_offer },
-	[WK_PAIRING][WK_EV_FAILED] = { WK_ENDED, wk_act_fail },
-	[WK_PAIRING][WK_EV_REFUSED] = { WK_CLOSING, wk_act_refuse },
-	[WK_PAIRING][WK_EV_STOP] = { WK_CLOSING, wk_act_close },
+	[WK_PAIRING][WK_EV_LINKED] = { WK_LINKING, wk_act_linking },
+
+	STREAMING(WK_LINKING),
+	DIALS(WK_LINKING),
+	[WK_LINKING][WK_EV_TIMEOUT] = { WK_LINKING, wk_act_relogin },
+
+	STREAMING(WK_LOGIN),
+	[WK_LOGIN][WK_EV_TIMEOUT] = { WK_LOGIN, wk_act_timeout },
+	[WK_LOGIN][WK_EV_STALE] = { WK_VERSION, wk_act_version },
+	[WK_LOGIN][WK_EV_SUCCESS] = { WK_SYNCING, wk_act_none },
+
+	STREAMING(WK_SYNCING),
+	[WK_SYNCING][WK_EV_ONLINE] = { WK_ONLINE, wk_act_online },
+
+	STREAMING(WK_ONLINE),
+	[WK_ONLINE][WK_EV_UNLINK] = { WK_UNLINKING, wk_act_unlink },
+
+	STREAMING(WK_UNLINKING),
+	[WK_UNLINKING][WK_EV_KEPT] = { WK_ONLINE, wk_act_kept },
+
+	DIALS(WK_BACKOFF),
+	FAILS(WK_BACKOFF),
+	[WK_BACKOFF][WK_EV_CONNECT] = { WK_OPENING, wk_act_open_store },
+	[WK_BACKOFF][WK_EV_TIMEOUT] = { WK_BACKOFF, wk_act_go },
+	[WK_BACKOFF][WK_EV_RESUME] = { WK_BACKOFF, wk_act_resume },
+	[WK_BACKOFF][WK_EV_STOP] = { WK_ENDED, wk_act_end },
 
 	[WK_CLOSING][WK_EV_CLOSED] = { WK_ENDED, wk_act_end },
 	[WK_CLOSING][WK_EV_FAILED] = { WK_ENDED, wk_act_end },
@@ -107,6 +172,27 @@ uint32_t wk_session_ms(const struct wk_session *s, uint32_t ms)
 	return s->p.speed > 1 ? ms / s->p.speed : ms;
 }
 
+bool wk_session_has_stream(const struct wk_session *s)
+{
+	return s->state >= WK_REGISTERING && s->state <= WK_UNLINKING;
+}
+
+int wk_act_none(struct wk_session *s)
+{
+	(void)s;
+	return 0;
+}
+
+static void announce(struct wk_session *s, int step)
+{
+	if (step == STEP_OVER)
+		s->step = NO_STEP;
+	if (step < 0 || step == s->step)
+		return;
+	s->step = step;
+	s->p.ops->on_step(s->step, clock_us() - s->connect_us, s->p.arg);
+}
+
 /* The new state's deadline, then its step for the gateway. */
 static int enter_state(struct wk_session *s, enum wk_state next)
 {
@@ -119,10 +205,7 @@ static int enter_state(struct wk_session *s, enum wk_state next)
 		(void)event_del(s->deadline);
 	else if (info->deadline_ms != WK_SAME_DEADLINE)
 		rc = wk_timer_set(s->deadline, wk_session_ms(s, (uint32_t)info->deadline_ms));
-	if (info->step != NO_STEP && info->step != s->step) {
-		s->step = info->step;
-		s->p.ops->on_step(s->step, clock_us() - s->connect_us, s->p.arg);
-	}
+	announce(s, info->step);
 	return rc;
 }
 
@@ -157,13 +240,7 @@ void wk_session_raise(struct wk_session *s, enum wk_event ev)
 	fail_self(s, wk_session_event(s, ev));
 }
 
-void wk_session_fail(struct wk_session *s, const struct wk_failure *f)
-{
-	if (f != &s->failure)
-		s->failure = *f;
-	wk_failure_add(&s->failure, " (step: %s)", infos[s->state].doing);
-	(void)wk_session_event(s, WK_EV_FAILED);
-}
+/* ---- timers ------------------------------------------------------------------------------ */
 
 static void on_deadline(evutil_socket_t fd, short what, void *arg)
 {
@@ -181,6 +258,25 @@ static void on_end_timer(evutil_socket_t fd, short what, void *arg)
 	s->p.ops->on_end(s->p.arg);
 }
 
+static void on_later(evutil_socket_t fd, short what, void *arg)
+{
+	struct wk_session *s = arg;
+	int rc = 0;
+
+	(void)fd;
+	(void)what;
+	if (s->state == WK_PAIRING && s->store == NULL) {
+		rc = wk_session_make_store(s);
+		if (rc == 0)
+			rc = wk_timer_set(s->later, TRIM_MS);
+		fail_self(s, rc);
+	} else {
+		(void)malloc_trim(0);
+	}
+}
+
+/* ---- life -------------------------------------------------------------------------------- */
+
 int wk_session_new(const struct wk_session_params *params, struct wk_session **session_out)
 {
 	struct wk_session *s = calloc(1, sizeof(*s));
@@ -188,12 +284,15 @@ int wk_session_new(const struct wk_session_params *params, struct wk_session **s
 	if (s == NULL)
 		return -ENOMEM;
 	s->p = *params;
-	s->fd = -1;
+	s->pipe.fd = -1;
 	s->step = NO_STEP;
 	s->deadline = evtimer_new(params->base, on_deadline, s);
 	s->alive_timer = evtimer_new(params->base, wk_session_on_alive_timer, s);
 	s->end_timer = evtimer_new(params->base, on_end_timer, s);
-	if (s->deadline == NULL || s->alive_timer == NULL || s->end_timer == NULL) {
+	s->later = evtimer_new(params->base, on_later, s);
+	s->logout_timer = evtimer_new(params->base, wk_session_on_logout_timer, s);
+	if (s->deadline == NULL || s->alive_timer == NULL || s->end_timer == NULL ||
+	    s->later == NULL || s->logout_timer == NULL) {
 		wk_session_free(s);
 		return -ENOMEM;
 	}
@@ -203,15 +302,21 @@ int wk_session_new(const struct wk_session_params *params, struct wk_session **s
 
 void wk_session_free(struct wk_session *s)
 {
+	struct event *timers[] = { NULL, NULL, NULL, NULL, NULL };
+
 	if (s == NULL)
 		return;
+	timers[0] = s->deadline;
+	timers[1] = s->alive_timer;
+	timers[2] = s->end_timer;
+	timers[3] = s->later;
+	timers[4] = s->logout_timer;
 	wk_session_drop(s);
-	if (s->deadline != NULL)
-		event_free(s->deadline);
-	if (s->alive_timer != NULL)
-		event_free(s->alive_timer);
-	if (s->end_timer != NULL)
-		event_free(s->end_timer);
+	wk_session_leave_store(s);
+	for (size_t i = 0; i < ARRAY_LEN(timers); i++)
+		if (timers[i] != NULL)
+			event_free(timers[i]);
+	wk_creds_clear(&s->creds);
 	wk_target_clear(&s->target);
 	secret_wipe(s, sizeof(*s));
 	free(s);
@@ -224,8 +329,11 @@ int wk_session_connect(struct wk_session *s, struct wk_target *target, uint64_t 
 		return WA_ESTATE;
 	}
 	s->target = *target;
-	memset(target, 0, sizeof(*target));
+	secret_wipe(target, sizeof(*target));
 	s->connect_us = received_us;
+	s->may_dial = true;
+	if (s->target.mode == IPC__CONNECT__MODE__LOGOUT)
+		wk_session_logout(s);
 	wk_session_raise(s, WK_EV_CONNECT);
 	return 0;
 }
@@ -238,10 +346,4 @@ int wk_session_stop(struct wk_session *s)
 int wk_session_step(const struct wk_session *s)
 {
 	return s->step;
-}
-
-int wk_session_code(const struct wk_session *s, struct wk_code *code_out)
-{
-	return s->state == WK_PAIRING && s->pair != NULL ? wk_pair_code(s->pair, code_out)
-	                                                 : WA_ESTATE;
 }

@@ -1,19 +1,22 @@
-/* worker/wk_session_priv.h - the session's inside, shared by its three files and its unit test */
+/* worker/wk_session_priv.h - the session's inside, shared by its files and its unit test */
 #ifndef WK_SESSION_PRIV_H
 #define WK_SESSION_PRIV_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "worker/wa/wa_device.h"
+#include "worker/wa/wa_noise.h"
 #include "worker/wk_alive.h"
+#include "worker/wk_dial.h"
+#include "worker/wk_retry.h"
 #include "worker/wk_session.h"
 
 struct event;
 struct wa_node;
 struct wk_conn;
-struct wk_conn_ops;
-struct wk_dial;
+struct wk_link_code;
+struct wk_online;
+struct wk_store;
 struct wk_version;
 
 struct wk_session {
@@ -21,25 +24,59 @@ struct wk_session {
 	enum wk_state state;
 	enum wk_state from; /* the state before */
 	int step;           /* announced last; -1: none */
-	uint64_t connect_us;
+	uint64_t connect_us, dial_us;
 	struct wk_timing timing;
 	struct wk_target target;
-	struct wa_device device;
+
 	struct event *deadline;    /* of the state */
 	struct event *alive_timer; /* next look at the peer's health */
 	struct event *end_timer;   /* on_end, one loop pass later */
+	struct event *later; /* what is not urgent: the store after the first code, trimming */
+	struct event *logout_timer;
+
+	/* the link */
+	struct wk_store *store; /* NULL: not open */
+	struct wk_creds creds;  /* its device is the one being paired, too */
+	bool linked;            /* creds are on disk */
+	bool opened;            /* the store was looked at */
+
+	/* the connection */
 	struct wk_dial *dial;
-	int fd; /* connected socket on its way from dial to conn; -1: none */
+	struct wk_pipe pipe; /* on its way from dial to conn */
 	struct wk_conn *conn;
-	struct wk_version *lookup;
-	struct wk_pair *pair;
 	struct wk_alive alive;
+	struct wa_server_key server_key; /* what the chain of this connection vouches for */
+	bool used_ik, used_routing;
+	bool may_dial; /* permission for one dial */
+
+	/* pairing */
+	struct wk_pair *pair;
+	struct wk_link_code *link_code; /* with a number only */
+	struct wk_passkey *passkey;
 	const struct wa_pair_device *offer; /* during WK_EV_REFS only */
-	struct wk_failure failure;          /* what WK_EV_FAILED and WK_EV_REFUSED tell */
-	struct wk_failure outdated;         /* kept while the version is looked up */
-	bool told;                          /* on_failed was called */
 	bool code_shown;                    /* at least one code of this attempt */
-	bool looked_up;                     /* one look-up per attempt */
+
+	/* online */
+	struct wk_online *online;
+	uint64_t online_ms; /* monotonic: since when; 0: it is not */
+
+	/* failing and trying again */
+	struct wk_failure failure; /* what WK_EV_LOST, WK_EV_FAILED and WK_EV_REFUSED tell */
+	struct wk_retry retry;
+	uint64_t wait_ms;  /* of WK_EV_LOST */
+	uint64_t until_ms; /* monotonic: end of the wait */
+	bool told;         /* on_failed was called */
+
+	/* the client version */
+	struct wk_version *lookup;
+	uint32_t refused;            /* revision that 405 was said to; 0: none */
+	bool version_asked;          /* since it was last accepted: one more try, then the end */
+	struct wk_failure no_lookup; /* why a look-up found nothing; rc 0: it did not fail */
+
+	/* unlinking */
+	bool logging_out;
+	unsigned logout_dials; /* begun since it was asked for */
+
 	unsigned bad_stanzas, unknown_stanzas;
 };
 
@@ -61,41 +98,104 @@ const struct wk_state_info *wk_state_info(enum wk_state st);
  */
 int wk_session_event(struct wk_session *s, enum wk_event ev);
 
-/* As wk_session_event(), for callbacks: an action that failed ends the attempt. */
+/* As wk_session_event(), for callbacks: an action that failed is a failure of the session. */
 void wk_session_raise(struct wk_session *s, enum wk_event ev);
 
-/* Raise WK_EV_FAILED with this failure; the step is added to its text. f may be &s->failure. */
-void wk_session_fail(struct wk_session *s, const struct wk_failure *f);
-
-/* Milliseconds as the test clock has them. */
+/* As the test clock has them. */
 uint32_t wk_session_ms(const struct wk_session *s, uint32_t ms);
+/* Is there an open WebSocket to say goodbye on? */
+bool wk_session_has_stream(const struct wk_session *s);
 
-/* ---- actions (wk_session_act.c): each 0 or a negative code ------------------------------- */
+/* ---- what a failure means (wk_session_lost.c) -------------------------------------------- */
 
-int wk_act_dial(struct wk_session *s);
+/*
+ * The session can't go on. Without a link that is the end; with one the retry policy decides. f may
+ * be &s->failure. hint: restart, at_once, expire_s; NULL: nothing special.
+ */
+void wk_session_lose(struct wk_session *s, const struct wk_failure *f,
+                     const struct wk_retry_cause *hint);
+static inline void wk_session_fail(struct wk_session *s, const struct wk_failure *f)
+{
+	wk_session_lose(s, f, NULL);
+}
+/* On to a dial: WK_EV_STALE, WK_EV_ASK or WK_EV_DIAL, whichever comes first. */
+void wk_session_go(struct wk_session *s);
+
+/* ---- actions: each 0 or a negative code -------------------------------------------------- */
+
 int wk_act_none(struct wk_session *s);
+
+/* wk_session_act.c */
+int wk_act_ask(struct wk_session *s);
+int wk_act_dial(struct wk_session *s);
 int wk_act_open(struct wk_session *s);
 int wk_act_opening(struct wk_session *s);
-int wk_act_ready(struct wk_session *s);
 int wk_act_upgraded(struct wk_session *s);
+int wk_act_ready(struct wk_session *s);
+
+/* wk_session_version.c */
+int wk_act_version(struct wk_session *s);
+int wk_act_version_late(struct wk_session *s);
+
+/* wk_session_pair.c */
 int wk_act_offer(struct wk_session *s);
-int wk_act_look_up(struct wk_session *s);
-int wk_act_redial(struct wk_session *s);
-int wk_act_fail(struct wk_session *s);
-int wk_act_fail_lookup(struct wk_session *s);
+/* What a code needs and the network does not: before it is asked for. 0 or a negative code. */
+int wk_session_pair_prepare(struct wk_session *s);
+/* The code or the passkey step, once more. */
+void wk_session_tell_pairing(struct wk_session *s);
+/* Everything that only pairing needs. */
+void wk_session_pair_drop(struct wk_session *s);
+
+/* wk_session_link.c */
+int wk_act_open_store(struct wk_session *s);
+int wk_act_linking(struct wk_session *s);
+int wk_act_relogin(struct wk_session *s);
+/* After the first code, off the way to it: the file that pair-success needs. */
+int wk_session_make_store(struct wk_session *s);
+/* A pair-success: verify, commit, answer. */
+void wk_session_on_pair_success(struct wk_session *s, const struct wa_node *n);
+
+/* wk_session_online.c */
+int wk_act_online(struct wk_session *s);
+int wk_act_unlink(struct wk_session *s);
+int wk_act_kept(struct wk_session *s);
+/* <success>: WK_EV_SUCCESS, then the bring-up. */
+void wk_session_on_success(struct wk_session *s, const struct wa_node *n);
+/* Unlinking is over: told, once. f NULL: done, and the session is erased. */
+void wk_session_logout_done(struct wk_session *s, const struct wk_failure *f);
+void wk_session_on_logout_timer(int fd, short what, void *session);
+
+/* wk_session_lost.c */
 int wk_act_timeout(struct wk_session *s);
-int wk_act_timeout_lookup(struct wk_session *s);
-int wk_act_refuse(struct wk_session *s);
+int wk_act_wait(struct wk_session *s);
+int wk_act_go(struct wk_session *s);
+int wk_act_resume(struct wk_session *s);
+
+/* wk_session_end.c */
 int wk_act_close(struct wk_session *s);
+int wk_act_refuse(struct wk_session *s);
+int wk_act_fail(struct wk_session *s);
 int wk_act_end(struct wk_session *s);
-
-/* Close and release everything but the session itself. */
+/* Close and release the connection and all that lives with it. */
 void wk_session_drop(struct wk_session *s);
+/* Let the store go: closed with a link in it, erased without. */
+void wk_session_leave_store(struct wk_session *s);
 
-/* ---- stanzas (wk_session_rx.c) ----------------------------------------------------------- */
+/* ---- stanzas (wk_session_rx.c, wk_session_stream.c) -------------------------------------- */
 
 void wk_session_on_stanza(const struct wa_node *n, void *session);
 void wk_session_on_bad_stanza(int rc, void *session);
 void wk_session_on_alive_timer(int fd, short what, void *session);
+/* Send a node that was built for this and release it. False: the session has failed with that. */
+bool wk_session_send(struct wk_session *s, struct wa_node *n);
+
+/* What pairing (wk_session_pair.c) makes of an IQ's answer and of a notification. */
+bool wk_session_pair_answer(struct wk_session *s, const struct wa_node *iq);
+void wk_session_pair_notification(struct wk_session *s, const struct wa_node *n);
+
+/* What ends a stream (wk_session_stream.c). */
+void wk_session_on_failure(struct wk_session *s, const struct wa_node *n);
+void wk_session_on_stream_error(struct wk_session *s, const struct wa_node *n);
+void wk_session_on_stream_end(struct wk_session *s, const struct wa_node *n);
 
 #endif

@@ -1,4 +1,4 @@
-/* worker/wk_target.h - the settings of one attempt, as CONNECT carried them: checked and copied */
+/* worker/wk_target.h - what CONNECT carried: checked and copied */
 #ifndef WK_TARGET_H
 #define WK_TARGET_H
 
@@ -6,10 +6,16 @@
 #include <stdint.h>
 
 #include "common/attr.h"
+#include "common/sealed.h"
 #include "proto/ipc.pb-c.h"
 #include "worker/wa/wa_device.h"
 #include "worker/wa/wa_noise.h"
+#include "worker/wk_proxy.h"
+#include "worker/wk_settings.h"
 #include "worker/wk_url.h"
+
+#define WK_NUMBER_MIN 7
+#define WK_NUMBER_MAX 15
 
 struct wk_target {
 	struct wk_url url;
@@ -19,8 +25,15 @@ struct wk_target {
 	char *device_name;
 	char *request_id; /* NULL: none */
 	struct wa_version version;
-	bool version_auto; /* a look-up may replace it once */
+	bool version_auto;  /* another one may be asked for */
+	bool version_stale; /* it is to be, before the next dial */
 	uint32_t history_days;
+	Ipc__Connect__Mode mode;
+	char
+	    number[WK_NUMBER_MAX + 1]; /* pair by code for it; "": by QR. A phone number: no log. */
+	struct sealed_key key;         /* of the instance */
+	struct wk_proxy proxy;
+	struct wk_settings settings;
 };
 
 /*
@@ -29,6 +42,7 @@ struct wk_target {
  */
 ATTR_NODISCARD int wk_target_init(struct wk_target *t, const Ipc__Connect *msg,
                                   const char **why_out);
+/* Wipes and releases. */
 void wk_target_clear(struct wk_target *t);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/bufferevent_ssl.h>
 #include <event2/event.h>
@@ -124,8 +125,25 @@ out:
 	return rc;
 }
 
-int wk_tls_open(const struct wk_tls *tls, struct event_base *base, int fd, const struct wk_url *url,
-                const char *ca_file, struct wk_failure *f, struct bufferevent **bev_out)
+/* Neither ssl nor the pipe is taken on failure. */
+static struct bufferevent *open_tls(struct event_base *base, const struct wk_pipe *pipe, SSL *ssl)
+{
+	struct bufferevent *bev;
+
+	if (pipe->bev != NULL)
+		bev = bufferevent_openssl_filter_new(
+		    base, pipe->bev, ssl, BUFFEREVENT_SSL_CONNECTING, BEV_OPT_CLOSE_ON_FREE);
+	else
+		bev = bufferevent_openssl_socket_new(
+		    base, pipe->fd, ssl, BUFFEREVENT_SSL_CONNECTING, BEV_OPT_CLOSE_ON_FREE);
+	if (bev != NULL)
+		bufferevent_openssl_set_allow_dirty_shutdown(bev, 1);
+	return bev;
+}
+
+int wk_tls_open(const struct wk_tls *tls, struct event_base *base, struct wk_pipe pipe,
+                const struct wk_url *url, const char *ca_file, struct wk_failure *f,
+                struct bufferevent **bev_out)
 {
 	struct bufferevent *bev;
 	SSL *ssl = NULL;
@@ -135,13 +153,11 @@ int wk_tls_open(const struct wk_tls *tls, struct event_base *base, int fd, const
 		rc = new_ssl(tls, url, ca_file, f, &ssl);
 		if (rc < 0)
 			goto fail;
-		/* Takes ssl only when it succeeds. */
-		bev = bufferevent_openssl_socket_new(base, fd, ssl, BUFFEREVENT_SSL_CONNECTING,
-		                                     BEV_OPT_CLOSE_ON_FREE);
-		if (bev != NULL)
-			bufferevent_openssl_set_allow_dirty_shutdown(bev, 1);
+		bev = open_tls(base, &pipe, ssl);
+	} else if (pipe.bev != NULL) {
+		bev = pipe.bev;
 	} else {
-		bev = bufferevent_socket_new(base, fd, BEV_OPT_CLOSE_ON_FREE);
+		bev = bufferevent_socket_new(base, pipe.fd, BEV_OPT_CLOSE_ON_FREE);
 	}
 	if (bev == NULL) {
 		wk_failure_set(f, -ENOMEM, "out of memory");
@@ -152,8 +168,35 @@ int wk_tls_open(const struct wk_tls *tls, struct event_base *base, int fd, const
 	return 0;
 fail:
 	SSL_free(ssl);
-	(void)close(fd);
+	wk_pipe_close(&pipe);
 	return rc;
+}
+
+int wk_tls_start(struct bufferevent *bev, bufferevent_data_cb on_read,
+                 bufferevent_event_cb on_event, void *arg, size_t read_max)
+{
+	struct bufferevent *below = bufferevent_get_underlying(bev);
+
+	bufferevent_setcb(bev, on_read, NULL, on_event, arg);
+	bufferevent_setwatermark(bev, EV_READ, 0, read_max);
+	if (bufferevent_enable(bev, EV_READ | EV_WRITE) < 0)
+		return -ENOMEM;
+	/* What came before there was someone to read it: nobody will call for it. */
+	if (below != NULL)
+		bufferevent_trigger(below, EV_READ | EV_WRITE,
+		                    BEV_TRIG_IGNORE_WATERMARKS | BEV_TRIG_DEFER_CALLBACKS);
+	else if (evbuffer_get_length(bufferevent_get_input(bev)) > 0)
+		bufferevent_trigger(bev, EV_READ, BEV_TRIG_DEFER_CALLBACKS);
+	return 0;
+}
+
+size_t wk_tls_unsent(struct bufferevent *bev)
+{
+	size_t len = 0;
+
+	for (; bev != NULL; bev = bufferevent_get_underlying(bev))
+		len += evbuffer_get_length(bufferevent_get_output(bev));
+	return len;
 }
 
 /* True when the TLS layer knows why the stream ended. */

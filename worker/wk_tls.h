@@ -8,10 +8,13 @@
 #ifndef WK_TLS_H
 #define WK_TLS_H
 
+#include <event2/bufferevent.h>
+#include <stddef.h>
+
 #include "common/attr.h"
+#include "worker/wk_dial.h"
 #include "worker/wk_url.h"
 
-struct bufferevent;
 struct event_base;
 struct wk_failure;
 struct wk_tls;
@@ -30,13 +33,24 @@ void wk_tls_free(struct wk_tls *tls);
 int wk_tls_warm(struct wk_tls *tls);
 
 /*
- * A bufferevent over fd (taken, also on failure): TLS when url->tls, else plain. With TLS its event
- * callback gets BEV_EVENT_CONNECTED when the handshake is done; a plain one is ready at once.
+ * A bufferevent over the pipe (taken, also on failure): TLS when url->tls, else plain. It is given
+ * its callbacks by wk_tls_start().
  * ca_file: PEM, or NULL for the system's directory. 0, or a negative code with *f filled.
  */
-ATTR_NODISCARD int wk_tls_open(const struct wk_tls *tls, struct event_base *base, int fd,
-                               const struct wk_url *url, const char *ca_file, struct wk_failure *f,
-                               struct bufferevent **bev_out);
+ATTR_NODISCARD int wk_tls_open(const struct wk_tls *tls, struct event_base *base,
+                               struct wk_pipe pipe, const struct wk_url *url, const char *ca_file,
+                               struct wk_failure *f, struct bufferevent **bev_out);
+
+/*
+ * Set the callbacks and begin to read and write; at most read_max bytes are held at a time. With
+ * TLS on_event gets BEV_EVENT_CONNECTED when the handshake is done; a plain one is ready at once.
+ * 0 or -ENOMEM.
+ */
+ATTR_NODISCARD int wk_tls_start(struct bufferevent *bev, bufferevent_data_cb on_read,
+                                bufferevent_event_cb on_event, void *arg, size_t read_max);
+
+/* Bytes that wait to be sent, on every layer of ours. */
+size_t wk_tls_unsent(struct bufferevent *bev);
 
 /*
  * Why the stream ended, from the event callback (what: BEV_EVENT_EOF, _ERROR, ...): WA_ETLS for a

@@ -63,35 +63,55 @@ static bool is_token_char(char c)
 static int parse_status(const char *p, size_t len, unsigned *status_out)
 {
 	if (len < 12 || memcmp(p, "HTTP/1.", 7) != 0 || (p[7] != '0' && p[7] != '1') ||
-	    p[8] != ' ' || !is_digit(p[9]) || !is_digit(p[10]) || !is_digit(p[11]) ||
+	    p[8] != ' ' || !is_digit(p[9]) || p[9] == '0' || !is_digit(p[10]) || !is_digit(p[11]) ||
 	    (len > 12 && p[12] != ' '))
 		return WA_EPROTO;
 	*status_out = (unsigned)((p[9] - '0') * 100 + (p[10] - '0') * 10 + (p[11] - '0'));
 	return 0;
 }
 
-int wk_head_parse(const void *data, size_t data_len, struct wk_head *head_out)
+/* One head at the beginning of p, all of which is within the limit. */
+static int parse_one(const char *p, size_t p_len, struct wk_head *head_out)
 {
 	static const char start[] = "HTTP/1.";
 	const size_t start_len = sizeof(start) - 1;
-	size_t seen = data_len < WK_HEAD_MAX_LEN ? data_len : WK_HEAD_MAX_LEN;
-	const char *p = data;
 	const char *end, *line_end;
 	int rc;
 
 	/* Garbage is refused at its first bytes, not when the head is full. */
-	if (memcmp(p, start, seen < start_len ? seen : start_len) != 0)
+	if (memcmp(p, start, p_len < start_len ? p_len : start_len) != 0)
 		return WA_EPROTO;
-	end = memmem(p, seen, "\r\n\r\n", 4);
+	end = memmem(p, p_len, "\r\n\r\n", 4);
 	if (end == NULL)
-		return data_len >= WK_HEAD_MAX_LEN ? WA_ELIMIT : -EAGAIN;
-	line_end = memmem(p, seen, "\r\n", 2);
+		return -EAGAIN;
+	line_end = memmem(p, p_len, "\r\n", 2);
 	rc = parse_status(p, (size_t)(line_end - p), &head_out->status);
 	if (rc < 0)
 		return rc;
 	head_out->len = (size_t)(end - p) + 4;
 	head_out->lines = line_end + 2;
 	head_out->lines_len = head_out->len - 2 - (size_t)(head_out->lines - p);
+	return 0;
+}
+
+int wk_head_parse(const void *data, size_t data_len, struct wk_head *head_out)
+{
+	size_t seen = data_len < WK_HEAD_MAX_LEN ? data_len : WK_HEAD_MAX_LEN;
+	const char *p = data;
+	struct wk_head head;
+	size_t at = 0;
+	int rc;
+
+	do {
+		rc = parse_one(p + at, seen - at, &head);
+		if (rc == -EAGAIN && data_len >= WK_HEAD_MAX_LEN)
+			return WA_ELIMIT;
+		if (rc < 0)
+			return rc;
+		at += head.len;
+	} while (head.status < 200 && head.status != 101);
+	head.len = at;
+	*head_out = head;
 	return 0;
 }
 

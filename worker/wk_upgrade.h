@@ -46,12 +46,15 @@ ATTR_NODISCARD int wk_upgrade_check(const struct wk_upgrade *u, const void *data
 
 struct wk_head {
 	unsigned status;
-	size_t len;        /* of the head with its empty line */
+	size_t len;        /* of the head with its empty line, interim answers included */
 	const char *lines; /* header lines, each ended by CRLF; borrowed */
 	size_t lines_len;
 };
 
-/* 0, -EAGAIN (not complete), WA_ELIMIT (over WK_HEAD_MAX_LEN), WA_EPROTO (not HTTP/1.x). */
+/*
+ * The final answer: interim ones (1xx, but not 101) in front of it are passed over.
+ * 0, -EAGAIN (not complete), WA_ELIMIT (over WK_HEAD_MAX_LEN in all), WA_EPROTO (not HTTP/1.x).
+ */
 ATTR_NODISCARD int wk_head_parse(const void *data, size_t data_len, struct wk_head *head_out);
 
 struct wk_header {

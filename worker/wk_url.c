@@ -116,3 +116,15 @@ int wk_url_parse(const char *text, struct wk_url *url_out)
 	*url_out = u;
 	return 0;
 }
+
+bool wk_url_is_host(const char *text)
+{
+	size_t len = strlen(text);
+
+	if (len == 0 || len >= WK_HOST_CAP)
+		return false;
+	for (; *text != '\0'; text++)
+		if (!is_host_char(*text))
+			return false;
+	return true;
+}

@@ -26,4 +26,7 @@ struct wk_url {
  */
 ATTR_NODISCARD int wk_url_parse(const char *text, struct wk_url *url_out);
 
+/* A host name or IPv4 address by its characters, at most WK_HOST_CAP - 1 of them; no IPv6. */
+bool wk_url_is_host(const char *text);
+
 #endif

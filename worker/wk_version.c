@@ -113,18 +113,16 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
 	fail(v, &f);
 }
 
-static void on_connected(int fd, void *arg)
+static void on_connected(struct wk_pipe pipe, void *arg)
 {
 	struct wk_version *v = arg;
 	struct wk_failure f;
 
-	if (wk_tls_open(v->tls, v->base, fd, v->url, v->ca_file, &f, &v->bev) < 0) {
+	if (wk_tls_open(v->tls, v->base, pipe, v->url, v->ca_file, &f, &v->bev) < 0) {
 		fail(v, &f);
 		return;
 	}
-	bufferevent_setcb(v->bev, on_read, NULL, on_event, v);
-	bufferevent_setwatermark(v->bev, EV_READ, 0, READ_MAX);
-	if (bufferevent_enable(v->bev, EV_READ | EV_WRITE) < 0 ||
+	if (wk_tls_start(v->bev, on_read, on_event, v, READ_MAX) < 0 ||
 	    (!v->url->tls && send_request(v) < 0))
 		fail_answer(v, -ENOMEM);
 }
@@ -140,9 +138,18 @@ static void on_dial_failed(const struct wk_failure *f, void *arg)
 }
 
 int wk_version_new(struct event_base *base, const struct wk_tls *tls, const struct wk_url *url,
-                   const char *ca_file, uint32_t connect_ms, const struct wk_version_ops *ops,
-                   void *arg, struct wk_version **version_out)
+                   const struct wk_proxy *proxy, const char *ca_file, uint32_t connect_ms,
+                   const struct wk_version_ops *ops, void *arg, struct wk_version **version_out)
 {
+	const struct wk_dial_params dial_params = {
+		.base = base,
+		.host = url->host,
+		.port = url->port,
+		.proxy = proxy,
+		.tls = tls,
+		.ca_file = ca_file,
+		.connect_ms = connect_ms,
+	};
 	static const struct wk_dial_ops dial_ops = {
 		.on_resolved = on_resolved,
 		.on_connected = on_connected,
@@ -159,7 +166,7 @@ int wk_version_new(struct event_base *base, const struct wk_tls *tls, const stru
 	v->ca_file = ca_file;
 	v->ops = ops;
 	v->arg = arg;
-	rc = wk_dial_new(base, url->host, url->port, connect_ms, &dial_ops, v, &v->dial);
+	rc = wk_dial_new(&dial_params, &dial_ops, v, &v->dial);
 	if (rc < 0) {
 		free(v);
 		return rc;

@@ -55,6 +55,7 @@ ATTR_NODISCARD int wk_version_feed(struct wk_version_reader *r, const void *data
 
 struct event_base;
 struct wk_failure;
+struct wk_proxy;
 struct wk_tls;
 struct wk_version;
 
@@ -64,10 +65,14 @@ struct wk_version_ops {
 	void (*on_failed)(const struct wk_failure *f, void *arg);
 };
 
-/* url is borrowed and says where; the deadline is the caller's. 0 or -ENOMEM. */
+/*
+ * url is borrowed and says where; proxy (NULL: none) is borrowed; the deadline is the caller's.
+ * 0 or -ENOMEM.
+ */
 ATTR_NODISCARD int wk_version_new(struct event_base *base, const struct wk_tls *tls,
-                                  const struct wk_url *url, const char *ca_file,
-                                  uint32_t connect_ms, const struct wk_version_ops *ops, void *arg,
+                                  const struct wk_url *url, const struct wk_proxy *proxy,
+                                  const char *ca_file, uint32_t connect_ms,
+                                  const struct wk_version_ops *ops, void *arg,
                                   struct wk_version **version_out);
 /* NULL is fine; safe from its callbacks. */
 void wk_version_free(struct wk_version *v);

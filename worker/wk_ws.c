@@ -9,7 +9,9 @@
 #include "common/err.h"
 #include "common/secret.h"
 
-#define MESSAGE_MAX (1u << 24) /* one WebSocket frame; what is inside has limits of its own */
+#define MESSAGE_MAX \
+	(1u << 25) /* what is inside has limits of its own, and nothing is stored here \
+	            */
 
 struct wk_ws {
 	wslay_event_context_ptr ctx;

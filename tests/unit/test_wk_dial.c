@@ -33,12 +33,14 @@ static void on_resolved(void *arg)
 	}
 }
 
-static void on_connected(int fd, void *arg)
+static void on_connected(struct wk_pipe pipe, void *arg)
 {
 	struct fixture *f = arg;
 
-	assert_true(fd >= 0);
-	(void)close(fd);
+	assert_true(pipe.fd >= 0);
+	assert_null(pipe.bev);
+	wk_pipe_close(&pipe);
+	assert_int_equal(pipe.fd, -1);
 	f->connected++;
 	wk_dial_free(f->dial); /* allowed in every callback */
 	f->dial = NULL;
@@ -82,9 +84,11 @@ static uint16_t listen_on(int family, int *fd_out)
 
 static void dial(struct fixture *f, const char *host, uint16_t port)
 {
-	f->base = event_base_new();
+	struct wk_dial_params params = { .host = host, .port = port, .connect_ms = 2000 };
+
+	params.base = f->base = event_base_new();
 	assert_non_null(f->base);
-	assert_int_equal(wk_dial_new(f->base, host, port, 2000, &ops, f, &f->dial), 0);
+	assert_int_equal(wk_dial_new(&params, &ops, f, &f->dial), 0);
 	assert_int_equal(f->resolved + f->connected + f->failed,
 	                 0); /* never from inside the call */
 	(void)event_base_dispatch(f->base);
@@ -161,12 +165,16 @@ static void test_dial_may_be_freed_when_resolved(void **state)
 
 static void test_look_up_may_be_ended(void **state)
 {
+	struct wk_dial_params params = {
+		.host = "no-such-name.invalid",
+		.port = 9,
+		.connect_ms = 2000,
+	};
 	struct fixture f = { 0 };
 
 	(void)state;
-	f.base = event_base_new();
-	assert_int_equal(wk_dial_new(f.base, "no-such-name.invalid", 9, 2000, &ops, &f, &f.dial),
-	                 0);
+	params.base = f.base = event_base_new();
+	assert_int_equal(wk_dial_new(&params, &ops, &f, &f.dial), 0);
 	wk_dial_free(f.dial);
 	(void)event_base_dispatch(f.base); /* ends by itself: nothing is left */
 	event_base_free(f.base);

@@ -217,6 +217,81 @@ static void test_codes_follow_each_other_until_the_last_runs_out(void **state)
 	teardown(&f);
 }
 
+static void test_held_secret_survives_refresh_and_another_pair_device(void **state)
+{
+	struct wa_node *n = wa_node_new("notification");
+	struct wa_pair_device pd;
+	uint8_t before[32];
+	struct fixture f;
+
+	(void)state;
+	wa_node_set(n, "id", "77");
+	wa_node_set(n, "type", "companion_reg_refresh");
+	setup(&f, 1);
+	fill(&pd, 6);
+	assert_int_equal(wk_pair_offer(f.pair, &pd), 0);
+	wk_pair_hold(f.pair);
+	memcpy(before, f.dev.adv_secret, sizeof(before));
+	assert_int_equal(wk_pair_refresh(f.pair, n), 0);
+	assert_string_equal(f.sent_tag, "ack");
+	assert_int_equal(f.codes, 1);
+	assert_int_equal(wk_pair_offer(f.pair, &pd), 0);
+	assert_memory_equal(before, f.dev.adv_secret, sizeof(before));
+	wa_node_free(n);
+	teardown(&f);
+}
+
+static void test_paused_clock_shows_nothing_and_never_runs_out(void **state)
+{
+	struct wa_pair_device pd;
+	struct wk_code code;
+	struct fixture f;
+
+	(void)state;
+	setup(&f, 60000);
+	fill(&pd, 6);
+	assert_int_equal(wk_pair_offer(f.pair, &pd), 0);
+	wk_pair_pause(f.pair);
+	assert_int_equal(wk_pair_code(f.pair, &code), WA_ESTATE);
+	(void)event_base_dispatch(f.base); /* no timer is left: returns */
+	assert_int_equal(f.out, 0);
+	assert_int_equal(wk_pair_offer(f.pair, &pd), 0); /* answered all the same */
+	assert_int_equal(f.sent, 2);
+	assert_int_equal(f.codes, 1);
+	teardown(&f);
+}
+
+static void test_all_codes_together_last_160_s(void **state)
+{
+	struct wa_pair_device pd;
+	struct fixture f;
+
+	(void)state;
+	setup(&f, 1);
+	assert_int_equal(wk_pair_left_ms(f.pair), 0);
+	fill(&pd, 6);
+	assert_int_equal(wk_pair_offer(f.pair, &pd), 0);
+	assert_in_range(wk_pair_left_ms(f.pair), 159000, 160000);
+	teardown(&f);
+}
+
+static void test_end_can_be_put_off(void **state)
+{
+	struct wa_pair_device pd;
+	struct fixture f;
+
+	(void)state;
+	setup(&f, 60000);
+	fill(&pd, 1);
+	assert_int_equal(wk_pair_offer(f.pair, &pd), 0);
+	(void)event_base_dispatch(f.base);
+	assert_int_equal(f.out, 1);
+	assert_int_equal(wk_pair_extend(f.pair, 1), 0);
+	(void)event_base_dispatch(f.base);
+	assert_int_equal(f.out, 2);
+	teardown(&f);
+}
+
 static void test_ref_that_can_not_be_shown_is_refused(void **state)
 {
 	struct wa_pair_device pd;
@@ -240,6 +315,10 @@ int main(void)
 		cmocka_unit_test(test_refresh_shows_the_same_ref_with_a_new_secret),
 		cmocka_unit_test(test_nothing_is_shown_when_the_answer_can_not_be_sent),
 		cmocka_unit_test(test_codes_follow_each_other_until_the_last_runs_out),
+		cmocka_unit_test(test_held_secret_survives_refresh_and_another_pair_device),
+		cmocka_unit_test(test_paused_clock_shows_nothing_and_never_runs_out),
+		cmocka_unit_test(test_all_codes_together_last_160_s),
+		cmocka_unit_test(test_end_can_be_put_off),
 		cmocka_unit_test(test_ref_that_can_not_be_shown_is_refused),
 	};
 

@@ -67,6 +67,7 @@ static void test_url_that_is_too_long_is_refused(void **state)
 }
 
 static uint8_t key[32] = { 1, 2, 3 };
+static uint8_t instance_key[SEALED_KEY_LEN] = { 4, 5, 6 };
 
 static Ipc__Connect good_connect(void)
 {
@@ -79,6 +80,9 @@ static Ipc__Connect good_connect(void)
 	msg.wa_root_key.len = sizeof(key);
 	msg.wa_version = (char *)"auto";
 	msg.wa_device_name = (char *)"Warden";
+	msg.has_instance_key = 1;
+	msg.instance_key.data = instance_key;
+	msg.instance_key.len = sizeof(instance_key);
 	return msg;
 }
 
@@ -139,6 +143,92 @@ static void test_setting_that_can_not_be_used_is_named(void **state)
 	msg.has_history_days = 1;
 	msg.history_days = 3651;
 	refuse(&msg, "history_days");
+	msg = good_connect();
+	msg.instance_key.len = 31;
+	refuse(&msg, "instance_key");
+	msg.has_instance_key = 0;
+	refuse(&msg, "instance_key");
+}
+
+static void test_session_settings_and_proxy_ride_along(void **state)
+{
+	Ipc__SessionSettings settings = IPC__SESSION_SETTINGS__INIT;
+	Ipc__Connect msg = good_connect();
+	Ipc__Proxy proxy = IPC__PROXY__INIT;
+	struct wk_target t;
+	const char *why;
+
+	(void)state;
+	assert_int_equal(wk_target_init(&t, &msg, &why), 0);
+	assert_int_equal(t.mode, IPC__CONNECT__MODE__LINK);
+	assert_int_equal(t.proxy.kind, WK_PROXY_NONE);
+	assert_false(t.settings.keep_online_status);
+	assert_int_equal(t.key.epoch, 0);
+	assert_memory_equal(t.key.bytes, instance_key, sizeof(instance_key));
+	wk_target_clear(&t);
+	proxy.has_kind = proxy.has_port = 1;
+	proxy.kind = IPC__PROXY__KIND__SOCKS5;
+	proxy.host = (char *)"proxy.example";
+	proxy.port = 1080;
+	msg.proxy = &proxy;
+	settings.has_keep_online_status = settings.keep_online_status = 1;
+	msg.settings = &settings;
+	msg.has_mode = 1;
+	msg.mode = IPC__CONNECT__MODE__RESUME;
+	msg.has_key_epoch = 1;
+	msg.key_epoch = 3;
+	assert_int_equal(wk_target_init(&t, &msg, &why), 0);
+	assert_int_equal(t.mode, IPC__CONNECT__MODE__RESUME);
+	assert_int_equal(t.proxy.kind, WK_PROXY_SOCKS5);
+	assert_true(t.settings.keep_online_status);
+	assert_int_equal(t.key.epoch, 3);
+	wk_target_clear(&t);
+	proxy.port = 0;
+	refuse(&msg, "proxy");
+}
+
+static void test_number_is_7_to_15_digits_without_a_leading_0(void **state)
+{
+	static const char *const bad[] = { "123456",         "1234567890123456", "0123456789",
+		                           "+5511999999999", "55 11999",         "5511999999a" };
+	Ipc__Connect msg = good_connect();
+	struct wk_target t;
+	const char *why;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		msg.number = (char *)bad[i];
+		refuse(&msg, "number");
+	}
+	msg.number = (char *)"123456789012345";
+	assert_int_equal(wk_target_init(&t, &msg, &why), 0);
+	assert_string_equal(t.number, "123456789012345");
+	wk_target_clear(&t);
+	msg.number = (char *)"";
+	assert_int_equal(wk_target_init(&t, &msg, &why), 0);
+	assert_string_equal(t.number, "");
+	wk_target_clear(&t);
+}
+
+static void test_revision_counts_with_auto_only(void **state)
+{
+	Ipc__Connect msg = good_connect();
+	struct wk_target t;
+	const char *why;
+
+	(void)state;
+	msg.has_revision = 1;
+	msg.revision = 1099999999;
+	msg.has_version_stale = msg.version_stale = 1;
+	assert_int_equal(wk_target_init(&t, &msg, &why), 0);
+	assert_int_equal(t.version.tertiary, 1099999999);
+	assert_true(t.version_stale);
+	wk_target_clear(&t);
+	msg.wa_version = (char *)"2.3000.42";
+	assert_int_equal(wk_target_init(&t, &msg, &why), 0);
+	assert_int_equal(t.version.tertiary, 42);
+	assert_false(t.version_stale);
+	wk_target_clear(&t);
 }
 
 int main(void)
@@ -149,6 +239,9 @@ int main(void)
 		cmocka_unit_test(test_url_that_is_too_long_is_refused),
 		cmocka_unit_test(test_connect_is_copied),
 		cmocka_unit_test(test_setting_that_can_not_be_used_is_named),
+		cmocka_unit_test(test_session_settings_and_proxy_ride_along),
+		cmocka_unit_test(test_number_is_7_to_15_digits_without_a_leading_0),
+		cmocka_unit_test(test_revision_counts_with_auto_only),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,83 +5,33 @@
 #include <event2/bufferevent.h>
 #include <event2/bufferevent_ssl.h>
 #include <event2/event.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
 #include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/err.h"
+#include "tls_peer.h"
 #include "worker/wk_failure.h"
 #include "worker/wk_tls.h"
 
 struct fixture {
 	struct event_base *base;
 	struct wk_tls *tls;
-	SSL_CTX *server;
-	char ca_file[64];
+	struct tls_peer server;
 	struct bufferevent *client, *peer;
 	struct wk_url url;
 	bool connected;
 	struct wk_failure failure; /* rc 0: none */
 };
 
-/* Self-signed, so it is its own authority; not_after_s from now. */
-static X509 *make_cert(EVP_PKEY *key, const char *alt_name, long not_after_s)
-{
-	X509 *cert = X509_new();
-	X509_EXTENSION *ext = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, alt_name);
-
-	assert_non_null(cert);
-	assert_non_null(ext);
-	assert_int_equal(X509_set_version(cert, X509_VERSION_3), 1);
-	assert_int_equal(ASN1_INTEGER_set(X509_get_serialNumber(cert), 7), 1);
-	assert_non_null(X509_gmtime_adj(X509_getm_notBefore(cert), -3600));
-	assert_non_null(X509_gmtime_adj(X509_getm_notAfter(cert), not_after_s));
-	assert_int_equal(X509_NAME_add_entry_by_txt(X509_get_subject_name(cert), "CN", MBSTRING_ASC,
-	                                            (const unsigned char *)"test", -1, -1, 0),
-	                 1);
-	assert_int_equal(X509_set_issuer_name(cert, X509_get_subject_name(cert)), 1);
-	assert_int_equal(X509_add_ext(cert, ext, -1), 1);
-	assert_int_equal(X509_set_pubkey(cert, key), 1);
-	assert_true(X509_sign(cert, key, EVP_sha256()) > 0);
-	X509_EXTENSION_free(ext);
-	return cert;
-}
-
-static void write_pem(X509 *cert, char *path)
-{
-	FILE *out;
-	int fd;
-
-	strcpy(path, "/tmp/worker-tls-XXXXXX");
-	fd = mkstemp(path);
-	assert_true(fd >= 0);
-	out = fdopen(fd, "w");
-	assert_non_null(out);
-	assert_int_equal(PEM_write_X509(out, cert), 1);
-	assert_int_equal(fclose(out), 0);
-}
-
 static void setup(struct fixture *f, const char *alt_name, long not_after_s)
 {
-	EVP_PKEY *key = EVP_EC_gen("P-256");
-	X509 *cert = make_cert(key, alt_name, not_after_s);
-
 	memset(f, 0, sizeof(*f));
 	assert_int_equal(wk_tls_new(&f->tls), 0);
 	f->base = event_base_new();
-	f->server = SSL_CTX_new(TLS_server_method());
-	assert_int_equal(SSL_CTX_use_certificate(f->server, cert), 1);
-	assert_int_equal(SSL_CTX_use_PrivateKey(f->server, key), 1);
-	write_pem(cert, f->ca_file);
-	X509_free(cert);
-	EVP_PKEY_free(key);
+	tls_peer_init(&f->server, alt_name, not_after_s);
 }
 
 static void teardown(struct fixture *f)
@@ -90,8 +40,7 @@ static void teardown(struct fixture *f)
 		bufferevent_free(f->client);
 	if (f->peer != NULL)
 		bufferevent_free(f->peer);
-	(void)unlink(f->ca_file);
-	SSL_CTX_free(f->server);
+	tls_peer_clear(&f->server);
 	wk_tls_free(f->tls);
 	event_base_free(f->base);
 }
@@ -123,15 +72,15 @@ static void shake(struct fixture *f, const char *url, const char *ca_file, int m
 	assert_int_equal(wk_url_parse(url, &f->url), 0);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
 	if (max_version != 0)
-		assert_int_equal(SSL_CTX_set_max_proto_version(f->server, max_version), 1);
-	f->peer = bufferevent_openssl_socket_new(f->base, pair[1], SSL_new(f->server),
+		assert_int_equal(SSL_CTX_set_max_proto_version(f->server.ctx, max_version), 1);
+	f->peer = bufferevent_openssl_socket_new(f->base, pair[1], SSL_new(f->server.ctx),
 	                                         BUFFEREVENT_SSL_ACCEPTING, BEV_OPT_CLOSE_ON_FREE);
 	assert_non_null(f->peer);
 	bufferevent_setcb(f->peer, NULL, NULL, on_peer_event, NULL);
-	assert_int_equal(
-	    wk_tls_open(f->tls, f->base, pair[0], &f->url, ca_file, &failure, &f->client), 0);
-	bufferevent_setcb(f->client, NULL, NULL, on_event, f);
-	(void)bufferevent_enable(f->client, EV_READ | EV_WRITE);
+	assert_int_equal(wk_tls_open(f->tls, f->base, (struct wk_pipe){ pair[0], NULL }, &f->url,
+	                             ca_file, &failure, &f->client),
+	                 0);
+	assert_int_equal(wk_tls_start(f->client, NULL, on_event, f, 4096), 0);
 	(void)event_base_dispatch(f->base);
 }
 
@@ -141,11 +90,11 @@ static void test_certificate_of_a_trusted_file_is_accepted(void **state)
 
 	(void)state;
 	setup(&f, "DNS:chat.example,IP:127.0.0.1", 3600);
-	shake(&f, "wss://chat.example/", f.ca_file, 0);
+	shake(&f, "wss://chat.example/", f.server.ca_file, 0);
 	assert_true(f.connected);
 	teardown(&f);
 	setup(&f, "DNS:chat.example,IP:127.0.0.1", 3600);
-	shake(&f, "wss://127.0.0.1/", f.ca_file, TLS1_2_VERSION);
+	shake(&f, "wss://127.0.0.1/", f.server.ca_file, TLS1_2_VERSION);
 	assert_true(f.connected);
 	teardown(&f);
 }
@@ -156,7 +105,7 @@ static void assert_refused(const char *alt_name, long not_after_s, const char *u
 	struct fixture f;
 
 	setup(&f, alt_name, not_after_s);
-	shake(&f, url, own_ca ? f.ca_file : NULL, 0);
+	shake(&f, url, own_ca ? f.server.ca_file : NULL, 0);
 	assert_false(f.connected);
 	assert_int_equal(f.failure.rc, WA_ETLS);
 	assert_non_null(strstr(f.failure.detail, text));
@@ -189,8 +138,8 @@ static void test_old_protocol_is_refused(void **state)
 
 	(void)state;
 	setup(&f, "DNS:chat.example", 3600);
-	SSL_CTX_set_security_level(f.server, 0);
-	shake(&f, "wss://chat.example/", f.ca_file, TLS1_1_VERSION);
+	SSL_CTX_set_security_level(f.server.ctx, 0);
+	shake(&f, "wss://chat.example/", f.server.ca_file, TLS1_1_VERSION);
 	assert_false(f.connected);
 	assert_int_equal(f.failure.rc, WA_ETLS);
 	teardown(&f);
@@ -206,9 +155,9 @@ static void test_missing_ca_file_is_said_at_once(void **state)
 	setup(&f, "DNS:chat.example", 3600);
 	assert_int_equal(wk_url_parse("wss://chat.example/", &f.url), 0);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
-	assert_int_equal(
-	    wk_tls_open(f.tls, f.base, pair[0], &f.url, "/nonexistent/ca.pem", &failure, &f.client),
-	    WA_ETLS);
+	assert_int_equal(wk_tls_open(f.tls, f.base, (struct wk_pipe){ pair[0], NULL }, &f.url,
+	                             "/nonexistent/ca.pem", &failure, &f.client),
+	                 WA_ETLS);
 	assert_non_null(strstr(failure.detail, "/nonexistent/ca.pem"));
 	assert_null(f.client);
 	(void)close(pair[1]);
@@ -225,10 +174,10 @@ static void test_closed_connection_is_a_network_failure(void **state)
 	setup(&f, "DNS:chat.example", 3600);
 	assert_int_equal(wk_url_parse("wss://chat.example/", &f.url), 0);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
-	assert_int_equal(
-	    wk_tls_open(f.tls, f.base, pair[0], &f.url, f.ca_file, &failure, &f.client), 0);
-	bufferevent_setcb(f.client, NULL, NULL, on_event, &f);
-	(void)bufferevent_enable(f.client, EV_READ | EV_WRITE);
+	assert_int_equal(wk_tls_open(f.tls, f.base, (struct wk_pipe){ pair[0], NULL }, &f.url,
+	                             f.server.ca_file, &failure, &f.client),
+	                 0);
+	assert_int_equal(wk_tls_start(f.client, NULL, on_event, &f, 4096), 0);
 	(void)shutdown(pair[1], SHUT_RDWR);
 	(void)event_base_dispatch(f.base);
 	assert_int_equal(f.failure.rc, WA_ENETWORK);

@@ -94,6 +94,44 @@ static void test_names_and_words_in_any_case(void **state)
 	                 0);
 }
 
+static void test_interim_answers_are_passed_over(void **state)
+{
+	static const char text[] =
+	    "HTTP/1.1 100 Continue\r\n\r\n"
+	    "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" HEAD ACCEPT "\r\n";
+	const size_t len = sizeof(text) - 1;
+	size_t head_len = 0;
+	const char *why;
+	unsigned status;
+
+	(void)state;
+	for (size_t n = 0; n < len; n++)
+		assert_int_equal(check(text, n, &head_len, &why, &status), -EAGAIN);
+	assert_int_equal(check(text, sizeof(text), &head_len, &why, &status), 0);
+	assert_int_equal(head_len, len);
+	assert_int_equal(check_text("HTTP/1.1 100 x\r\n\r\nHTTP/1.1 200 OK\r\n\r\n"),
+	                 WA_EHANDSHAKE);
+	assert_int_equal(check_text("HTTP/1.1 100 x\r\n\r\ngarbage"), WA_EHANDSHAKE);
+}
+
+static void test_endless_interim_answers_are_refused_at_the_limit(void **state)
+{
+	static const char one[] = "HTTP/1.1 102 Processing\r\n\r\n";
+	struct buf text = { 0 };
+	const char *why;
+	unsigned status;
+	size_t head_len;
+
+	(void)state;
+	while (text.len < WK_HEAD_MAX_LEN) {
+		assert_true(text.len == 0 ||
+		            check((char *)text.p, text.len, &head_len, &why, &status) == -EAGAIN);
+		assert_int_equal(buf_append_str(&text, one), 0);
+	}
+	assert_int_equal(check((char *)text.p, text.len, &head_len, &why, &status), WA_EHANDSHAKE);
+	buf_free(&text);
+}
+
 static void test_every_prefix_of_a_good_answer_wants_more(void **state)
 {
 	static const char text[] = HEAD ACCEPT "\r\n";
@@ -172,6 +210,8 @@ int main(void)
 		cmocka_unit_test(test_request_has_the_headers_of_a_browser_and_offers_nothing),
 		cmocka_unit_test(test_good_answer_is_taken_and_frames_behind_it_are_left),
 		cmocka_unit_test(test_names_and_words_in_any_case),
+		cmocka_unit_test(test_interim_answers_are_passed_over),
+		cmocka_unit_test(test_endless_interim_answers_are_refused_at_the_limit),
 		cmocka_unit_test(test_every_prefix_of_a_good_answer_wants_more),
 		cmocka_unit_test(test_anything_else_is_refused),
 		cmocka_unit_test(test_status_other_than_101_is_reported),

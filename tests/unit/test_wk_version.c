@@ -40,6 +40,7 @@ static void test_revision_is_found_in_every_framing(void **state)
 {
 	(void)state;
 	assert_found(OK "\r\n" FOUND, 1045798079);
+	assert_found("HTTP/1.1 103 Early Hints\r\n\r\n" OK "\r\n" FOUND, 1045798079);
 	assert_found(OK "Content-Length: 42\r\n\r\n" FOUND, 1045798079);
 	assert_found(OK "Transfer-Encoding: chunked\r\n\r\n"
 	                "8;ext=1\r\nx=\\\"clie\r\n"

@@ -1,6 +1,11 @@
 # The worker process: its own modules, and real processes for the zygote.
-WORKER_TESTS = tests/unit/test_wk_alive tests/unit/test_wk_dial tests/unit/test_wk_pair \
-	tests/unit/test_wk_session tests/unit/test_wk_target tests/unit/test_wk_tls \
+WORKER_TESTS = tests/unit/test_wk_iq tests/unit/test_wk_online tests/unit/test_wk_online_live \
+	tests/unit/test_wk_prekeys \
+	tests/unit/test_wk_alive tests/unit/test_wk_conn tests/unit/test_wk_dial \
+	tests/unit/test_wk_dial_proxy tests/unit/test_wk_proxy tests/unit/test_wk_link_code \
+	tests/unit/test_wk_pair tests/unit/test_wk_passkey tests/unit/test_wk_retry \
+	tests/unit/test_wk_session tests/unit/test_wk_session_life \
+	tests/unit/test_wk_store tests/unit/test_wk_target tests/unit/test_wk_tls \
 	tests/unit/test_wk_upgrade tests/unit/test_wk_version tests/unit/test_wk_ws \
 	tests/unit/test_wk_zygote
 WORKER_TEST_LIBS = $(WORKER_LIBS) $(UNIT_LIBS)
@@ -11,23 +16,56 @@ tests_unit_test_wk_alive_SOURCES = tests/unit/test_wk_alive.c
 tests_unit_test_wk_alive_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_wk_alive_LDADD = $(WORKER_TEST_LIBS)
 
+tests_unit_test_wk_conn_SOURCES = tests/unit/test_wk_conn.c $(WALIB_FIXTURE)
+tests_unit_test_wk_conn_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_wk_conn_LDADD = libsim.a $(WORKER_TEST_LIBS)
+
 tests_unit_test_wk_dial_SOURCES = tests/unit/test_wk_dial.c
 tests_unit_test_wk_dial_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_wk_dial_LDADD = $(WORKER_TEST_LIBS)
+
+tests_unit_test_wk_dial_proxy_SOURCES = tests/unit/test_wk_dial_proxy.c tests/unit/tls_peer.c tests/unit/tls_peer.h
+tests_unit_test_wk_dial_proxy_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_wk_dial_proxy_LDADD = $(WORKER_TEST_LIBS)
+
+tests_unit_test_wk_proxy_SOURCES = tests/unit/test_wk_proxy.c
+tests_unit_test_wk_proxy_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_wk_proxy_LDADD = $(WORKER_TEST_LIBS)
 
 tests_unit_test_wk_pair_SOURCES = tests/unit/test_wk_pair.c
 tests_unit_test_wk_pair_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_wk_pair_LDADD = $(WORKER_TEST_LIBS)
 
-tests_unit_test_wk_session_SOURCES = tests/unit/test_wk_session.c
+tests_unit_test_wk_link_code_SOURCES = tests/unit/test_wk_link_code.c
+tests_unit_test_wk_link_code_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_wk_link_code_LDADD = $(WORKER_TEST_LIBS)
+
+tests_unit_test_wk_passkey_SOURCES = tests/unit/test_wk_passkey.c
+tests_unit_test_wk_passkey_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_wk_passkey_LDADD = $(WORKER_TEST_LIBS)
+
+tests_unit_test_wk_retry_SOURCES = tests/unit/test_wk_retry.c
+tests_unit_test_wk_retry_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_wk_retry_LDADD = $(WORKER_TEST_LIBS)
+
+WK_FAKE_NET = tests/unit/wk_fake_net.c tests/unit/wk_fake_net.h
+tests_unit_test_wk_session_SOURCES = tests/unit/test_wk_session.c $(WK_FAKE_NET)
 tests_unit_test_wk_session_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_wk_session_LDADD = $(WORKER_TEST_LIBS)
+
+tests_unit_test_wk_session_life_SOURCES = tests/unit/test_wk_session_life.c $(WK_FAKE_NET)
+tests_unit_test_wk_session_life_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_wk_session_life_LDADD = $(WORKER_TEST_LIBS)
+
+tests_unit_test_wk_store_SOURCES = tests/unit/test_wk_store.c
+tests_unit_test_wk_store_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_wk_store_LDADD = $(WORKER_TEST_LIBS)
 
 tests_unit_test_wk_target_SOURCES = tests/unit/test_wk_target.c
 tests_unit_test_wk_target_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_wk_target_LDADD = $(WORKER_TEST_LIBS)
 
-tests_unit_test_wk_tls_SOURCES = tests/unit/test_wk_tls.c
+tests_unit_test_wk_tls_SOURCES = tests/unit/test_wk_tls.c tests/unit/tls_peer.c tests/unit/tls_peer.h
 tests_unit_test_wk_tls_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_wk_tls_LDADD = $(WORKER_TEST_LIBS)
 
@@ -46,3 +84,21 @@ tests_unit_test_wk_ws_LDADD = $(WORKER_TEST_LIBS)
 tests_unit_test_wk_zygote_SOURCES = tests/unit/test_wk_zygote.c
 tests_unit_test_wk_zygote_CFLAGS = $(UNIT_CFLAGS) -DWORKER_PATH='"$(abs_top_builddir)/warden-worker"'
 tests_unit_test_wk_zygote_LDADD = $(WORKER_TEST_LIBS)
+
+tests_unit_test_wk_iq_SOURCES = tests/unit/test_wk_iq.c
+tests_unit_test_wk_iq_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_wk_iq_LDADD = $(WORKER_TEST_LIBS)
+
+ONLINE_FIXTURE = tests/unit/online_fixture.c tests/unit/online_fixture.h
+
+tests_unit_test_wk_online_SOURCES = tests/unit/test_wk_online.c $(ONLINE_FIXTURE)
+tests_unit_test_wk_online_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_wk_online_LDADD = $(WORKER_TEST_LIBS)
+
+tests_unit_test_wk_online_live_SOURCES = tests/unit/test_wk_online_live.c $(ONLINE_FIXTURE)
+tests_unit_test_wk_online_live_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_wk_online_live_LDADD = $(WORKER_TEST_LIBS)
+
+tests_unit_test_wk_prekeys_SOURCES = tests/unit/test_wk_prekeys.c $(ONLINE_FIXTURE)
+tests_unit_test_wk_prekeys_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_wk_prekeys_LDADD = $(WORKER_TEST_LIBS)

@@ -1,0 +1,234 @@
+/* worker/wk_ipc_tell.c - the session's news as messages */
+#include "worker/wk_ipc_tell.h"
+
+#define TEXT(s) ((char *)(s)) /* generated code wants no const; it only reads */
+
+/* NULL where there is nothing to say. */
+static char *text_or_null(const char *s)
+{
+	return s != NULL && *s != '\0' ? TEXT(s) : NULL;
+}
+
+static void on_step(int step, uint64_t elapsed_us, void *arg)
+{
+	struct wk_tell *t = arg;
+	Ipc__Step msg = IPC__STEP__INIT;
+
+	msg.has_name = 1;
+	msg.name = (Ipc__Step__Name)step;
+	msg.has_elapsed_us = 1;
+	msg.elapsed_us = elapsed_us;
+	wk_ipc_send(t->ipc, IPC_STEP, &msg.base);
+}
+
+/* ---- codes ------------------------------------------------------------------------------- */
+
+static void fill_timing(const struct wk_tell *t, const struct wk_timing *timing, Ipc__Timing *msg)
+{
+	msg->has_tcp_us = msg->has_tls_us = msg->has_upgrade_us = 1;
+	msg->has_handshake_us = msg->has_code_us = msg->has_start_us = 1;
+	msg->tcp_us = timing->tcp_us;
+	msg->tls_us = timing->tls_us;
+	msg->upgrade_us = timing->upgrade_us;
+	msg->handshake_us = timing->handshake_us;
+	msg->code_us = timing->code_us;
+	msg->start_us = t->connect_us - t->start_us;
+	LOG(t->log, LOG_INFO, "first_code", LF_INT("tcp_us", timing->tcp_us),
+	    LF_INT("tls_us", timing->tls_us), LF_INT("handshake_us", timing->handshake_us),
+	    LF_INT("code_us", timing->code_us));
+}
+
+static void on_code(const struct wk_code *code, const struct wk_timing *timing, void *arg)
+{
+	struct wk_tell *t = arg;
+	Ipc__Qr msg = IPC__QR__INIT;
+	Ipc__Timing timing_msg = IPC__TIMING__INIT;
+
+	msg.code = TEXT(code->text);
+	msg.has_valid_ms = msg.has_index = msg.has_total = 1;
+	msg.valid_ms = code->valid_ms;
+	msg.index = code->index;
+	msg.total = code->total;
+	if (timing != NULL) {
+		fill_timing(t, timing, &timing_msg);
+		msg.timing = &timing_msg;
+	}
+	wk_ipc_send(t->ipc, IPC_QR, &msg.base);
+}
+
+static void on_pairing_code(const char *code, uint32_t valid_ms, const struct wk_timing *timing,
+                            void *arg)
+{
+	struct wk_tell *t = arg;
+	Ipc__PairingCode msg = IPC__PAIRING_CODE__INIT;
+	Ipc__Timing timing_msg = IPC__TIMING__INIT;
+
+	msg.code = TEXT(code);
+	msg.has_valid_ms = 1;
+	msg.valid_ms = valid_ms;
+	if (timing != NULL) {
+		fill_timing(t, timing, &timing_msg);
+		msg.timing = &timing_msg;
+	}
+	wk_ipc_send(t->ipc, IPC_PAIRING_CODE, &msg.base);
+}
+
+static void on_passkey(const struct wk_passkey_view *view, void *arg)
+{
+	static const Ipc__Passkey__State states[] = {
+		[WK_PASSKEY_NONE] = IPC__PASSKEY__STATE__DONE,
+		[WK_PASSKEY_REQUIRED] = IPC__PASSKEY__STATE__REQUIRED,
+		[WK_PASSKEY_CONFIRM] = IPC__PASSKEY__STATE__CONFIRM,
+		[WK_PASSKEY_DONE] = IPC__PASSKEY__STATE__DONE,
+	};
+	struct wk_tell *t = arg;
+	Ipc__Passkey msg = IPC__PASSKEY__INIT;
+
+	msg.has_state = msg.has_valid_ms = 1;
+	msg.state = states[view->stage];
+	msg.public_key = TEXT(view->options);
+	msg.code = TEXT(view->code);
+	msg.valid_ms = view->valid_ms;
+	wk_ipc_send(t->ipc, IPC_PASSKEY, &msg.base);
+}
+
+/* ---- the account ------------------------------------------------------------------------- */
+
+static void fill_account(const struct wk_creds *creds, Ipc__Account *msg)
+{
+	msg->jid = text_or_null(creds->jid);
+	msg->lid = text_or_null(creds->lid);
+	msg->platform = text_or_null(creds->platform);
+	msg->push_name = text_or_null(creds->push_name);
+	msg->business_name = text_or_null(creds->business_name);
+}
+
+static void send_account(struct wk_tell *t, enum ipc_type type, const struct wk_creds *creds)
+{
+	Ipc__Account msg = IPC__ACCOUNT__INIT;
+
+	fill_account(creds, &msg);
+	wk_ipc_send(t->ipc, type, &msg.base);
+}
+
+static void on_linked(const struct wk_creds *creds, void *arg)
+{
+	send_account(arg, IPC_LINKED, creds);
+}
+
+static void on_profile(const struct wk_creds *creds, void *arg)
+{
+	send_account(arg, IPC_PROFILE, creds);
+}
+
+static void on_online(const struct wk_creds *creds, uint64_t elapsed_us, void *arg)
+{
+	struct wk_tell *t = arg;
+	Ipc__Account account = IPC__ACCOUNT__INIT;
+	Ipc__Online msg = IPC__ONLINE__INIT;
+
+	fill_account(creds, &account);
+	msg.account = &account;
+	msg.has_elapsed_us = 1;
+	msg.elapsed_us = elapsed_us;
+	wk_ipc_send(t->ipc, IPC_ONLINE, &msg.base);
+	t->on_online(t->arg);
+}
+
+/* ---- not online -------------------------------------------------------------------------- */
+
+static void on_down(const struct wk_failure *f, unsigned attempt, uint64_t retry_ms, void *arg)
+{
+	struct wk_tell *t = arg;
+	Ipc__Down msg = IPC__DOWN__INIT;
+
+	msg.has_rc = msg.has_attempt = msg.has_retry_ms = 1;
+	msg.rc = f->rc;
+	msg.has_reason = f->reason != 0;
+	msg.reason = f->reason;
+	msg.detail = text_or_null(f->detail);
+	msg.attempt = attempt;
+	msg.retry_ms = retry_ms;
+	wk_ipc_send(t->ipc, IPC_DOWN, &msg.base);
+}
+
+static void on_logout_done(const struct wk_failure *f, void *arg)
+{
+	struct wk_tell *t = arg;
+	Ipc__LogoutDone msg = IPC__LOGOUT_DONE__INIT;
+
+	msg.has_rc = 1;
+	msg.rc = f != NULL ? f->rc : 0;
+	msg.detail = f != NULL ? text_or_null(f->detail) : NULL;
+	wk_ipc_send(t->ipc, IPC_LOGOUT_DONE, &msg.base);
+}
+
+void wk_tell_failed(const struct wk_failure *f, void *tell)
+{
+	struct wk_tell *t = tell;
+	Ipc__Failed msg = IPC__FAILED__INIT;
+
+	msg.has_rc = 1;
+	msg.rc = f->rc;
+	msg.has_reason = f->reason != 0;
+	msg.reason = f->reason;
+	msg.detail = text_or_null(f->detail);
+	wk_ipc_send(t->ipc, IPC_FAILED, &msg.base);
+}
+
+/* ---- questions --------------------------------------------------------------------------- */
+
+static void on_dial_ask(void *arg)
+{
+	struct wk_tell *t = arg;
+	Ipc__DialAsk msg = IPC__DIAL_ASK__INIT;
+
+	wk_ipc_send(t->ipc, IPC_DIAL_ASK, &msg.base);
+}
+
+static void on_version_ask(uint32_t used, void *arg)
+{
+	struct wk_tell *t = arg;
+	Ipc__VersionAsk msg = IPC__VERSION_ASK__INIT;
+
+	msg.has_used = 1;
+	msg.used = used;
+	wk_ipc_send(t->ipc, IPC_VERSION_ASK, &msg.base);
+}
+
+static void on_version_found(const struct wk_failure *f, uint32_t revision, void *arg)
+{
+	struct wk_tell *t = arg;
+	Ipc__VersionFound msg = IPC__VERSION_FOUND__INIT;
+
+	msg.has_rc = 1;
+	msg.rc = f != NULL ? f->rc : 0;
+	msg.detail = f != NULL ? text_or_null(f->detail) : NULL;
+	msg.has_revision = f == NULL;
+	msg.revision = revision;
+	wk_ipc_send(t->ipc, IPC_VERSION_FOUND, &msg.base);
+}
+
+static void on_end(void *arg)
+{
+	struct wk_tell *t = arg;
+
+	t->on_end(t->arg);
+}
+
+const struct wk_session_ops wk_tell_ops = {
+	.on_step = on_step,
+	.on_code = on_code,
+	.on_pairing_code = on_pairing_code,
+	.on_passkey = on_passkey,
+	.on_linked = on_linked,
+	.on_online = on_online,
+	.on_profile = on_profile,
+	.on_down = on_down,
+	.on_logout_done = on_logout_done,
+	.on_dial_ask = on_dial_ask,
+	.on_version_ask = on_version_ask,
+	.on_version_found = on_version_found,
+	.on_failed = wk_tell_failed,
+	.on_end = on_end,
+};

@@ -1,0 +1,185 @@
+/* worker/wk_online_rx.c - stanzas that come by themselves: acks, notifications, pings */
+#include <errno.h>
+
+#include "common/err.h"
+#include "worker/wa/wa_stanza.h"
+#include "worker/wk_online_priv.h"
+
+#define NACK_UNKNOWN_STANZA 488
+
+/* A stanza that can't be taken, and can't even be refused. */
+static void bad(struct wk_online *o, const struct wa_node *n)
+{
+	o->counts.bad++;
+	LOG(o->p.log, wk_online_level(o->counts.bad), "stanza_bad", LF_STR("tag", n->tag),
+	    LF_INT("so_far", o->counts.bad));
+}
+
+static void unknown(struct wk_online *o, const struct wa_node *n)
+{
+	o->counts.unknown++;
+	LOG(o->p.log, wk_online_level(o->counts.unknown), "stanza_unknown", LF_STR("tag", n->tag),
+	    LF_INT("so_far", o->counts.unknown));
+}
+
+/*
+ * The ack of a stanza is made of the stanza's own words. Words that no node can carry make it a
+ * bad stanza; they don't end the stream.
+ */
+static void ack(struct wk_online *o, const struct wa_node *n, unsigned error)
+{
+	const char *id = wa_node_attr(n, "id");
+	const char *from = wa_node_attr(n, "from");
+	struct wa_node *a;
+	int rc = -ENOMEM;
+
+	if (id == NULL || id[0] == '\0' || from == NULL || from[0] == '\0') {
+		bad(o, n);
+		return;
+	}
+	a = wa_ack(n, o->p.creds->jid, error);
+	if (a != NULL)
+		rc = o->p.ops->send(a, o->p.arg);
+	wa_node_free(a);
+	if (rc == WA_EPROTO || rc == WA_ELIMIT)
+		bad(o, n);
+	else if (rc < 0)
+		wk_online_fail(o, rc, "an ack can't be sent");
+}
+
+/* ---- notifications ------------------------------------------------------------------------------
+ */
+
+/* How few pre-keys the server has left, or: compare them. */
+static void on_encrypt(struct wk_online *o, const struct wa_node *n)
+{
+	const struct wa_node *count = wa_node_child(n, "count");
+	uint64_t left;
+
+	if (wa_node_child(n, "digest") != NULL)
+		wk_online_digest(o);
+	if (count == NULL)
+		return;
+	if (wa_node_attr_u64(count, "value", UINT32_MAX, &left) < 0) {
+		bad(o, n);
+		return;
+	}
+	/* Before the bring-up has asked for itself its own count decides. */
+	if (o->phase == WK_PHASE_COUNT)
+		return;
+	wk_prekeys_told(&o->keys, (uint32_t)left);
+	wk_online_refill(o);
+}
+
+static void on_server(struct wk_online *o, const struct wa_node *n)
+{
+	/* Before online they will be asked for anyway. */
+	if (o->phase == WK_PHASE_ONLINE && wa_node_child(n, "abprops") != NULL)
+		wk_online_ask(o, WK_REQ_PROPS);
+}
+
+/*
+ * Own devices, block list and privacy (account_sync), other users' devices and identities, groups,
+ * pictures and so on: nothing of theirs is kept yet, so their ack is all they need.
+ */
+static void on_notification(struct wk_online *o, const struct wa_node *n)
+{
+	ack(o, n, 0);
+	if (wk_online_is_over(o))
+		return;
+	if (wa_node_attr_is(n, "type", "encrypt"))
+		on_encrypt(o, n);
+	else if (wa_node_attr_is(n, "type", "server"))
+		on_server(o, n);
+}
+
+static void on_acked(struct wk_online *o, const struct wa_node *n)
+{
+	ack(o, n, 0);
+}
+
+/*
+ * A message that was acked or receipted is gone from the server for good, and this version has no
+ * way to decrypt and keep it. So neither is sent: the server keeps the message queued and gives it
+ * to the version that can.
+ */
+static void on_content(struct wk_online *o, const struct wa_node *n)
+{
+	(void)n;
+	o->messages++;
+	if (o->messages == 1)
+		LOG(o->p.log, LOG_NOTICE, "messages_wait_at_whatsapp");
+}
+
+/* ---- IQs and the rest ---------------------------------------------------------------------------
+ */
+
+static bool is_ping(const struct wa_node *n)
+{
+	return wa_node_attr_is(n, "type", "get") &&
+	       (wa_node_attr_is(n, "xmlns", "urn:xmpp:ping") || wa_node_child(n, "ping") != NULL);
+}
+
+static void on_iq(struct wk_online *o, const struct wa_node *n)
+{
+	if (wa_node_attr_is(n, "type", "result") || wa_node_attr_is(n, "type", "error")) {
+		if (!wk_online_answered(o, n))
+			LOG(o->p.log, LOG_DEBUG, "answer_unasked"); /* late, or twice */
+	} else if (is_ping(n)) {
+		wk_online_send(o, wa_pong(n));
+	} else {
+		unknown(o, n);
+	}
+}
+
+/* The server says that the stanza we sent last was invalid. */
+static void on_error(struct wk_online *o, const struct wa_node *n)
+{
+	uint64_t code = 0;
+
+	if (wa_node_attr_u64(n, "code", UINT32_MAX, &code) < 0)
+		code = 0;
+	o->counts.bad++;
+	LOG(o->p.log, wk_online_level(o->counts.bad), "stanza_refused_by_server",
+	    LF_INT("code", code));
+}
+
+static void on_ignored(struct wk_online *o, const struct wa_node *n)
+{
+	(void)o;
+	(void)n;
+}
+
+static const struct {
+	const char *tag;
+	void (*take)(struct wk_online *o, const struct wa_node *n);
+} stanzas[] = {
+	{ "iq", on_iq },
+	{ "ib", wk_online_on_ib },
+	{ "notification", on_notification },
+	{ "receipt", on_acked },
+	{ "call", on_acked },
+	{ "message", on_content },
+	{ "status", on_content },
+	{ "error", on_error },
+	/* Acks of what we sent, others' presence, a second <success>. */
+	{ "ack", on_ignored },
+	{ "presence", on_ignored },
+	{ "chatstate", on_ignored },
+	{ "success", on_ignored },
+};
+
+void wk_online_take(struct wk_online *o, const struct wa_node *n)
+{
+	if (wa_node_attr(n, "offline") != NULL)
+		wk_online_queue_moves(o);
+	for (size_t i = 0; i < ARRAY_LEN(stanzas); i++) {
+		if (wa_node_is(n, stanzas[i].tag)) {
+			stanzas[i].take(o, n);
+			return;
+		}
+	}
+	unknown(o, n);
+	if (wa_node_attr(n, "id") != NULL && wa_node_attr(n, "from") != NULL)
+		ack(o, n, NACK_UNKNOWN_STANZA);
+}
