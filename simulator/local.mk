@@ -1,21 +1,32 @@
-# warden-sim: a WhatsApp look-alike (server, later phone). libsim.a is everything but main.c.
+# warden-sim: a WhatsApp look-alike (server and phone). libsim.a is everything but main.c.
 noinst_LIBRARIES += libsim.a
 libsim_a_SOURCES = \
 	simulator/sim.c simulator/sim.h \
-	simulator/sim_api.c simulator/sim_api_fault.c simulator/sim_api.h \
+	simulator/sim_adv.c simulator/sim_adv.h \
+	simulator/sim_link.c simulator/sim_link.h \
+	simulator/sim_passkey.c simulator/sim_passkey.h \
+	simulator/sim_pb.c simulator/sim_pb.h \
+	simulator/sim_api.c simulator/sim_api_fault.c simulator/sim_api_phone.c simulator/sim_api.h \
 	simulator/sim_cert.c simulator/sim_cert.h \
 	simulator/sim_client.c simulator/sim_client.h simulator/sim_client_priv.h \
-	simulator/sim_client_fault.c simulator/sim_client_fault.h \
+	simulator/sim_client_error.c simulator/sim_client_fault.c simulator/sim_client_fault.h \
 	simulator/sim_control.c simulator/sim_control.h \
+	simulator/sim_device.c simulator/sim_device.h \
 	simulator/sim_fault.c simulator/sim_fault.h \
 	simulator/sim_http.c simulator/sim_http.h \
 	simulator/sim_json.c simulator/sim_json.h \
 	simulator/sim_log.c simulator/sim_log.h \
 	simulator/sim_noise.c simulator/sim_noise.h \
+	simulator/sim_online.c simulator/sim_online.h \
+	simulator/sim_online_iq.c simulator/sim_online_keys.c \
+	simulator/sim_online_link.c simulator/sim_online_usync.c \
 	simulator/sim_options.c simulator/sim_options.h \
-	simulator/sim_pair.c simulator/sim_pair.h \
+	simulator/sim_pair.c simulator/sim_pair.h simulator/sim_pair_priv.h \
+	simulator/sim_pair_code.c simulator/sim_pair_passkey.c simulator/sim_pair_success.c \
 	simulator/sim_phone.c simulator/sim_phone.h \
+	simulator/sim_prekey.c simulator/sim_prekey.h \
 	simulator/sim_qr.c simulator/sim_qr.h \
+	simulator/sim_queue.c simulator/sim_queue.h \
 	simulator/sim_rand.c simulator/sim_rand.h \
 	simulator/sim_reg.c simulator/sim_reg.h \
 	simulator/sim_server.c simulator/sim_server.h \

@@ -11,8 +11,10 @@
 #include "common/codec.h"
 #include "common/err.h"
 #include "simulator/sim_control.h"
+#include "simulator/sim_device.h"
 #include "simulator/sim_fault.h"
 #include "simulator/sim_log.h"
+#include "simulator/sim_pair.h"
 #include "simulator/sim_phone.h"
 #include "simulator/sim_server.h"
 #include "simulator/sim_state.h"
@@ -27,9 +29,38 @@ static int explain(const char *what, int rc)
 	return rc;
 }
 
-static int start_keys(struct sim *s)
+/* The static key of that generation and its chain; s is changed only when both are there. */
+static int make_identity(struct sim *s, uint32_t generation)
 {
 	struct sim_rand own;
+	struct wa_keypair identity;
+	struct sim_chain chain;
+	int rc = sim_rand_fork(&s->rnd, "server", generation, &own);
+
+	if (rc == 0)
+		rc = sim_rand_keypair(&own, &identity);
+	if (rc == 0)
+		rc = sim_chain_make(&s->root, identity.pub, &own, clock_unix_s(), SIM_FLAW_NONE,
+		                    &chain);
+	if (rc == 0) {
+		s->identity = identity;
+		s->chain = chain;
+	}
+	wa_keypair_wipe(&identity);
+	return rc;
+}
+
+int sim_rotate_identity(struct sim *s)
+{
+	int rc = make_identity(s, s->keys_made + 1);
+
+	if (rc == 0)
+		s->keys_made++;
+	return rc;
+}
+
+static int start_keys(struct sim *s)
+{
 	int rc;
 
 	rc = wa_keys_init();
@@ -38,14 +69,9 @@ static int start_keys(struct sim *s)
 	if (rc == 0)
 		rc = sim_rand_fork(&s->rnd, "fault", 0, &s->fault_rnd);
 	if (rc == 0)
-		rc = sim_rand_fork(&s->rnd, "server", 0, &own);
-	if (rc == 0)
-		rc = sim_rand_keypair(&own, &s->identity);
-	if (rc == 0)
 		rc = sim_state_root_key(s->state, &s->rnd, &s->root);
 	if (rc == 0)
-		rc = sim_chain_make(&s->root, s->identity.pub, &own, clock_unix_s(), SIM_FLAW_NONE,
-		                    &s->chain);
+		rc = make_identity(s, 0);
 	return rc;
 }
 
@@ -57,6 +83,10 @@ static int start_stores(struct sim *s)
 		rc = sim_faults_new(&s->faults);
 	if (rc == 0)
 		rc = sim_phones_new(&s->phones);
+	if (rc == 0)
+		rc = sim_devices_new(&s->rnd, &s->devices);
+	if (rc == 0)
+		sim_pair_start(s);
 	return rc;
 }
 
@@ -68,6 +98,7 @@ int sim_start(struct sim *s, struct event_base *base, const struct sim_options *
 	s->base = base;
 	s->options = options;
 	s->revision = WA_VERSION_BUILTIN;
+	s->no_ik = options->no_ik;
 	rc = explain("state directory", sim_state_open(options->state_dir, &s->state));
 	if (rc == 0)
 		rc = explain("keys", start_keys(s));
@@ -86,6 +117,7 @@ void sim_stop(struct sim *s)
 {
 	sim_control_free(s->control);
 	sim_server_free(s->server);
+	sim_devices_free(s->devices);
 	sim_phones_free(s->phones);
 	sim_faults_free(s->faults);
 	sim_log_free(s->log);
@@ -117,13 +149,19 @@ static void host_port(const struct sockaddr_storage *ss, uint16_t port, char *ou
 	snprintf(out, cap, "[%s]:%u", text, port);
 }
 
+void sim_host_port(const struct sim *s, char out[SIM_HOST_PORT_CAP])
+{
+	host_port(&s->options->listen, sim_server_port(s->server), out, SIM_HOST_PORT_CAP);
+}
+
 int sim_print_ready(const struct sim *s)
 {
-	char listen[64], control[64], url[96], control_url[96], root[HEX_CAP(WA_KEY_LEN)], ca[4200];
+	char listen[SIM_HOST_PORT_CAP], control[SIM_HOST_PORT_CAP], url[96], control_url[96],
+	    root[HEX_CAP(WA_KEY_LEN)], ca[4200];
 	json_t *j;
 	int rc;
 
-	host_port(&s->options->listen, sim_server_port(s->server), listen, sizeof(listen));
+	sim_host_port(s, listen);
 	host_port(&s->options->control, sim_control_port(s->control), control, sizeof(control));
 	snprintf(url, sizeof(url), "%s://%s/ws/chat", s->tls != NULL ? "wss" : "ws", listen);
 	snprintf(control_url, sizeof(control_url), "http://%s", control);

@@ -7,6 +7,7 @@
 #define SIM_H
 
 #include <event2/event.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/attr.h"
@@ -28,7 +29,12 @@ struct sim {
 	struct sim_log *log;
 	struct sim_faults *faults;
 	struct sim_phones *phones;
+	struct sim_devices *devices;
+	bool no_ik;            /* every IK ClientHello gets XXfallback */
+	uint64_t ids_made;     /* of stanzas */
+	uint32_t keys_made;    /* static Noise keys before the present one */
 	uint32_t revision;     /* what /sw.js tells */
+	uint32_t lookups;      /* how often /sw.js was served */
 	uint32_t revision_min; /* older clients are outdated */
 	struct sim_server *server;
 	struct sim_control *control;
@@ -38,6 +44,16 @@ struct sim {
 ATTR_NODISCARD int sim_start(struct sim *s, struct event_base *base,
                              const struct sim_options *options);
 void sim_stop(struct sim *s); /* also after a failed start */
+
+/*
+ * Forget the server's static Noise key and make another: clients that resume with the old one get
+ * XXfallback. 0 or WA_ECRYPTO, -ENOMEM (the old key then stays).
+ */
+ATTR_NODISCARD int sim_rotate_identity(struct sim *s);
+
+/* Host and port of the WhatsApp side as others reach it: "127.0.0.1:7443", "[::1]:7443". */
+#define SIM_HOST_PORT_CAP 64
+void sim_host_port(const struct sim *s, char out[SIM_HOST_PORT_CAP]);
 
 /* The JSON line of the start on stdout, then flushed. 0 or -ENOMEM, -EIO. */
 ATTR_NODISCARD int sim_print_ready(const struct sim *s);

@@ -12,9 +12,23 @@ struct sim_route {
 
 extern const struct sim_route sim_routes[]; /* ends with a NULL method */
 
+/* Phones (sim_api_phone.c) */
+void sim_api_add_phone(struct sim_call *call);
+void sim_api_list_phones(struct sim_call *call);
+void sim_api_show_phone(struct sim_call *call);
+void sim_api_scan(struct sim_call *call);
+void sim_api_type_code(struct sim_call *call);
+void sim_api_answer_passkey(struct sim_call *call);
+void sim_api_no_messages(struct sim_call *call);
+void sim_api_unlink(struct sim_call *call);
 /* Faults (sim_api_fault.c) */
 void sim_api_add_fault(struct sim_call *call);
 void sim_api_list_faults(struct sim_call *call);
 void sim_api_clear_faults(struct sim_call *call);
+void sim_api_fault_client(struct sim_call *call);
+/* One connection, and the server's Noise key (sim_api_fault.c) */
+void sim_api_ping_client(struct sim_call *call);
+void sim_api_use_prekeys(struct sim_call *call);
+void sim_api_noise(struct sim_call *call);
 
 #endif

@@ -1,15 +1,19 @@
-/* simulator/sim_api_fault.c - the routes of the control API: faults */
+/* simulator/sim_api_fault.c - the routes of the control API: faults, and what can be done to one
+ * connection */
 #include <errno.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/err.h"
 #include "simulator/sim.h"
 #include "simulator/sim_api.h"
 #include "simulator/sim_cert.h"
+#include "simulator/sim_client_priv.h"
 #include "simulator/sim_fault.h"
 #include "simulator/sim_pair.h"
 #include "simulator/sim_phone.h"
+#include "simulator/sim_server.h"
 
 static bool refuse(struct sim_call *call, const char *message)
 {
@@ -66,12 +70,21 @@ static bool is_tag(const char *s)
 	       strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-_") == strlen(s);
 }
 
+static bool is_xmlns(const char *s)
+{
+	return s[0] >= 'a' && s[0] <= 'z' &&
+	       strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789:") == strlen(s);
+}
+
 static bool child_fits(const struct sim_fault *f)
 {
 	static const char *const certs[] = { "host", "untrusted", NULL };
 	static const char *const dates[] = { "leaf_not_before", "leaf_not_after",
 		                             "intermediate_not_before", "intermediate_not_after",
 		                             NULL };
+	static const char *const junk[] = { "stanza", "nested", "bomb", NULL };
+	static const char *const moments[] = { "pair-success", "515", NULL };
+	static const char *const flaws[] = { "account", "parse", NULL };
 	bool tls = f->stage == SIM_TLS;
 
 	switch ((int)f->kind) {
@@ -81,10 +94,23 @@ static bool child_fits(const struct sim_fault *f)
 		return !tls && is_one_of(f->child, dates);
 	case SIM_F_STREAM_ERROR:
 		return is_tag(f->child);
+	case SIM_F_CLOSE:
+	case SIM_F_RESET: /* behind pair-success, or instead of the stream error 515 */
+		return f->stage == SIM_PAIRING && is_one_of(f->child, moments);
+	case SIM_F_STALL:
+		if (f->stage == SIM_PAIRING)
+			return is_one_of(f->child, moments);
+		return f->stage == SIM_ONLINE && is_xmlns(f->child);
+	case SIM_F_BAD_SIGNATURE: /* or an identity that is no protobuf */
+		return is_one_of(f->child, flaws);
+	case SIM_F_FAILURE: /* the xmlns of the requests that are refused */
+		return f->stage == SIM_ONLINE && is_xmlns(f->child);
+	case SIM_F_CORRUPT:
+		return f->stage > SIM_HANDSHAKE && strcmp(f->child, "counter") == 0;
 	case SIM_F_GARBAGE:
 		if (strcmp(f->child, "text") == 0)
 			return f->stage >= SIM_HANDSHAKE;
-		return f->stage > SIM_HANDSHAKE && strcmp(f->child, "stanza") == 0;
+		return f->stage > SIM_HANDSHAKE && is_one_of(f->child, junk);
 	case SIM_F_SPLIT:
 		return f->stage >= SIM_HANDSHAKE && strcmp(f->child, "message") == 0;
 	default:
@@ -119,12 +145,6 @@ static bool take_kind(struct sim_call *call, const char *name, int stage, struct
 		return false;
 	}
 	f->kind = (enum sim_fault_kind)kind;
-	if (!sim_fault_is_built(f->kind)) {
-		sim_call_error(call, 501, "not_implemented",
-		               "%s happens in pair-success, which is not simulated by this version",
-		               name);
-		return false;
-	}
 	f->stage = stage >= 0 ? (enum sim_stage)stage : sim_fault_default_stage(f->kind);
 	if (!sim_fault_fits(f->kind, f->stage)) {
 		sim_call_error(call, 400, "bad_fault", "%s has no meaning at stage %s", name,
@@ -159,12 +179,12 @@ static bool take_code(struct sim_call *call, json_int_t code, struct sim_fault *
 static bool take_fault(struct sim_call *call, json_t *fault, int stage, struct sim_fault *f)
 {
 	const char *kind, *child = NULL;
-	json_int_t code = 0, rate = 0, offset = -1;
+	json_int_t code = 0, rate = 0, offset = -1, expire = 0;
 	json_error_t e;
 
-	if (json_unpack_ex(fault, &e, 0, "{s:s, s?I, s?s, s?I, s?I !}", "kind", &kind, "code",
-	                   &code, "child", &child, "bytesPerSecond", &rate, "offset",
-	                   &offset) < 0) {
+	if (json_unpack_ex(fault, &e, 0, "{s:s, s?I, s?s, s?I, s?I, s?I !}", "kind", &kind, "code",
+	                   &code, "child", &child, "bytesPerSecond", &rate, "offset", &offset,
+	                   "expire", &expire) < 0) {
 		sim_call_error(call, 400, "bad_fault", "fault: %s", e.text);
 		return false;
 	}
@@ -180,9 +200,31 @@ static bool take_fault(struct sim_call *call, json_t *fault, int stage, struct s
 	     offset < 0 || offset > INT32_MAX))
 		return refuse(call,
 		              "fault.offset is for corrupt, truncate and stall, and 0 or more");
+	if (json_object_get(fault, "expire") != NULL &&
+	    (f->kind != SIM_F_FAILURE || f->stage < SIM_REGISTRATION || expire < 1 ||
+	     expire > INT32_MAX))
+		return refuse(call, "fault.expire is for failure, and seconds from 1 on");
 	f->bytes_per_second = (uint32_t)rate;
 	f->offset = offset;
+	f->expire = (uint32_t)expire;
 	return true;
+}
+
+/* Nothing waits: it happens to the connections that are there. */
+static void hit_now(struct sim_call *call, const struct sim_fault_match *match,
+                    const struct sim_fault *fault)
+{
+	size_t hit;
+
+	if (fault->stage < SIM_REGISTRATION) {
+		refuse(call, "now needs a stage from registration on");
+		return;
+	}
+	hit = sim_server_hit(call->sim->server, match, fault);
+	if (hit == 0)
+		sim_call_error(call, 409, "no_client", "no connection at that stage fits");
+	else
+		sim_call_reply(call, 201, json_pack("{s:i, s:I}", "id", 0, "hit", (json_int_t)hit));
 }
 
 void sim_api_add_fault(struct sim_call *call)
@@ -192,16 +234,20 @@ void sim_api_add_fault(struct sim_call *call)
 	json_t *match_json = NULL, *fault_json;
 	json_error_t e;
 	uint32_t id;
-	int stage = -1, rc;
+	int stage = -1, now = 0, rc;
 
-	if (json_unpack_ex(call->body, &e, 0, "{s?o, s:o !}", "match", &match_json, "fault",
-	                   &fault_json) < 0) {
+	if (json_unpack_ex(call->body, &e, 0, "{s?o, s:o, s?b !}", "match", &match_json, "fault",
+	                   &fault_json, "now", &now) < 0) {
 		sim_call_error(call, 400, "bad_fault", "%s", e.text);
 		return;
 	}
 	if (!take_match(call, match_json, &match, &stage) ||
 	    !take_fault(call, fault_json, stage, &fault))
 		return;
+	if (now) {
+		hit_now(call, &match, &fault);
+		return;
+	}
 	rc = sim_faults_add(call->sim->faults, &match, &fault, &id);
 	if (rc == WA_ELIMIT)
 		sim_call_error(call, 409, "too_many", "%d faults are waiting", SIM_FAULTS_MAX);
@@ -231,6 +277,8 @@ static json_t *fault_json(const struct sim_fault *f)
 
 	if (f->code != 0)
 		json_object_set_new(j, "code", json_integer(f->code));
+	if (f->expire != 0)
+		json_object_set_new(j, "expire", json_integer(f->expire));
 	if (f->child[0] != '\0')
 		json_object_set_new(j, "child", json_string(f->child));
 	if (f->bytes_per_second != 0)
@@ -260,4 +308,107 @@ void sim_api_clear_faults(struct sim_call *call)
 	size_t n = sim_faults_clear(call->sim->faults);
 
 	sim_call_reply(call, 200, json_pack("{s:I}", "deleted", (json_int_t)n));
+}
+
+/* ---- one connection ----------------------------------------------------------------------------
+ */
+
+static struct sim_client *find_client(struct sim_call *call)
+{
+	unsigned long id = strtoul(call->params[0], NULL, 10);
+	struct sim_client *c =
+	    id > UINT32_MAX ? NULL : sim_server_find(call->sim->server, (uint32_t)id);
+
+	if (c == NULL)
+		sim_call_error(call, 404, "not_found", "no connection with this id");
+	return c;
+}
+
+/* The same, for what needs a device. */
+static struct sim_client *find_online(struct sim_call *call)
+{
+	struct sim_client *c = find_client(call);
+
+	if (c == NULL || c->session.device != NULL)
+		return c;
+	sim_call_error(call, 409, "not_online", "the connection is not online");
+	return NULL;
+}
+
+void sim_api_fault_client(struct sim_call *call)
+{
+	struct sim_client *c = find_client(call);
+	struct sim_fault fault = { .offset = -1 };
+
+	if (c == NULL || !take_fault(call, call->body, (int)c->stage, &fault))
+		return;
+	if (c->stage < SIM_REGISTRATION) {
+		sim_call_error(call, 409, "too_early", "the connection is not past its handshake");
+		return;
+	}
+	sim_client_hit(c, &fault);
+	sim_call_reply(call, 200, json_pack("{s:I}", "client", (json_int_t)c->id));
+}
+
+void sim_api_ping_client(struct sim_call *call)
+{
+	struct sim_client *c = find_online(call);
+	json_int_t timeout = 0;
+	json_error_t e;
+
+	if (c == NULL)
+		return;
+	if (call->body != NULL &&
+	    json_unpack_ex(call->body, &e, 0, "{s?I !}", "timeoutMs", &timeout) < 0) {
+		sim_call_error(call, 400, "bad_request", "%s", e.text);
+		return;
+	}
+	if (timeout < 0 || timeout > INT32_MAX) {
+		sim_call_error(call, 400, "bad_request", "timeoutMs is out of range");
+		return;
+	}
+	sim_online_ping(c, (uint32_t)timeout);
+	sim_call_reply(call, 200, json_pack("{s:s}", "id", c->session.ping_id));
+}
+
+void sim_api_use_prekeys(struct sim_call *call)
+{
+	struct sim_client *c = find_online(call);
+	struct sim_device *device;
+	json_int_t left;
+	json_error_t e;
+
+	if (c == NULL)
+		return;
+	if (json_unpack_ex(call->body, &e, 0, "{s:I !}", "left", &left) < 0 || left < 0) {
+		sim_call_error(call, 400, "bad_request", "left: how many prekeys shall be left");
+		return;
+	}
+	device = c->session.device;
+	sim_prekeys_use_up(device->prekeys, (size_t)left);
+	sim_online_check_prekeys(call->sim, device);
+	sim_call_reply(call, 200,
+	               json_pack("{s:I}", "left", (json_int_t)sim_prekeys_count(device->prekeys)));
+}
+
+/* ---- Noise -------------------------------------------------------------------------------------
+ */
+
+void sim_api_noise(struct sim_call *call)
+{
+	int rotate = 0, ik = !call->sim->no_ik;
+	json_error_t e;
+
+	if (json_unpack_ex(call->body, &e, 0, "{s?b, s?b !}", "rotate", &rotate, "ik", &ik) < 0) {
+		sim_call_error(call, 400, "bad_request", "%s", e.text);
+		return;
+	}
+	if (rotate && sim_rotate_identity(call->sim) < 0) {
+		sim_call_error(call, 500, "internal", "no key");
+		return;
+	}
+	call->sim->no_ik = !ik;
+	sim_call_reply(
+	    call, 200,
+	    json_pack("{s:b, s:I}", "ik", ik, "rotations", (json_int_t)call->sim->keys_made));
 }

@@ -21,12 +21,16 @@
 
 static void on_input(void *arg);
 static void on_secure(void *arg);
+static void on_drained(void *arg);
 static void on_closed(void *arg);
 static void on_deadline(evutil_socket_t fd, short what, void *arg);
+
+static void flush_held(struct sim_client *c);
 
 static const struct sim_wire_ops wire_ops = {
 	.on_input = on_input,
 	.on_secure = on_secure,
+	.on_drained = on_drained,
 	.on_closed = on_closed,
 };
 
@@ -63,6 +67,7 @@ void sim_client_free(struct sim_client *c)
 {
 	if (c == NULL)
 		return;
+	sim_online_gone(c);
 	sim_stream_free(c->stream);
 	sim_wire_free(c->wire);
 	sim_pair_clear(&c->pairing);
@@ -91,7 +96,17 @@ void sim_client_end(struct sim_client *c, const char *why)
 	LOG(NULL, LOG_DEBUG, "client_ended", LF_INT("client", c->id), LF_STR("why", why),
 	    LF_STR("stage", sim_stage_name(c->stage)));
 	event_del(c->timer);
+	sim_online_gone(c);
+	flush_held(c);
 	sim_wire_end(c->wire, true);
+}
+
+static void on_drained(void *arg)
+{
+	struct sim_client *c = arg;
+
+	if (c->stage == SIM_ONLINE)
+		sim_online_on_drained(c);
 }
 
 static void on_closed(void *arg)
@@ -99,6 +114,7 @@ static void on_closed(void *arg)
 	struct sim_client *c = arg;
 
 	c->ended = true;
+	sim_online_gone(c);
 	event_del(c->timer);
 	if (c->held_timer != NULL)
 		event_del(c->held_timer);
@@ -126,6 +142,8 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
 		return;
 	if (c->stage == SIM_PAIRING)
 		sim_pair_on_deadline(c);
+	else if (c->stage == SIM_ONLINE)
+		sim_online_on_deadline(c);
 	else
 		sim_client_end(c, "too slow");
 }
@@ -139,9 +157,26 @@ void sim_client_info(const struct sim_client *c, struct sim_client_info *info_ou
 {
 	*info_out = (struct sim_client_info){
 		.id = c->id,
+		.number = c->number[0] == '\0' ? NULL : c->number,
+		.jid = c->jid[0] == '\0' ? NULL : c->jid,
+		.handshake =
+		    c->stream == NULL ? NULL : sim_handshake_name(sim_stream_handshake(c->stream)),
+		.routing = c->session.routing,
 		.stage = c->stage,
 		.connected_unix_ms = c->connected_unix_ms,
 	};
+}
+
+bool sim_client_set_number(struct sim_client *c, const char *number)
+{
+	snprintf(c->number, sizeof(c->number), "%s", number);
+	return sim_client_meet_number(c);
+}
+
+void sim_client_linked(struct sim_client *c, const struct sim_device *device)
+{
+	snprintf(c->number, sizeof(c->number), "%s", device->account->number);
+	snprintf(c->jid, sizeof(c->jid), "%s", device->jid);
 }
 
 /* ---- stanzas out ----------------------------------------------------------------------------- */
@@ -211,17 +246,6 @@ void sim_client_send(struct sim_client *c, struct wa_node *node)
 	buf_free(&stanza);
 }
 
-void sim_client_fail(struct sim_client *c, uint32_t reason)
-{
-	struct wa_node *n = wa_node_new("failure");
-
-	wa_node_set_int(n, "reason", reason);
-	wa_node_set(n, "location", "sim");
-	sim_client_send(c, n);
-	flush_held(c);
-	sim_client_end(c, "failure");
-}
-
 /* ---- handshake and payload ---------------------------------------------------------------------
  */
 
@@ -244,13 +268,21 @@ static void on_shaped(enum sim_shape shape, void *arg)
 	}
 }
 
-static const struct sim_chain *on_hello(void *arg)
+static bool on_hello(struct sim_noise_server *server_out, void *arg)
 {
 	struct sim_client *c = arg;
+	const struct sim_chain *chain;
 
 	if (!sim_client_meet(c, SIM_HANDSHAKE) || !sim_client_fault_handshake(c))
-		return NULL;
-	return c->wrong != NULL ? c->wrong : &c->sim->chain;
+		return false;
+	chain = c->wrong != NULL ? c->wrong : &c->sim->chain;
+	*server_out = (struct sim_noise_server){
+		.identity = &c->sim->identity,
+		.chain = chain->data,
+		.chain_len = chain->len,
+		.no_ik = c->sim->no_ik,
+	};
+	return true;
 }
 
 static int on_registration(struct sim_client *c)
@@ -271,14 +303,13 @@ static void set_number(struct sim_client *c)
 		memcpy(c->number, text, (size_t)len + 1);
 }
 
-/* No device is linked in this version, so each login is one of an unknown device. */
 static int on_login(struct sim_client *c)
 {
 	c->stage = SIM_LOGIN;
 	set_number(c);
 	sim_client_deadline(c, 0);
 	if (sim_client_meet(c, SIM_LOGIN) && sim_client_fault_stanza(c))
-		sim_client_fail(c, 401);
+		sim_online_begin(c);
 	return 0;
 }
 
@@ -306,6 +337,8 @@ static int on_stanza(const uint8_t *stanza, size_t stanza_len, void *arg)
 	struct sim_client *c = arg;
 
 	sim_log_add(c->sim->log, c->id, false, clock_unix_ms(), stanza, stanza_len);
+	if (c->stage == SIM_ONLINE)
+		return sim_online_on_stanza(c, stanza, stanza_len);
 	if (c->stage != SIM_REGISTRATION && c->stage != SIM_PAIRING)
 		return 0; /* a login that was refused: nobody listens */
 	return sim_pair_on_stanza(c, stanza, stanza_len);
@@ -326,9 +359,15 @@ static int stream_begin(struct sim_client *c)
 	int rc = sim_rand_keypair(&c->rnd, &ephemeral);
 
 	if (rc == 0)
-		rc = sim_stream_new(&c->sim->identity, &ephemeral, &ops, c, &c->stream);
+		rc = sim_stream_new(&ephemeral, &ops, c, &c->stream);
 	wa_keypair_wipe(&ephemeral);
 	return rc;
+}
+
+static int answer_version(struct sim *s, struct buf *answer)
+{
+	s->lookups++;
+	return sim_http_answer_version(s->revision, answer);
 }
 
 static void answer_http(struct sim_client *c, const struct sim_http_request *req, int status)
@@ -342,7 +381,7 @@ static void answer_http(struct sim_client *c, const struct sim_http_request *req
 	if (upgrade)
 		rc = sim_http_answer_upgrade(req, &answer);
 	else if (status == 0)
-		rc = sim_http_answer_version(c->sim->revision, &answer);
+		rc = answer_version(c->sim, &answer);
 	else
 		rc = sim_http_answer_status((unsigned)status, &answer);
 	if (rc == 0)

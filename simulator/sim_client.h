@@ -20,8 +20,10 @@ struct sim_client;
 
 struct sim_client_info {
 	uint32_t id;
-	const char *number; /* NULL before login */
-	const char *jid;    /* NULL before login */
+	const char *number;    /* NULL while it is not known */
+	const char *jid;       /* NULL before login, or before the link is made */
+	const char *handshake; /* "XX", "IK", "XXfallback"; NULL before it is done */
+	const char *routing;   /* edge routing info at login: "ok", "wrong"; NULL: none */
 	enum sim_stage stage;
 	int64_t connected_unix_ms;
 };
@@ -36,6 +38,12 @@ void sim_client_free(struct sim_client *c); /* NULL is fine; not from inside its
 bool sim_client_is_live(const struct sim_client *c);
 /* Strings are borrowed. */
 void sim_client_info(const struct sim_client *c, struct sim_client_info *info_out);
+
+/*
+ * Let a fault happen to a live connection, at the stage where it is (fault->stage is not looked
+ * at). The pair must fit.
+ */
+void sim_client_hit(struct sim_client *c, const struct sim_fault *fault);
 
 /* Has this connection been given the ref? */
 bool sim_client_has_ref(const struct sim_client *c, const char *ref);

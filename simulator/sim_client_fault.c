@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
 #include "common/clock.h"
 #include "common/log.h"
@@ -15,7 +16,8 @@
 #define SLOW_STEPS 20               /* pieces per second */
 #define FAILURE_HTTP 503
 #define FAILURE_REASON 500
-#define STREAM_ERROR_CODE 500
+#define NESTED_LEVELS 5000
+#define BOMB_LEN (64u * 1024 * 1024)
 
 /* ---- arming ---------------------------------------------------------------------------------- */
 
@@ -55,10 +57,26 @@ void sim_client_leave(struct sim_client *c)
 		sim_stream_shape(c->stream, &none, false);
 }
 
+/* child: what the fault waits for; it is looked at where that happens. */
+static bool waits(const struct sim_client *c)
+{
+	switch ((int)c->fault.kind) {
+	case SIM_F_CLOSE:
+	case SIM_F_RESET:
+	case SIM_F_STALL:
+	case SIM_F_FAILURE:
+		return c->fault.child[0] != '\0';
+	default:
+		return false;
+	}
+}
+
 static bool begin_fault(struct sim_client *c, enum sim_stage stage)
 {
 	const struct sim_shaper none = { .kind = SIM_F_NONE };
 
+	if (waits(c))
+		return true;
 	switch ((int)c->fault.kind) {
 	case SIM_F_REFUSE:
 	case SIM_F_RESET:
@@ -76,6 +94,11 @@ static bool begin_fault(struct sim_client *c, enum sim_stage stage)
 		shape(c, stage);
 		return true;
 	case SIM_F_CORRUPT:
+		if (strcmp(c->fault.child, "counter") == 0)
+			sim_stream_skip_counter(c->stream);
+		else
+			shape(c, stage);
+		return true;
 	case SIM_F_TRUNCATE:
 		shape(c, stage);
 		return true;
@@ -93,6 +116,15 @@ static bool begin_fault(struct sim_client *c, enum sim_stage stage)
 	}
 }
 
+static bool begin_armed(struct sim_client *c, enum sim_stage stage, const struct sim_fault *fault)
+{
+	LOG(NULL, LOG_INFO, "fault", LF_INT("client", c->id),
+	    LF_STR("stage", sim_stage_name(stage)), LF_STR("kind", sim_fault_name(fault->kind)));
+	c->fault = *fault;
+	c->whole_connection |= stage == SIM_TCP;
+	return begin_fault(c, stage);
+}
+
 bool sim_client_meet(struct sim_client *c, enum sim_stage stage)
 {
 	struct sim_fault fault;
@@ -100,11 +132,50 @@ bool sim_client_meet(struct sim_client *c, enum sim_stage stage)
 	sim_client_leave(c);
 	if (!sim_faults_arm(c->sim->faults, stage, c->number[0] == '\0' ? NULL : c->number, &fault))
 		return true;
-	LOG(NULL, LOG_INFO, "fault", LF_INT("client", c->id),
-	    LF_STR("stage", sim_stage_name(stage)), LF_STR("kind", sim_fault_name(fault.kind)));
-	c->fault = fault;
-	c->whole_connection |= stage == SIM_TCP;
-	return begin_fault(c, stage);
+	return begin_armed(c, stage, &fault);
+}
+
+static bool begin_late(struct sim_client *c, const struct sim_fault *fault)
+{
+	sim_client_leave(c);
+	if (!begin_armed(c, c->stage, fault) || !sim_client_fault_stanza(c))
+		return false;
+	c->pairing.no_pong = c->fault.kind == SIM_F_NO_PONG;
+	return true;
+}
+
+bool sim_client_meet_number(struct sim_client *c)
+{
+	struct sim_fault fault;
+
+	if (c->fault.kind != SIM_F_NONE ||
+	    !sim_faults_arm_number(c->sim->faults, c->stage, c->number, &fault))
+		return true;
+	return begin_late(c, &fault);
+}
+
+/* What happens to bytes needs some: a ping of ours is always at hand. */
+void sim_client_hit(struct sim_client *c, const struct sim_fault *fault)
+{
+	bool needs_bytes = fault->kind == SIM_F_CORRUPT || fault->kind == SIM_F_TRUNCATE ||
+	                   (fault->kind == SIM_F_STALL && fault->offset > 0);
+
+	if (begin_late(c, fault) && needs_bytes && c->stage == SIM_ONLINE)
+		sim_online_ping(c, 0);
+}
+
+bool sim_client_fault_late(struct sim_client *c, const char *moment)
+{
+	if (!waits(c) || strcmp(c->fault.child, moment) != 0)
+		return true;
+	c->fault.child[0] = '\0';
+	return begin_fault(c, c->stage);
+}
+
+void sim_client_restart(struct sim_client *c)
+{
+	if (sim_client_fault_late(c, "515"))
+		sim_client_stream_error(c, 515, NULL);
 }
 
 /* ---- stages ---------------------------------------------------------------------------------- */
@@ -256,14 +327,65 @@ bool sim_client_fault_handshake(struct sim_client *c)
 	}
 }
 
-/* A frame that decrypts to no stanza: the client can refuse it and go on. */
-static void send_junk_stanza(struct sim_client *c)
+/* Frames that decrypt to no stanza: the client can refuse it and go on. */
+
+static bool make_cut(struct buf *out)
 {
 	/* flag, a list of 255 items of which nothing follows */
 	static const uint8_t stanza[] = { 0x00, 0xf8, 0xff, 0x13 };
 
-	if (sim_stream_send(c->stream, stanza, sizeof(stanza)) < 0)
+	return buf_append(out, stanza, sizeof(stanza)) == 0;
+}
+
+/* <iq> in <iq> in <iq>: each a list of two, the tag and a list of one child. */
+static bool make_nested(struct buf *out)
+{
+	static const uint8_t open[] = { 0xf8, 0x02, 0x19, 0xf8, 0x01 };
+	static const uint8_t innermost[] = { 0xf8, 0x01, 0x19 };
+	int rc = buf_append_u8(out, 0x00);
+
+	for (size_t i = 0; i < NESTED_LEVELS && rc == 0; i++)
+		rc = buf_append(out, open, sizeof(open));
+	return rc == 0 && buf_append(out, innermost, sizeof(innermost)) == 0;
+}
+
+/* The flag says compressed; a few KB become many MB. */
+static bool make_bomb(struct buf *out)
+{
+	uLongf len = compressBound(BOMB_LEN);
+	uint8_t *zeros = calloc(1, BOMB_LEN);
+	bool ok = zeros != NULL && buf_append_u8(out, 0x02) == 0 && buf_reserve(out, len) == 0 &&
+	          compress2(out->p + out->len, &len, zeros, BOMB_LEN, Z_BEST_COMPRESSION) == Z_OK;
+
+	if (ok)
+		out->len += len;
+	free(zeros);
+	return ok;
+}
+
+static const struct junk {
+	const char *child;
+	bool (*make)(struct buf *out);
+} junks[] = {
+	{ "stanza", make_cut },
+	{ "nested", make_nested },
+	{ "bomb", make_bomb },
+};
+
+/* False: the fault's child names none of them. */
+static bool send_junk_stanza(struct sim_client *c)
+{
+	struct buf stanza = { 0 };
+	size_t i = 0;
+
+	while (i < ARRAY_LEN(junks) && strcmp(c->fault.child, junks[i].child) != 0)
+		i++;
+	if (i == ARRAY_LEN(junks))
+		return false;
+	if (!junks[i].make(&stanza) || sim_stream_send(c->stream, stanza.p, stanza.len) < 0)
 		sim_client_end(c, "send failed");
+	buf_free(&stanza);
+	return true;
 }
 
 static void send_unknown(struct sim_client *c)
@@ -292,16 +414,17 @@ bool sim_client_fault_stanza(struct sim_client *c)
 
 	switch ((int)c->fault.kind) {
 	case SIM_F_GARBAGE:
-		if (strcmp(c->fault.child, "stanza") == 0) {
-			send_junk_stanza(c);
+		if (send_junk_stanza(c))
 			return true;
-		}
 		send_wrong_frame(c);
 		return false;
 	case SIM_F_OVERSIZE:
 		send_wrong_frame(c);
 		return false;
 	case SIM_F_FAILURE:
+		/* only some requests are refused: sim_online_iq.c, sim_pair.c */
+		if (waits(c) || c->stage == SIM_PAIRING)
+			return true;
 		sim_client_fail(c, code != 0 ? code : FAILURE_REASON);
 		return false;
 	case SIM_F_STREAM_ERROR:
@@ -313,39 +436,4 @@ bool sim_client_fault_stanza(struct sim_client *c)
 	default:
 		return true;
 	}
-}
-
-/* ---- stream errors --------------------------------------------------------------------------- */
-
-static void add_error_child(struct wa_node *error, const char *child)
-{
-	struct wa_node *n;
-
-	if (strcmp(child, "replaced") == 0 || strcmp(child, "device_removed") == 0) {
-		n = wa_node_add(error, "conflict");
-		wa_node_set(n, "type", child);
-	} else if (strcmp(child, "ack") == 0) {
-		n = wa_node_add(error, "ack");
-		wa_node_set(n, "class", "notification");
-		wa_node_set(n, "type", "companion_reg_refresh");
-		wa_node_set(n, "id", "903");
-	} else {
-		wa_node_add(error, child);
-	}
-}
-
-void sim_client_stream_error(struct sim_client *c, uint32_t code, const char *child)
-{
-	struct wa_node *n = wa_node_new("stream:error");
-
-	if (code == 0 && child[0] == '\0')
-		code = STREAM_ERROR_CODE;
-	if (code == 0 && strcmp(child, "device_removed") == 0)
-		code = 401;
-	if (code != 0)
-		wa_node_set_int(n, "code", code);
-	if (child[0] != '\0')
-		add_error_child(n, child);
-	sim_client_send(c, n);
-	sim_client_end(c, "stream:error");
 }

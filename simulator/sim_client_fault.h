@@ -17,8 +17,17 @@ void sim_client_fault_tcp(struct sim_client *c);
 bool sim_client_fault_tls(struct sim_client *c);
 bool sim_client_fault_upgrade(struct sim_client *c);
 bool sim_client_fault_handshake(struct sim_client *c);
-/* registration, pairing and login */
+/* registration, pairing, login and online */
 bool sim_client_fault_stanza(struct sim_client *c);
+
+/*
+ * A named moment of the stage has come ("pair-success": it was sent; "515": it is due): a fault
+ * with that child happens now. True: go on; false: it has taken the connection.
+ */
+bool sim_client_fault_late(struct sim_client *c, const char *moment);
+
+/* The number became known: as sim_client_meet(), for faults that match by number. */
+bool sim_client_meet_number(struct sim_client *c);
 
 /* The stage of the armed fault is over. */
 void sim_client_leave(struct sim_client *c);

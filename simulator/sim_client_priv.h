@@ -1,5 +1,5 @@
-/* simulator/sim_client_priv.h - shared by sim_client.c (the connection) and sim_pair.c (its
- * stanzas) */
+/* simulator/sim_client_priv.h - shared by sim_client*.c (the connection), sim_pair*.c and
+ * sim_online*.c (its stanzas) */
 #ifndef SIM_CLIENT_PRIV_H
 #define SIM_CLIENT_PRIV_H
 
@@ -8,6 +8,7 @@
 #include "common/buf.h"
 #include "simulator/sim.h"
 #include "simulator/sim_client.h"
+#include "simulator/sim_online.h"
 #include "simulator/sim_pair.h"
 #include "simulator/sim_reg.h"
 #include "simulator/sim_stream.h"
@@ -31,8 +32,10 @@ struct sim_client {
 	struct event *held_timer;  /* made when first needed */
 	struct sim_payload payload;
 	uint8_t noise_key[WA_KEY_LEN];
-	char number[SIM_NUMBER_CAP]; /* "" before login */
+	char number[SIM_NUMBER_CAP]; /* "" while it is not known */
+	char jid[SIM_JID_CAP];       /* of the device; "" while there is none */
 	struct sim_pairing pairing;
+	struct sim_session session; /* from <success> on */
 };
 
 /*
@@ -41,9 +44,23 @@ struct sim_client {
  */
 bool sim_client_meet(struct sim_client *c, enum sim_stage stage);
 
+/*
+ * The phone of a pairing is known now: /clients shows it, and faults of the present stage that
+ * match by number can happen. False: one has taken the connection, nothing more is to be sent.
+ */
+ATTR_NODISCARD bool sim_client_set_number(struct sim_client *c, const char *number);
+/* Pairing is done: /clients shows number and JID of the device. */
+void sim_client_linked(struct sim_client *c, const struct sim_device *device);
+
+/*
+ * Pairing is over: stream error 515, then close; or what a fault with child "515" puts in its
+ * place.
+ */
+void sim_client_restart(struct sim_client *c);
+
 /* Log and send; takes node (NULL: no memory). Failure ends the connection. */
 void sim_client_send(struct sim_client *c, struct wa_node *node);
-/* <failure reason=N/> or <stream:error/>, then close. child: see README, faults. */
+/* <failure reason=N/> or <stream:error/>, then close. child: see README, faults; NULL: none. */
 void sim_client_fail(struct sim_client *c, uint32_t reason);
 void sim_client_stream_error(struct sim_client *c, uint32_t code, const char *child);
 /* Last words, then close; why: static text for the log. Safe twice. */

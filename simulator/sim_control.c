@@ -23,6 +23,16 @@ struct sim_control {
 	struct sim *sim; /* borrowed */
 	struct evhttp *http;
 	uint16_t port;
+	struct sim_wait *waits; /* answers that are due */
+};
+
+/* A caller that waits. Owned by the control; one who holds it hears of its end by on_gone. */
+struct sim_wait {
+	struct evhttp_request *req;
+	struct event *timer;
+	void (*on_gone)(void *arg);
+	void *arg;
+	struct sim_wait *next, **prev_next;
 };
 
 /* ---- answers -----------------------------------------------------------------------------------
@@ -35,6 +45,11 @@ void sim_call_reply(struct sim_call *call, int status, json_t *json)
 	call->status = status;
 }
 
+static json_t *error_json(const char *code, const char *message)
+{
+	return json_pack("{s:{s:s, s:s}}", "error", "code", code, "message", message);
+}
+
 void sim_call_error(struct sim_call *call, int status, const char *code, const char *fmt, ...)
 {
 	char message[256];
@@ -43,8 +58,7 @@ void sim_call_error(struct sim_call *call, int status, const char *code, const c
 	va_start(ap, fmt);
 	vsnprintf(message, sizeof(message), fmt, ap);
 	va_end(ap);
-	sim_call_reply(call, status,
-	               json_pack("{s:{s:s, s:s}}", "error", "code", code, "message", message));
+	sim_call_reply(call, status, error_json(code, message));
 }
 
 static int add_text(const char *text, size_t len, void *arg)
@@ -65,6 +79,91 @@ static void send_answer(struct evhttp_request *req, struct sim_call *call)
 	}
 	evhttp_add_header(headers, "Content-Type", "application/json");
 	evhttp_send_reply(req, call->status, NULL, call->text);
+}
+
+/* ---- answers that come later -------------------------------------------------------------------
+ */
+
+/* Forget the wait; the request is answered elsewhere, or gone. */
+static void wait_free(struct sim_wait *w)
+{
+	evhttp_connection_set_closecb(evhttp_request_get_connection(w->req), NULL, NULL);
+	*w->prev_next = w->next;
+	if (w->next != NULL)
+		w->next->prev_next = w->prev_next;
+	if (w->timer != NULL)
+		event_free(w->timer);
+	free(w);
+}
+
+static void on_caller_gone(struct evhttp_connection *connection, void *arg)
+{
+	struct sim_wait *w = arg;
+
+	(void)connection;
+	w->on_gone(w->arg);
+	wait_free(w);
+}
+
+static void on_wait_timeout(evutil_socket_t fd, short what, void *arg)
+{
+	struct sim_wait *w = arg;
+
+	(void)fd;
+	(void)what;
+	w->on_gone(w->arg);
+	sim_wait_error(w, 408, "timeout", "the companion has not answered in time");
+}
+
+struct sim_wait *sim_call_defer(struct sim_call *call, uint32_t timeout_ms,
+                                void (*on_gone)(void *arg), void *arg)
+{
+	const struct timeval tv = { .tv_sec = timeout_ms / 1000,
+		                    .tv_usec = (suseconds_t)(timeout_ms % 1000) * 1000 };
+	struct sim_control *c = call->sim->control;
+	struct sim_wait *w = calloc(1, sizeof(*w));
+
+	if (w != NULL)
+		w->timer = evtimer_new(c->sim->base, on_wait_timeout, w);
+	if (w == NULL || w->timer == NULL || evtimer_add(w->timer, &tv) < 0) {
+		if (w != NULL && w->timer != NULL)
+			event_free(w->timer);
+		free(w);
+		sim_call_error(call, 500, "internal", "no memory");
+		return NULL;
+	}
+	w->req = call->req;
+	w->on_gone = on_gone;
+	w->arg = arg;
+	w->next = c->waits;
+	w->prev_next = &c->waits;
+	if (w->next != NULL)
+		w->next->prev_next = &w->next;
+	c->waits = w;
+	evhttp_connection_set_closecb(evhttp_request_get_connection(w->req), on_caller_gone, w);
+	call->deferred = true;
+	return w;
+}
+
+void sim_wait_reply(struct sim_wait *w, int status, json_t *json)
+{
+	struct sim_call call = { .status = status, .json = json };
+	struct evhttp_request *req = w->req;
+
+	wait_free(w);
+	call.text = evbuffer_new();
+	if (call.text == NULL)
+		evhttp_send_reply(req, 500, NULL, NULL);
+	else
+		send_answer(req, &call);
+	json_decref(json);
+	if (call.text != NULL)
+		evbuffer_free(call.text);
+}
+
+void sim_wait_error(struct sim_wait *w, int status, const char *code, const char *message)
+{
+	sim_wait_reply(w, status, error_json(code, message));
 }
 
 /* ---- requests ----------------------------------------------------------------------------------
@@ -176,7 +275,7 @@ static void dispatch(struct evhttp_request *req, struct sim_call *call)
 static void on_request(struct evhttp_request *req, void *arg)
 {
 	struct sim_control *c = arg;
-	struct sim_call call = { .sim = c->sim, .status = 500 };
+	struct sim_call call = { .sim = c->sim, .status = 500, .req = req };
 
 	call.text = evbuffer_new();
 	if (call.text == NULL) {
@@ -184,7 +283,8 @@ static void on_request(struct evhttp_request *req, void *arg)
 		return;
 	}
 	dispatch(req, &call);
-	send_answer(req, &call);
+	if (!call.deferred) /* else the request may be answered and gone by now */
+		send_answer(req, &call);
 	json_decref(call.json);
 	json_decref(call.body);
 	evbuffer_free(call.text);
@@ -245,8 +345,14 @@ int sim_control_new(struct sim *s, struct sim_control **control_out)
 
 void sim_control_free(struct sim_control *c)
 {
+	struct sim_wait *w;
+
 	if (c == NULL)
 		return;
+	while ((w = c->waits) != NULL) {
+		w->on_gone(w->arg);
+		wait_free(w);
+	}
 	evhttp_free(c->http);
 	free(c);
 }

@@ -9,12 +9,15 @@
 
 #include <event2/buffer.h>
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/attr.h"
 
 struct sim;
 struct sim_control;
+struct sim_wait;
+struct evhttp_request;
 
 /* Bind and listen as the options say. 0, -errno, -ENOMEM. */
 ATTR_NODISCARD int sim_control_new(struct sim *s, struct sim_control **control_out);
@@ -37,6 +40,9 @@ struct sim_call {
 	int status;
 	json_t *json;
 	struct evbuffer *text; /* a finished JSON text; owned by the caller of the route */
+	/* internal */
+	struct evhttp_request *req;
+	bool deferred; /* the answer comes later */
 };
 
 /* Answer with json, a new reference; NULL means that memory ran out. */
@@ -44,5 +50,16 @@ void sim_call_reply(struct sim_call *call, int status, json_t *json);
 /* Answer {"error":{"code","message"}}. */
 void sim_call_error(struct sim_call *call, int status, const char *code, const char *fmt, ...)
     ATTR_PRINTF(4, 5);
+
+/*
+ * The answer comes later, through the wait. When none has come after timeout_ms the caller gets
+ * 408 `timeout`; then, and when the caller is gone, on_gone(arg) says that the wait is over.
+ * NULL: no memory, and the call is answered.
+ */
+struct sim_wait *sim_call_defer(struct sim_call *call, uint32_t timeout_ms,
+                                void (*on_gone)(void *arg), void *arg);
+/* As sim_call_reply() and sim_call_error(); the wait is over, on_gone is not called. */
+void sim_wait_reply(struct sim_wait *w, int status, json_t *json);
+void sim_wait_error(struct sim_wait *w, int status, const char *code, const char *message);
 
 #endif

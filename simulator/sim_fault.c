@@ -62,11 +62,6 @@ enum sim_stage sim_fault_default_stage(enum sim_fault_kind kind)
 	return kinds[kind].default_stage;
 }
 
-bool sim_fault_is_built(enum sim_fault_kind kind)
-{
-	return kinds[kind].stages != 0;
-}
-
 bool sim_fault_fits(enum sim_fault_kind kind, enum sim_stage stage)
 {
 	return (kinds[kind].stages & SIM_AT(stage)) != 0;
@@ -164,24 +159,44 @@ static bool is_match(const struct sim_fault_entry *e, enum sim_stage stage, cons
 	return number != NULL && strcmp(e->match.number, number) == 0;
 }
 
-bool sim_faults_arm(struct sim_faults *f, enum sim_stage stage, const char *number,
-                    struct sim_fault *fault_out)
+/* Count a connection that fits; false: it is not its turn. */
+static bool count(struct sim_fault_entry *e, bool armed)
+{
+	e->seen++;
+	if (armed || (e->match.nth != 0 && e->seen != e->match.nth))
+		return false;
+	e->hit++;
+	return true;
+}
+
+static bool arm(struct sim_faults *f, enum sim_stage stage, const char *number, bool by_number,
+                struct sim_fault *fault_out)
 {
 	bool armed = false;
 
 	for (size_t i = 0; i < f->n; i++) {
 		struct sim_fault_entry *e = &f->list[i];
 
-		if (!is_match(e, stage, number))
+		if (!is_match(e, stage, number) || (by_number && e->match.number[0] == '\0'))
 			continue;
-		e->seen++;
-		if (armed || (e->match.nth != 0 && e->seen != e->match.nth))
-			continue;
-		e->hit++;
-		*fault_out = e->fault;
-		armed = true;
+		if (count(e, armed)) {
+			*fault_out = e->fault;
+			armed = true;
+		}
 	}
 	return armed;
+}
+
+bool sim_faults_arm(struct sim_faults *f, enum sim_stage stage, const char *number,
+                    struct sim_fault *fault_out)
+{
+	return arm(f, stage, number, false, fault_out);
+}
+
+bool sim_faults_arm_number(struct sim_faults *f, enum sim_stage stage, const char *number,
+                           struct sim_fault *fault_out)
+{
+	return arm(f, stage, number, true, fault_out);
 }
 
 bool sim_shaper_is_active(const struct sim_shaper *s)

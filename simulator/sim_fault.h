@@ -38,7 +38,7 @@ enum sim_stage {
 	(SIM_AT(SIM_REGISTRATION) | SIM_AT(SIM_PAIRING) | SIM_AT(SIM_LOGIN) | SIM_AT(SIM_ONLINE))
 #define SIM_AT_REFS (SIM_AT(SIM_REGISTRATION) | SIM_AT(SIM_PAIRING))
 
-/* kind, word, stages where it has a meaning (0: none in this version), stage when none is named */
+/* kind, word, stages where it has a meaning, stage when none is named */
 #define SIM_FAULT_LIST(X) \
 	X(SIM_F_REFUSE, "refuse", SIM_AT(SIM_TCP), SIM_TCP) \
 	X(SIM_F_CLOSE, "close", SIM_AT_BYTES, SIM_TCP) \
@@ -58,8 +58,8 @@ enum sim_stage {
 	X(SIM_F_NO_PONG, "no_pong", SIM_AT_REFS | SIM_AT(SIM_ONLINE), SIM_PAIRING) \
 	X(SIM_F_REFS_END, "refs_end", SIM_AT_REFS, SIM_REGISTRATION) \
 	X(SIM_F_NO_REFS, "no_refs", SIM_AT_REFS, SIM_REGISTRATION) \
-	X(SIM_F_BAD_HMAC, "bad_hmac", 0, SIM_PAIRING) \
-	X(SIM_F_BAD_SIGNATURE, "bad_signature", 0, SIM_PAIRING) \
+	X(SIM_F_BAD_HMAC, "bad_hmac", SIM_AT(SIM_PAIRING), SIM_PAIRING) \
+	X(SIM_F_BAD_SIGNATURE, "bad_signature", SIM_AT(SIM_PAIRING), SIM_PAIRING) \
 	X(SIM_F_DUPLICATE, "duplicate", SIM_AT_STANZAS, SIM_REGISTRATION) \
 	X(SIM_F_REORDER, "reorder", SIM_AT_STANZAS, SIM_PAIRING) \
 	X(SIM_F_UNKNOWN, "unknown", SIM_AT_STANZAS, SIM_REGISTRATION)
@@ -78,7 +78,8 @@ enum sim_fault_kind {
 struct sim_fault {
 	enum sim_fault_kind kind;
 	enum sim_stage stage;
-	uint32_t code; /* 0: the kind's own default */
+	uint32_t code;   /* 0: the kind's own default */
+	uint32_t expire; /* failure 402: seconds; 0: not told */
 	uint32_t bytes_per_second;
 	int64_t offset; /* -1: the kind's own default */
 	char child[SIM_FAULT_CHILD_CAP];
@@ -103,8 +104,6 @@ int sim_stage_parse(const char *name); /* or -EINVAL */
 const char *sim_fault_name(enum sim_fault_kind kind);
 int sim_fault_parse(const char *name); /* or -EINVAL */
 enum sim_stage sim_fault_default_stage(enum sim_fault_kind kind);
-/* False: the kind means nothing in this version at any stage. */
-bool sim_fault_is_built(enum sim_fault_kind kind);
 bool sim_fault_fits(enum sim_fault_kind kind, enum sim_stage stage);
 
 struct sim_faults;
@@ -121,11 +120,17 @@ size_t sim_faults_count(const struct sim_faults *f);
 const struct sim_fault_entry *sim_faults_at(const struct sim_faults *f, size_t index);
 
 /*
- * A connection comes to stage. number: its account's, NULL before login (a match by number then
- * does not fit). True with a copy in *fault_out when a fault is to happen.
+ * A connection comes to stage. number: its account's, NULL while it is not known (a match by number
+ * then does not fit). True with a copy in *fault_out when a fault is to happen.
  */
 bool sim_faults_arm(struct sim_faults *f, enum sim_stage stage, const char *number,
                     struct sim_fault *fault_out);
+/*
+ * The number of a connection becomes known after it has come to the stage: as above, for the faults
+ * that match by number and could not fit before.
+ */
+bool sim_faults_arm_number(struct sim_faults *f, enum sim_stage stage, const char *number,
+                           struct sim_fault *fault_out);
 
 /* ---- what happens to bytes ------------------------------------------------------------------- */
 

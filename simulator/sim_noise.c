@@ -14,6 +14,7 @@
 #define SEALED_KEY_LEN (WA_KEY_LEN + TAG_LEN)
 
 static const char name_xx[33] = "Noise_XX_25519_AESGCM_SHA256\0\0\0\0";
+static const char name_ik[33] = "Noise_IK_25519_AESGCM_SHA256\0\0\0\0";
 static const char name_fallback[] = "Noise_XXfallback_25519_AESGCM_SHA256";
 static const uint8_t prologue[4] = { 'W', 'A', 6, 3 };
 
@@ -21,22 +22,35 @@ enum step { WANT_HELLO, WANT_FINISH, DONE };
 
 struct sim_noise {
 	enum step step;
+	enum sim_handshake handshake;
 	uint8_t hash[32];
 	uint8_t chaining_key[32];
 	uint8_t cipher_key[32];
 	uint32_t nonce;
 	struct wa_keypair ephemeral;
-	struct wa_keypair identity; /* the server's static key */
 };
 
-int sim_noise_new(const struct wa_keypair *server_static, const struct wa_keypair *ephemeral,
-                  struct sim_noise **noise_out)
+const char *sim_handshake_name(enum sim_handshake h)
+{
+	switch (h) {
+	case SIM_HANDSHAKE_NONE:
+		return NULL;
+	case SIM_HANDSHAKE_XX:
+		return "XX";
+	case SIM_HANDSHAKE_IK:
+		return "IK";
+	case SIM_HANDSHAKE_FALLBACK:
+		return "XXfallback";
+	}
+	return NULL;
+}
+
+int sim_noise_new(const struct wa_keypair *ephemeral, struct sim_noise **noise_out)
 {
 	struct sim_noise *n = calloc(1, sizeof(*n));
 
 	if (n == NULL)
 		return -ENOMEM;
-	n->identity = *server_static;
 	n->ephemeral = *ephemeral;
 	*noise_out = n;
 	return 0;
@@ -122,14 +136,15 @@ static int open_and_hash(struct sim_noise *n, const uint8_t *sealed, size_t seal
 }
 
 /* A name of exactly 32 bytes is used as it is, a longer one is hashed. */
-static int begin(struct sim_noise *n, bool fallback)
+static int begin(struct sim_noise *n, enum sim_handshake handshake)
 {
 	int rc = 0;
 
-	if (fallback)
+	n->handshake = handshake;
+	if (handshake == SIM_HANDSHAKE_FALLBACK)
 		rc = wa_sha256(name_fallback, sizeof(name_fallback) - 1, n->hash);
 	else
-		memcpy(n->hash, name_xx, sizeof(n->hash));
+		memcpy(n->hash, handshake == SIM_HANDSHAKE_IK ? name_ik : name_xx, sizeof(n->hash));
 	if (rc < 0)
 		return rc;
 	memcpy(n->chaining_key, n->hash, 32);
@@ -150,6 +165,7 @@ static int unpack(const uint8_t *data, size_t len, Wa__HandshakeMessage **msg_ou
 	return rc;
 }
 
+/* key NULL: the client's resumption is accepted. */
 static int pack_server_hello(const struct sim_noise *n, const struct buf *key,
                              const struct buf *chain, struct buf *out)
 {
@@ -160,8 +176,10 @@ static int pack_server_hello(const struct sim_noise *n, const struct buf *key,
 
 	hello.has_ephemeral = 1;
 	hello.ephemeral = (ProtobufCBinaryData){ WA_KEY_LEN, (uint8_t *)n->ephemeral.pub };
-	hello.has_static_ = 1;
-	hello.static_ = (ProtobufCBinaryData){ key->len, key->p };
+	if (key != NULL) {
+		hello.has_static_ = 1;
+		hello.static_ = (ProtobufCBinaryData){ key->len, key->p };
+	}
 	hello.has_payload = 1;
 	hello.payload = (ProtobufCBinaryData){ chain->len, chain->p };
 	msg.server_hello = &hello;
@@ -173,14 +191,15 @@ static int pack_server_hello(const struct sim_noise *n, const struct buf *key,
 	return 0;
 }
 
-/* Message 2, from the client's ephemeral key on. */
-static int answer_hello(struct sim_noise *n, const uint8_t *client_ephemeral, bool fallback,
-                        const uint8_t *chain, size_t chain_len, struct buf *out)
+/* Message 2 of XX and XXfallback, from the client's ephemeral key on. */
+static int answer_xx(struct sim_noise *n, enum sim_handshake handshake,
+                     const uint8_t *client_ephemeral, const struct sim_noise_server *server,
+                     struct buf *out)
 {
 	struct buf sealed_key = { 0 }, sealed_chain = { 0 };
 	int rc;
 
-	rc = begin(n, fallback);
+	rc = begin(n, handshake);
 	if (rc == 0)
 		rc = mix_hash(n, client_ephemeral, WA_KEY_LEN);
 	if (rc == 0)
@@ -188,20 +207,110 @@ static int answer_hello(struct sim_noise *n, const uint8_t *client_ephemeral, bo
 	if (rc == 0)
 		rc = mix_dh(n, &n->ephemeral, client_ephemeral);
 	if (rc == 0)
-		rc = seal_and_hash(n, n->identity.pub, WA_KEY_LEN, &sealed_key);
+		rc = seal_and_hash(n, server->identity->pub, WA_KEY_LEN, &sealed_key);
 	if (rc == 0)
-		rc = mix_dh(n, &n->identity, client_ephemeral);
+		rc = mix_dh(n, server->identity, client_ephemeral);
 	if (rc == 0)
-		rc = seal_and_hash(n, chain, chain_len, &sealed_chain);
+		rc = seal_and_hash(n, server->chain, server->chain_len, &sealed_chain);
 	if (rc == 0)
 		rc = pack_server_hello(n, &sealed_key, &sealed_chain, out);
+	if (rc == 0)
+		n->step = WANT_FINISH;
 	buf_free(&sealed_key);
 	buf_free(&sealed_chain);
 	return rc;
 }
 
+static int split(const struct sim_noise *n, struct sim_noise_result *result_out)
+{
+	uint8_t okm[64];
+	int rc;
+
+	rc = wa_hkdf("", 0, n->chaining_key, 32, NULL, 0, okm, sizeof(okm));
+	if (rc == 0) {
+		result_out->handshake = n->handshake;
+		memcpy(result_out->from_client.key, okm, 32);
+		memcpy(result_out->to_client.key, okm + 32, 32);
+		result_out->from_client.counter = 0;
+		result_out->to_client.counter = 0;
+	}
+	secret_wipe(okm, sizeof(okm));
+	return rc;
+}
+
+/* Is the client's static key sealed for ours? 0 with the key appended, else as open_and_hash(). */
+static int open_ik_static(struct sim_noise *n, const Wa__ClientHello *hello,
+                          const struct wa_keypair *identity, struct buf *key)
+{
+	int rc;
+
+	if (hello->static_.len != SEALED_KEY_LEN)
+		return WA_EPROTO;
+	rc = begin(n, SIM_HANDSHAKE_IK);
+	if (rc == 0)
+		rc = mix_hash(n, identity->pub, WA_KEY_LEN);
+	if (rc == 0)
+		rc = mix_hash(n, hello->ephemeral.data, WA_KEY_LEN);
+	if (rc == 0)
+		rc = mix_dh(n, identity, hello->ephemeral.data);
+	if (rc == 0)
+		rc = open_and_hash(n, hello->static_.data, hello->static_.len, key);
+	return rc;
+}
+
+/* The rest of IK: the payload in message 1, then message 2, which ends the handshake. */
+static int answer_ik(struct sim_noise *n, const Wa__ClientHello *hello,
+                     const uint8_t *client_static, const struct sim_noise_server *server,
+                     struct buf *out, struct buf *payload_out)
+{
+	struct buf sealed_chain = { 0 };
+	int rc;
+
+	rc = mix_dh(n, server->identity, client_static);
+	if (rc == 0)
+		rc = open_and_hash(n, hello->payload.data, hello->payload.len, payload_out);
+	if (rc == 0)
+		rc = mix_hash(n, n->ephemeral.pub, WA_KEY_LEN);
+	if (rc == 0)
+		rc = mix_dh(n, &n->ephemeral, hello->ephemeral.data);
+	if (rc == 0)
+		rc = mix_dh(n, &n->ephemeral, client_static);
+	if (rc == 0)
+		rc = seal_and_hash(n, server->chain, server->chain_len, &sealed_chain);
+	if (rc == 0)
+		rc = pack_server_hello(n, NULL, &sealed_chain, out);
+	buf_free(&sealed_chain);
+	return rc;
+}
+
+static int try_ik(struct sim_noise *n, const Wa__ClientHello *hello,
+                  const struct sim_noise_server *server, struct buf *out, struct buf *payload_out,
+                  struct sim_noise_result *result_out)
+{
+	struct buf key = { 0 };
+	int rc = server->no_ik ? WA_EAUTH : open_ik_static(n, hello, server->identity, &key);
+
+	if (rc == WA_EAUTH) {
+		rc = answer_xx(n, SIM_HANDSHAKE_FALLBACK, hello->ephemeral.data, server, out);
+		goto out;
+	}
+	if (rc == 0)
+		rc = answer_ik(n, hello, key.p, server, out, payload_out);
+	if (rc == 0)
+		rc = split(n, result_out);
+	if (rc == 0) {
+		memcpy(result_out->client_static, key.p, WA_KEY_LEN);
+		n->step = DONE;
+		rc = 1;
+	}
+out:
+	buf_free(&key);
+	return rc;
+}
+
 int sim_noise_hello(struct sim_noise *n, const uint8_t *client_hello, size_t client_hello_len,
-                    const uint8_t *chain, size_t chain_len, struct buf *out)
+                    const struct sim_noise_server *server, struct buf *out, struct buf *payload_out,
+                    struct sim_noise_result *result_out)
 {
 	Wa__HandshakeMessage *msg = NULL;
 	const Wa__ClientHello *hello;
@@ -215,31 +324,13 @@ int sim_noise_hello(struct sim_noise *n, const uint8_t *client_hello, size_t cli
 	hello = msg->client_hello;
 	if (hello == NULL || !hello->has_ephemeral || hello->ephemeral.len != WA_KEY_LEN ||
 	    msg->server_hello != NULL || msg->client_finish != NULL ||
-	    hello->has_static_ != hello->has_payload) {
+	    hello->has_static_ != hello->has_payload)
 		rc = WA_EPROTO;
-		goto out;
-	}
-	rc = answer_hello(n, hello->ephemeral.data, hello->has_static_, chain, chain_len, out);
-	if (rc == 0)
-		n->step = WANT_FINISH;
-out:
+	else if (hello->has_static_)
+		rc = try_ik(n, hello, server, out, payload_out, result_out);
+	else
+		rc = answer_xx(n, SIM_HANDSHAKE_XX, hello->ephemeral.data, server, out);
 	pb_free(&msg->base);
-	return rc;
-}
-
-static int split(const struct sim_noise *n, struct sim_noise_result *result_out)
-{
-	uint8_t okm[64];
-	int rc;
-
-	rc = wa_hkdf("", 0, n->chaining_key, 32, NULL, 0, okm, sizeof(okm));
-	if (rc == 0) {
-		memcpy(result_out->from_client.key, okm, 32);
-		memcpy(result_out->to_client.key, okm + 32, 32);
-		result_out->from_client.counter = 0;
-		result_out->to_client.counter = 0;
-	}
-	secret_wipe(okm, sizeof(okm));
 	return rc;
 }
 

@@ -10,7 +10,7 @@
 
 static const char help[] =
     "Usage: warden-sim [--listen ADDR:PORT] [--control ADDR:PORT] [--tls] [--strict]\n"
-    "                  [--seed N] [--state-dir DIR]\n"
+    "                  [--no-ik] [--seed N] [--state-dir DIR]\n"
     "\n"
     "A WhatsApp look-alike for tests, demos and load.\n"
     "\n"
@@ -19,6 +19,7 @@ static const char help[] =
     "  --tls                 TLS on the WhatsApp side, with an authority in DIR/ca.pem\n"
     "  --seed N              make every random choice repeatable\n"
     "  --strict              refuse clients that depart from what WhatsApp Web sends\n"
+    "  --no-ik               resume no Noise session: each gets XXfallback\n"
     "  --state-dir DIR       keeps the root key and the authority  (a temporary one)\n"
     "  --help, --version\n"
     "\n"
@@ -124,6 +125,9 @@ static bool take_option(struct sim_options *o, int opt)
 	case 'x':
 		o->strict = true;
 		return true;
+	case 'n':
+		o->no_ik = true;
+		return true;
 	case 'd':
 		o->state_dir = optarg;
 		return true;
@@ -140,6 +144,7 @@ enum sim_options_result sim_options_parse(struct sim_options *o, int argc, char 
 		{ "tls", no_argument, NULL, 't' },
 		{ "seed", required_argument, NULL, 's' },
 		{ "strict", no_argument, NULL, 'x' },
+		{ "no-ik", no_argument, NULL, 'n' },
 		{ "state-dir", required_argument, NULL, 'd' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'v' },

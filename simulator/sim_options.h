@@ -14,6 +14,7 @@ struct sim_options {
 	socklen_t listen_len, control_len;
 	bool tls;
 	bool strict; /* about what clients say of themselves */
+	bool no_ik;  /* answer Noise IK with XXfallback */
 	bool seeded;
 	uint64_t seed;
 	const char *state_dir; /* NULL: a temporary one; borrowed from argv */

@@ -6,7 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/secret.h"
+
 #define LID_DIGITS 15
+#define REGISTRATION_ID_MAX 16380
 
 struct sim_phones {
 	struct sim_phone **list; /* owned, each phone too: pointers to phones stay valid */
@@ -27,8 +30,10 @@ void sim_phones_free(struct sim_phones *p)
 {
 	if (p == NULL)
 		return;
-	for (size_t i = 0; i < p->n; i++)
+	for (size_t i = 0; i < p->n; i++) {
+		secret_wipe(p->list[i], sizeof(*p->list[i]));
 		free(p->list[i]);
+	}
 	free(p->list);
 	free(p);
 }
@@ -41,7 +46,7 @@ bool sim_number_is_valid(const char *number)
 	       strspn(number, "0123456789") == len;
 }
 
-const struct sim_phone *sim_phones_find(const struct sim_phones *p, const char *number)
+struct sim_phone *sim_phones_find(const struct sim_phones *p, const char *number)
 {
 	for (size_t i = 0; i < p->n; i++) {
 		if (strcmp(p->list[i]->number, number) == 0)
@@ -78,6 +83,33 @@ static int make_lid(const struct sim_phones *p, struct sim_phone *phone, const s
 	return 0;
 }
 
+/* Everything the phone will ever draw comes from a stream of its number. */
+static int make_keys(struct sim_phone *phone, const struct sim_rand *rnd)
+{
+	uint8_t raw[8], key[1 + WA_KEY_LEN] = { 5 }, random[SIM_ADV_RANDOM_LEN];
+	int rc;
+
+	rc = sim_rand_fork(rnd, "phone", strtoull(phone->number, NULL, 10), &phone->rnd);
+	if (rc == 0)
+		rc = sim_rand_keypair(&phone->rnd, &phone->account.identity);
+	if (rc == 0)
+		rc = sim_rand_keypair(&phone->rnd, &phone->signed_prekey);
+	if (rc == 0)
+		rc = sim_rand_bytes(&phone->rnd, raw, sizeof(raw));
+	if (rc == 0)
+		rc = sim_rand_bytes(&phone->rnd, random, sizeof(random));
+	if (rc < 0)
+		return rc;
+	phone->account.raw_id =
+	    ((uint32_t)raw[0] << 24 | (uint32_t)raw[1] << 16 | (uint32_t)raw[2] << 8 | raw[3]) &
+	    INT32_MAX;
+	phone->account.hosted = phone->hosted;
+	phone->registration_id = 1 + ((uint32_t)raw[4] << 8 | raw[5]) % REGISTRATION_ID_MAX;
+	memcpy(key + 1, phone->signed_prekey.pub, WA_KEY_LEN);
+	return wa_xeddsa_sign(phone->account.identity.priv, key, sizeof(key), random,
+	                      phone->signed_prekey_sig);
+}
+
 static int grow(struct sim_phones *p)
 {
 	size_t cap = p->cap == 0 ? 16 : p->cap * 2;
@@ -91,7 +123,7 @@ static int grow(struct sim_phones *p)
 }
 
 int sim_phones_add(struct sim_phones *p, const struct sim_phone *phone, const struct sim_rand *rnd,
-                   const struct sim_phone **phone_out)
+                   struct sim_phone **phone_out)
 {
 	struct sim_phone *copy;
 	int rc = 0;
@@ -110,6 +142,8 @@ int sim_phones_add(struct sim_phones *p, const struct sim_phone *phone, const st
 	snprintf(copy->jid, sizeof(copy->jid), "%s@s.whatsapp.net", copy->number);
 	if (copy->lid[0] == '\0')
 		rc = make_lid(p, copy, rnd);
+	if (rc == 0)
+		rc = make_keys(copy, rnd);
 	if (rc < 0) {
 		free(copy);
 		return rc;

@@ -7,21 +7,53 @@
 #include <stdint.h>
 
 #include "common/attr.h"
+#include "simulator/sim_adv.h"
 #include "simulator/sim_fault.h"
+#include "simulator/sim_link.h"
 #include "simulator/sim_rand.h"
 
 #define SIM_JID_CAP 40
 #define SIM_NAME_CAP 101
 
+struct sim_client;
+
+/* Where the passkey step of a phone's latest companion is. */
+enum sim_passkey_state {
+	SIM_PASSKEY_NONE,
+	SIM_PASSKEY_ASKED,     /* the companion owes an assertion */
+	SIM_PASSKEY_CONTINUED, /* it has come, and the phone has sent its ephemeral key */
+	SIM_PASSKEY_COMPARING, /* the phone shows a code, or needs none */
+	SIM_PASSKEY_LINKED,
+	SIM_PASSKEY_REFUSED,
+};
+
 struct sim_phone {
+	/* What the test decides */
 	char number[SIM_NUMBER_CAP];
-	char jid[SIM_JID_CAP]; /* number@s.whatsapp.net */
 	char lid[SIM_JID_CAP]; /* digits@lid */
 	char name[SIM_NAME_CAP];
 	bool business;
-	bool passkey;
-	/* Account history, served once linking is simulated. */
+	bool hosted;
+	bool passkey;    /* a companion must bring an assertion */
+	bool no_options; /* the notification of the passkey step comes without its options */
+	bool rotate;     /* after a scan the phone asks for another code */
+	/* Account history, served once messages are simulated. */
 	uint32_t chats, messages, days_of_history;
+	/* What sim_phones_add() fills in */
+	char jid[SIM_JID_CAP]; /* number@s.whatsapp.net */
+	struct sim_rand rnd;   /* the phone's own stream */
+	struct sim_adv_account account;
+	uint32_t registration_id;
+	struct wa_keypair signed_prekey; /* id 1 */
+	uint8_t signed_prekey_sig[WA_SIG_LEN];
+	/* What happens later */
+	uint32_t key_index;                /* the highest given to a companion */
+	struct sim_client *code_client;    /* the latest that has asked for a code; borrowed */
+	struct sim_client *passkey_client; /* the one in the passkey step; borrowed */
+	enum sim_passkey_state passkey_state;
+	char passkey_code[SIM_LINK_SHOWN_CAP]; /* as the phone shows it; "": none */
+	const char *passkey_why;               /* what was wrong last; static text or NULL */
+	uint32_t passkey_device;               /* once it is linked */
 };
 
 struct sim_phones;
@@ -33,13 +65,13 @@ void sim_phones_free(struct sim_phones *p);                        /* NULL is fi
 bool sim_number_is_valid(const char *number);
 
 /*
- * Add a copy of phone, whose number must be valid; jid is filled in, lid when it is "".
+ * Add a copy of phone, whose number must be valid; keys are made, lid too when it is "".
  * 0; -EEXIST (the number, or the lid, is taken); WA_ECRYPTO; -ENOMEM. *phone_out is borrowed.
  */
 ATTR_NODISCARD int sim_phones_add(struct sim_phones *p, const struct sim_phone *phone,
-                                  const struct sim_rand *rnd, const struct sim_phone **phone_out);
+                                  const struct sim_rand *rnd, struct sim_phone **phone_out);
 /* NULL: none. Borrowed; phones are never removed. */
-const struct sim_phone *sim_phones_find(const struct sim_phones *p, const char *number);
+struct sim_phone *sim_phones_find(const struct sim_phones *p, const char *number);
 size_t sim_phones_count(const struct sim_phones *p);
 const struct sim_phone *sim_phones_at(const struct sim_phones *p, size_t index);
 

@@ -180,9 +180,13 @@ static const char *check_device_props(const Wa__DevicePairingData *d)
 	return why;
 }
 
-static uint32_t be32(const uint8_t *p)
+static uint32_t big_endian(const uint8_t *p, size_t len)
 {
-	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+	uint32_t v = 0;
+
+	for (size_t i = 0; i < len; i++)
+		v = v << 8 | p[i];
+	return v;
 }
 
 static const char *check_registration(const Wa__ClientPayload *p, bool strict,
@@ -207,20 +211,30 @@ static const char *check_registration(const Wa__ClientPayload *p, bool strict,
 	if (why != NULL)
 		return why;
 	keep_device_props(d, out);
-	out->registration_id = be32(d->e_regid.data); /* Baileys draws 0 as well */
+	out->registration_id = big_endian(d->e_regid.data, 4); /* Baileys draws 0 as well */
 	memcpy(out->identity, d->e_ident.data, WA_KEY_LEN);
+	out->signed_prekey_id = big_endian(d->e_skey_id.data, 3);
 	memcpy(out->signed_prekey, d->e_skey_val.data, WA_KEY_LEN);
+	memcpy(out->signed_prekey_sig, d->e_skey_sig.data, WA_SIG_LEN);
 	return NULL;
 }
 
+/* passive, lc, connectAttemptCount and pushName are the client's choice. */
 static const char *check_login(const Wa__ClientPayload *p, bool strict, struct sim_payload *out)
 {
+	if (p->username == 0)
+		return "username is 0";
+	if (!p->has_device || p->device == 0)
+		return "device missing or 0";
 	if (strict && p->device_pairing_data != NULL)
 		return "username and devicePairingData both present";
-	if (p->username == 0 || (strict && !p->has_device))
-		return "username is 0 or device missing";
+	if (strict && !p->pull)
+		return "pull is not true in a login";
+	if (strict && !p->has_lid_db_migrated)
+		return "lidDbMigrated missing in a login";
 	out->username = p->username;
 	out->device = p->device;
+	out->passive = p->passive;
 	return NULL;
 }
 

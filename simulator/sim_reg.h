@@ -24,7 +24,10 @@ struct sim_payload {
 	uint32_t device;   /* login */
 	uint32_t registration_id;
 	uint8_t identity[WA_KEY_LEN];
+	uint32_t signed_prekey_id;
 	uint8_t signed_prekey[WA_KEY_LEN];
+	uint8_t signed_prekey_sig[WA_SIG_LEN];
+	bool passive;                          /* login: hold what is queued back until <active/> */
 	uint32_t revision;                     /* third number of the version */
 	int32_t platform_type;                 /* DeviceProps */
 	char device_name[SIM_DEVICE_NAME_CAP]; /* DeviceProps.os, cut */
@@ -39,8 +42,8 @@ struct sim_refusal {
 /*
  * Check a whole payload. revision_min: older clients are outdated (405).
  * strict: every field must be as the notes' table says; otherwise what a server needs is enough:
- * the eight byte fields of a registration with their lengths and the signature, or a username. 0,
- * or WA_EPROTO with *refusal_out filled.
+ * the eight byte fields of a registration with their lengths and the signature, or username and
+ * device. 0, or WA_EPROTO with *refusal_out filled.
  */
 ATTR_NODISCARD int sim_payload_check(const uint8_t *data, size_t data_len, uint32_t revision_min,
                                      bool strict, struct sim_payload *payload_out,

@@ -107,7 +107,7 @@ static bool is_old_ref(const struct sim_server *server, const char *ref)
 }
 
 enum sim_ref_state sim_server_find_ref(const struct sim_server *server, const char *ref,
-                                       const struct sim_client **c_out)
+                                       struct sim_client **c_out)
 {
 	*c_out = NULL;
 	for (const struct link *l = server->live.next; l != &server->live; l = l->next) {
@@ -154,6 +154,41 @@ void sim_server_each(const struct sim_server *server,
 		if (sim_client_is_live(l->client))
 			on_client(l->client, arg);
 	}
+}
+
+struct sim_client *sim_server_find(const struct sim_server *server, uint32_t id)
+{
+	for (const struct link *l = server->live.next; l != &server->live; l = l->next) {
+		if (l->client->id == id)
+			return sim_client_is_live(l->client) ? l->client : NULL;
+	}
+	return NULL;
+}
+
+static bool fits(const struct sim_client *c, const struct sim_fault_match *match,
+                 enum sim_stage stage)
+{
+	return sim_client_is_live(c) && c->stage == stage &&
+	       (match->number[0] == '\0' || strcmp(match->number, c->number) == 0);
+}
+
+size_t sim_server_hit(struct sim_server *server, const struct sim_fault_match *match,
+                      const struct sim_fault *fault)
+{
+	struct link *l = server->live.next, *next;
+	uint32_t seen = 0;
+	size_t hit = 0;
+
+	for (; l != &server->live; l = next) {
+		next = l->next; /* a connection that ends changes its ring */
+		if (!fits(l->client, match, fault->stage))
+			continue;
+		if (match->nth != 0 && ++seen != match->nth)
+			continue;
+		sim_client_hit(l->client, fault);
+		hit++;
+	}
+	return hit;
 }
 
 static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *sa,

@@ -8,7 +8,7 @@
 
 #include "common/buf.h"
 #include "common/err.h"
-#include "simulator/sim_noise.h"
+#include "common/secret.h"
 #include "worker/wa/wa_frame.h"
 
 #define MESSAGE_MAX (4u * 1024 * 1024)
@@ -24,6 +24,8 @@ struct sim_stream {
 	struct buf header; /* until the stream header is complete */
 	struct wa_frame_reader frames;
 	struct sim_noise *noise; /* until the handshake is done */
+	enum sim_handshake handshake;
+	struct buf routing; /* edge routing info of the header */
 	struct sim_cipher from_client, to_client;
 	struct sim_shaper shaper;
 	bool each_byte;
@@ -93,8 +95,8 @@ static void on_ws_msg(wslay_event_context_ptr ws, const struct wslay_event_on_ms
 	}
 }
 
-int sim_stream_new(const struct wa_keypair *server_static, const struct wa_keypair *ephemeral,
-                   const struct sim_stream_ops *ops, void *arg, struct sim_stream **stream_out)
+int sim_stream_new(const struct wa_keypair *ephemeral, const struct sim_stream_ops *ops, void *arg,
+                   struct sim_stream **stream_out)
 {
 	static const struct wslay_event_callbacks callbacks = {
 		.recv_callback = on_ws_recv,
@@ -109,7 +111,7 @@ int sim_stream_new(const struct wa_keypair *server_static, const struct wa_keypa
 	s->arg = arg;
 	if (wslay_event_context_server_init(&s->ws, &callbacks, s) != 0)
 		s->ws = NULL;
-	if (s->ws == NULL || sim_noise_new(server_static, ephemeral, &s->noise) < 0) {
+	if (s->ws == NULL || sim_noise_new(ephemeral, &s->noise) < 0) {
 		sim_stream_free(s);
 		return -ENOMEM;
 	}
@@ -127,6 +129,9 @@ void sim_stream_free(struct sim_stream *s)
 	sim_noise_free(s->noise);
 	wa_frame_reader_clear(&s->frames);
 	buf_free(&s->header);
+	buf_free(&s->routing);
+	secret_wipe(&s->from_client, sizeof(s->from_client));
+	secret_wipe(&s->to_client, sizeof(s->to_client));
 	free(s);
 }
 
@@ -231,6 +236,22 @@ void sim_stream_shape(struct sim_stream *s, const struct sim_shaper *shaper, boo
 	s->each_byte = each_byte;
 }
 
+void sim_stream_skip_counter(struct sim_stream *s)
+{
+	s->to_client.counter++;
+}
+
+enum sim_handshake sim_stream_handshake(const struct sim_stream *s)
+{
+	return s->handshake;
+}
+
+const uint8_t *sim_stream_routing(const struct sim_stream *s, size_t *len_out)
+{
+	*len_out = s->routing.len;
+	return s->routing.p;
+}
+
 bool sim_stream_is_open(const struct sim_stream *s)
 {
 	return s->step == OPEN;
@@ -238,21 +259,46 @@ bool sim_stream_is_open(const struct sim_stream *s)
 
 /* ---- receiving ------------------------------------------------------------------------------- */
 
-static int take_hello(struct sim_stream *s, const uint8_t *payload, size_t payload_len)
+/* The handshake is done: from here on stanzas. */
+static int open_stream(struct sim_stream *s, const struct sim_noise_result *result,
+                       const struct buf *payload)
 {
-	const struct sim_chain *chain = s->ops->on_hello(s->arg);
-	struct buf hello = { 0 };
 	int rc;
 
-	if (chain == NULL)
-		return 0;
-	rc = sim_noise_hello(s->noise, payload, payload_len, chain->data, chain->len, &hello);
-	if (rc == 0)
-		rc = sim_stream_send_frame(s, hello.p, hello.len);
-	buf_free(&hello);
+	s->from_client = result->from_client;
+	s->to_client = result->to_client;
+	s->handshake = result->handshake;
+	s->step = OPEN;
+	sim_noise_free(s->noise);
+	s->noise = NULL;
+	rc = s->ops->on_payload(payload->p, payload->len, result->client_static, s->arg);
 	if (rc < 0)
+		fail(s, rc, "payload");
+	return rc;
+}
+
+static int take_hello(struct sim_stream *s, const uint8_t *payload, size_t payload_len)
+{
+	struct sim_noise_server server = { .identity = NULL };
+	struct sim_noise_result result;
+	struct buf hello = { 0 }, plain = { 0 };
+	int rc, sent;
+
+	if (!s->ops->on_hello(&server, s->arg))
+		return 0;
+	rc = sim_noise_hello(s->noise, payload, payload_len, &server, &hello, &plain, &result);
+	sent = rc < 0 ? rc : sim_stream_send_frame(s, hello.p, hello.len);
+	if (sent < 0) {
+		rc = sent;
 		fail(s, rc, "ClientHello");
-	s->step = WANT_FINISH;
+	}
+	if (rc == 0)
+		s->step = WANT_FINISH;
+	if (rc == 1)
+		rc = open_stream(s, &result, &plain);
+	buf_free(&hello);
+	buf_wipe(&plain);
+	secret_wipe(&result, sizeof(result));
 	return rc;
 }
 
@@ -263,20 +309,12 @@ static int take_finish(struct sim_stream *s, const uint8_t *payload, size_t payl
 	int rc;
 
 	rc = sim_noise_finish(s->noise, payload, payload_len, &plain, &result);
-	if (rc < 0) {
-		fail(s, rc, "ClientFinish");
-		goto out;
-	}
-	s->from_client = result.from_client;
-	s->to_client = result.to_client;
-	s->step = OPEN;
-	sim_noise_free(s->noise);
-	s->noise = NULL;
-	rc = s->ops->on_payload(plain.p, plain.len, result.client_static, s->arg);
 	if (rc < 0)
-		fail(s, rc, "payload");
-out:
+		fail(s, rc, "ClientFinish");
+	else
+		rc = open_stream(s, &result, &plain);
 	buf_wipe(&plain);
+	secret_wipe(&result, sizeof(result));
 	return rc;
 }
 
@@ -316,14 +354,15 @@ static int on_frame(const uint8_t *payload, size_t payload_len, void *arg)
 
 /*
  * Length of the stream header with its routing block, 0: more bytes needed, WA_EPROTO: none.
- * The routing info only steers load balancing and is dropped.
+ * *routing_len_out: the length of the routing info, which begins at ROUTING_HEAD_LEN.
  */
-static int header_len(const uint8_t *p, size_t len)
+static int header_len(const uint8_t *p, size_t len, size_t *routing_len_out)
 {
 	static const uint8_t routing[4] = { 'E', 'D', 0, 1 };
 	static const uint8_t header[HEADER_LEN] = { 'W', 'A', 6, 3 };
 	size_t skip = 0, n;
 
+	*routing_len_out = 0;
 	if (len > 0 && p[0] == routing[0]) {
 		n = len < sizeof(routing) ? len : sizeof(routing);
 		if (memcmp(p, routing, n) != 0)
@@ -333,6 +372,7 @@ static int header_len(const uint8_t *p, size_t len)
 		skip = (size_t)p[4] << 16 | (size_t)p[5] << 8 | p[6];
 		if (skip == 0 || skip > ROUTING_MAX)
 			return WA_EPROTO;
+		*routing_len_out = skip;
 		skip += ROUTING_HEAD_LEN;
 	}
 	if (len <= skip)
@@ -345,14 +385,20 @@ static int header_len(const uint8_t *p, size_t len)
 
 static int take_header(struct sim_stream *s, const uint8_t *data, size_t len)
 {
+	size_t routing_len = 0, used;
 	int rc = buf_append(&s->header, data, len);
 
 	if (rc == 0)
-		rc = header_len(s->header.p, s->header.len);
+		rc = header_len(s->header.p, s->header.len, &routing_len);
 	if (rc <= 0)
 		return rc;
+	used = (size_t)rc;
+	rc = buf_append(&s->routing, s->header.p + ROUTING_HEAD_LEN * (routing_len > 0),
+	                routing_len);
+	if (rc < 0)
+		return rc;
 	s->step = WANT_HELLO;
-	rc = wa_frame_feed(&s->frames, s->header.p + rc, s->header.len - (size_t)rc, on_frame, s);
+	rc = wa_frame_feed(&s->frames, s->header.p + used, s->header.len - used, on_frame, s);
 	buf_free(&s->header);
 	return rc;
 }

@@ -13,8 +13,8 @@
 #include <stdint.h>
 
 #include "common/attr.h"
-#include "simulator/sim_cert.h"
 #include "simulator/sim_fault.h"
+#include "simulator/sim_noise.h"
 #include "worker/wa/wa_keys.h"
 
 struct sim_stream;
@@ -22,8 +22,8 @@ struct sim_stream;
 struct sim_stream_ops {
 	/* WebSocket bytes for the wire. */
 	void (*on_output)(const void *data, size_t len, void *arg);
-	/* A ClientHello is here: the chain to answer it with, or NULL for no answer. */
-	const struct sim_chain *(*on_hello)(void *arg);
+	/* A ClientHello is here: fill in who answers it; false for no answer. */
+	bool (*on_hello)(struct sim_noise_server *server_out, void *arg);
 	/* The handshake is done; a negative return ends the stream. */
 	int (*on_payload)(const uint8_t *payload, size_t payload_len,
 	                  const uint8_t client_static[WA_KEY_LEN], void *arg);
@@ -33,9 +33,8 @@ struct sim_stream_ops {
 	void (*on_shaped)(enum sim_shape shape, void *arg);
 };
 
-/* Both key pairs are copied. 0 or -ENOMEM. */
-ATTR_NODISCARD int sim_stream_new(const struct wa_keypair *server_static,
-                                  const struct wa_keypair *ephemeral,
+/* The key pair is copied. 0 or -ENOMEM. */
+ATTR_NODISCARD int sim_stream_new(const struct wa_keypair *ephemeral,
                                   const struct sim_stream_ops *ops, void *arg,
                                   struct sim_stream **stream_out);
 void sim_stream_free(struct sim_stream *s); /* NULL is fine; not from inside its callbacks */
@@ -51,6 +50,11 @@ ATTR_NODISCARD int sim_stream_feed(struct sim_stream *s, struct evbuffer *in, co
 /* Is the handshake done? */
 bool sim_stream_is_open(const struct sim_stream *s);
 
+/* How it went; SIM_HANDSHAKE_NONE before. */
+enum sim_handshake sim_stream_handshake(const struct sim_stream *s);
+/* The edge routing info of the stream header; *len_out 0: it had none. Borrowed. */
+const uint8_t *sim_stream_routing(const struct sim_stream *s, size_t *len_out);
+
 /* Encrypt and send. 0, WA_ESTATE before the handshake is done, WA_ECRYPTO, WA_ELIMIT, -ENOMEM. */
 ATTR_NODISCARD int sim_stream_send(struct sim_stream *s, const void *stanza, size_t stanza_len);
 
@@ -64,5 +68,7 @@ ATTR_NODISCARD int sim_stream_send_bytes(struct sim_stream *s, const void *data,
 ATTR_NODISCARD int sim_stream_send_text(struct sim_stream *s, const char *text);
 /* Change stream bytes sent from now on; each_byte: every byte in a message of its own. */
 void sim_stream_shape(struct sim_stream *s, const struct sim_shaper *shaper, bool each_byte);
+/* As if a frame to the client had been lost: nothing that follows decrypts. */
+void sim_stream_skip_counter(struct sim_stream *s);
 
 #endif

@@ -138,6 +138,14 @@ static bool is_drained(const struct sim_wire *w)
 	       (w->paced == NULL || evbuffer_get_length(w->paced) == 0);
 }
 
+size_t sim_wire_backlog(const struct sim_wire *w)
+{
+	if (w->closed)
+		return 0;
+	return evbuffer_get_length(bufferevent_get_output(w->bev)) +
+	       (w->paced == NULL ? 0 : evbuffer_get_length(w->paced));
+}
+
 static void flush_tls(struct sim_wire *w);
 
 void sim_wire_end(struct sim_wire *w, bool orderly)
@@ -405,8 +413,12 @@ static void on_write(struct bufferevent *bev, void *arg)
 	struct sim_wire *w = arg;
 
 	(void)bev;
-	if (w->ending && is_drained(w))
+	if (!is_drained(w))
+		return;
+	if (w->ending)
 		finish(w);
+	else if (!w->muted)
+		w->ops->on_drained(w->arg);
 }
 
 static void on_event(struct bufferevent *bev, short what, void *arg)

@@ -24,9 +24,10 @@
 struct sim_wire;
 
 struct sim_wire_ops {
-	void (*on_input)(void *arg);  /* look at sim_wire_input() */
-	void (*on_secure)(void *arg); /* the TLS handshake is done */
-	void (*on_closed)(void *arg); /* the socket is gone; once */
+	void (*on_input)(void *arg);   /* look at sim_wire_input() */
+	void (*on_secure)(void *arg);  /* the TLS handshake is done */
+	void (*on_drained)(void *arg); /* all that was written has gone to the socket */
+	void (*on_closed)(void *arg);  /* the socket is gone; once */
 };
 
 /* Takes fd, also on failure. 0 or -ENOMEM. */
@@ -42,6 +43,8 @@ ATTR_NODISCARD int sim_wire_start_tls(struct sim_wire *w, SSL_CTX *ctx);
 
 /* Send. After end, reset or mute: ignored. */
 void sim_wire_write(struct sim_wire *w, const void *data, size_t len);
+/* Bytes that the socket has not taken yet. */
+size_t sim_wire_backlog(const struct sim_wire *w);
 /* Past TLS, straight to the socket. */
 void sim_wire_write_raw(struct sim_wire *w, const void *data, size_t len);
 

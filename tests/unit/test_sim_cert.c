@@ -31,7 +31,8 @@ static int make_and_verify(struct fixture *f, enum sim_flaw flaw)
 {
 	assert_int_equal(sim_chain_make(&f->root, f->identity.pub, &f->rnd, NOW, flaw, &f->chain),
 	                 0);
-	return wa_cert_verify(f->chain.data, f->chain.len, &f->trusted, f->identity.pub, NOW, NULL);
+	return wa_cert_verify(f->chain.data, f->chain.len, &f->trusted, f->identity.pub, NOW, NULL,
+	                      NULL);
 }
 
 static void test_the_right_chain_verifies(void **state)
@@ -72,7 +73,7 @@ static void test_a_date_flaw_is_nothing_but_the_date(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		assert_int_equal(make_and_verify(&f, cases[i].flaw), WA_ECERT);
 		assert_int_equal(wa_cert_verify(f.chain.data, f.chain.len, &f.trusted,
-		                                f.identity.pub, cases[i].fine_at, NULL),
+		                                f.identity.pub, cases[i].fine_at, NULL, NULL),
 		                 0);
 	}
 }

@@ -77,6 +77,19 @@ static void test_a_number_is_known_only_after_login(void **state)
 	assert_int_equal(arm(*state, SIM_LOGIN, "4915100000001"), SIM_F_FAILURE);
 }
 
+static void test_a_number_that_becomes_known_late(void **state)
+{
+	struct sim_fault fault = { .kind = SIM_F_NONE };
+
+	add(*state, SIM_F_DUPLICATE, SIM_PAIRING, 2, "");
+	add(*state, SIM_F_BAD_HMAC, SIM_PAIRING, 1, "4915100000001");
+	assert_int_equal(arm(*state, SIM_PAIRING, NULL), SIM_F_NONE);
+	assert_false(sim_faults_arm_number(*state, SIM_PAIRING, "4915100000002", &fault));
+	assert_true(sim_faults_arm_number(*state, SIM_PAIRING, "4915100000001", &fault));
+	assert_int_equal(fault.kind, SIM_F_BAD_HMAC);
+	assert_int_equal(sim_faults_at(*state, 0)->seen, 1); /* counted when it came */
+}
+
 static void test_first_defined_wins_and_the_others_count_on(void **state)
 {
 	add(*state, SIM_F_CLOSE, SIM_TCP, 1, "");
@@ -128,14 +141,44 @@ static void test_every_word_of_the_contract_is_known(void **state)
 
 		assert_true(kind > SIM_F_NONE);
 		assert_string_equal(sim_fault_name((enum sim_fault_kind)kind), words[i]);
-		if (sim_fault_is_built((enum sim_fault_kind)kind))
-			assert_true(
-			    sim_fault_fits((enum sim_fault_kind)kind,
-			                   sim_fault_default_stage((enum sim_fault_kind)kind)));
+		assert_true(sim_fault_fits((enum sim_fault_kind)kind,
+		                           sim_fault_default_stage((enum sim_fault_kind)kind)));
 	}
 	assert_true(sim_fault_parse("none") < 0);
 	assert_true(sim_stage_parse("online") == SIM_ONLINE);
 	assert_true(sim_stage_parse("offline") < 0);
+}
+
+static void test_each_stage_has_the_faults_of_the_contract(void **state)
+{
+	static const struct {
+		enum sim_fault_kind kind;
+		const char *stages; /* T tcp, S tls, U upgrade, H handshake, R, P, L, O */
+	} rows[] = {
+		{ SIM_F_REFUSE, "T" },          { SIM_F_CLOSE, "TSUHRPLO" },
+		{ SIM_F_RESET, "TSUHRPLO" },    { SIM_F_STALL, "TSUHRPLO" },
+		{ SIM_F_SLOW, "TSUHRPLO" },     { SIM_F_CORRUPT, "TSUHRPLO" },
+		{ SIM_F_TRUNCATE, "TSUHRPLO" }, { SIM_F_SPLIT, "TSUHRPLO" },
+		{ SIM_F_GARBAGE, "TSUHRPLO" },  { SIM_F_OVERSIZE, "SUHRPLO" },
+		{ SIM_F_BAD_CERT, "SH" },       { SIM_F_EXPIRED_CERT, "SH" },
+		{ SIM_F_FAILURE, "URPLO" },     { SIM_F_STREAM_ERROR, "RPLO" },
+		{ SIM_F_NO_PONG, "RPO" },       { SIM_F_REFS_END, "RP" },
+		{ SIM_F_NO_REFS, "RP" },        { SIM_F_BAD_HMAC, "P" },
+		{ SIM_F_BAD_SIGNATURE, "P" },   { SIM_F_DUPLICATE, "RPLO" },
+		{ SIM_F_REORDER, "RPLO" },      { SIM_F_UNKNOWN, "RPLO" },
+	};
+	static const char letters[] = "TSUHRPLO";
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		for (int stage = SIM_TCP; stage <= SIM_ONLINE; stage++) {
+			bool wanted = strchr(rows[i].stages, letters[stage]) != NULL;
+
+			if (sim_fault_fits(rows[i].kind, (enum sim_stage)stage) != wanted)
+				fail_msg("%s at %s", sim_fault_name(rows[i].kind),
+				         sim_stage_name((enum sim_stage)stage));
+		}
+	}
 }
 
 /* ---- bytes ----------------------------------------------------------------------------------- */
@@ -198,11 +241,13 @@ int main(void)
 		WITH(test_nth_counts_from_one_and_happens_once),
 		WITH(test_other_stages_do_not_count),
 		WITH(test_a_number_is_known_only_after_login),
+		WITH(test_a_number_that_becomes_known_late),
 		WITH(test_first_defined_wins_and_the_others_count_on),
 		WITH(test_faults_about_refs_are_armed_at_registration),
 		WITH(test_clear_forgets_all),
 		WITH(test_the_number_of_faults_is_bounded),
 		cmocka_unit_test(test_every_word_of_the_contract_is_known),
+		cmocka_unit_test(test_each_stage_has_the_faults_of_the_contract),
 		cmocka_unit_test(test_corrupt_flips_one_byte_at_the_offset),
 		cmocka_unit_test(test_truncate_and_stall_cut_at_the_offset),
 		cmocka_unit_test(test_without_an_offset_the_middle_of_the_first_piece),

@@ -11,21 +11,23 @@
 struct fixture {
 	json_t *root;
 	const json_t *v;
+	struct wa_keypair identity;
 	struct sim_noise *noise;
+	bool no_ik;
 	struct buf hello, chain, out, payload;
 	struct sim_noise_result result;
 };
 
 static void begin(struct fixture *f, const char *vector, const char *static_key)
 {
-	struct wa_keypair identity, ephemeral;
+	struct wa_keypair ephemeral;
 
 	memset(f, 0, sizeof(*f));
 	f->root = vec_load("crypto.json");
 	f->v = vec_get(f->root, vector);
-	vec_keypair(f->v, static_key, &identity);
+	vec_keypair(f->v, static_key, &f->identity);
 	vec_keypair(vec_get(f->root, "noise_xx"), "server_ephemeral", &ephemeral);
-	assert_int_equal(sim_noise_new(&identity, &ephemeral, &f->noise), 0);
+	assert_int_equal(sim_noise_new(&ephemeral, &f->noise), 0);
 	vec_hex(f->v, "message_1_client_hello", &f->hello);
 }
 
@@ -41,8 +43,15 @@ static void end(struct fixture *f)
 
 static int hello(struct fixture *f)
 {
-	return sim_noise_hello(f->noise, f->hello.p, f->hello.len, f->chain.p, f->chain.len,
-	                       &f->out);
+	const struct sim_noise_server server = {
+		.identity = &f->identity,
+		.chain = f->chain.p,
+		.chain_len = f->chain.len,
+		.no_ik = f->no_ik,
+	};
+
+	return sim_noise_hello(f->noise, f->hello.p, f->hello.len, &server, &f->out, &f->payload,
+	                       &f->result);
 }
 
 static int finish(struct fixture *f)
@@ -120,7 +129,7 @@ static void test_transport_frames_of_the_vectors(void **state)
 	end(&f);
 }
 
-static void test_ik_hello_is_answered_with_xxfallback(void **state)
+static void test_ik_for_a_key_we_lost_gets_xxfallback(void **state)
 {
 	struct fixture f;
 
@@ -129,8 +138,78 @@ static void test_ik_hello_is_answered_with_xxfallback(void **state)
 	vec_hex(f.v, "certificate_chain", &f.chain);
 	assert_int_equal(hello(&f), 0);
 	vec_assert_hex(f.v, "message_2_server_hello", f.out.p, f.out.len);
+	assert_int_equal(f.payload.len, 0);
 	assert_int_equal(finish(&f), 0);
 	vec_assert_hex(f.v, "client_payload", f.payload.p, f.payload.len);
+	assert_string_equal(sim_handshake_name(f.result.handshake), "XXfallback");
+	end(&f);
+}
+
+/* The IK vector has the keys and the chain of the XX one. */
+static void begin_ik(struct fixture *f)
+{
+	const json_t *ik;
+
+	begin(f, "noise_xx", "server_static");
+	vec_hex(vec_get(f->v, "certificate_chain"), "encoded", &f->chain);
+	ik = vec_get(f->root, "noise_ik");
+	f->v = ik;
+	buf_reset(&f->hello);
+	vec_hex(ik, "message_1_client_hello", &f->hello);
+}
+
+static void test_ik_for_our_key_is_done_in_one_message(void **state)
+{
+	uint8_t client_static[32];
+	struct fixture f;
+
+	(void)state;
+	begin_ik(&f);
+	assert_int_equal(hello(&f), 1);
+	vec_assert_hex(f.v, "message_2_server_hello", f.out.p, f.out.len);
+	vec_assert_hex(f.v, "client_payload", f.payload.p, f.payload.len);
+	vec_assert_hex(f.v, "client_write_key", f.result.from_client.key, 32);
+	vec_assert_hex(f.v, "client_read_key", f.result.to_client.key, 32);
+	vec_fixed(vec_get(vec_get(f.root, "noise_xx"), "client_static"), "pub", client_static, 32);
+	assert_memory_equal(f.result.client_static, client_static, 32);
+	assert_string_equal(sim_handshake_name(f.result.handshake), "IK");
+	end(&f);
+}
+
+static void test_ik_switched_off_gets_xxfallback(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	begin_ik(&f);
+	f.no_ik = true;
+	assert_int_equal(hello(&f), 0);
+	assert_int_equal(f.payload.len, 0);
+	end(&f);
+}
+
+static void test_ik_payload_that_does_not_open_is_refused(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	begin_ik(&f);
+	f.hello.p[f.hello.len - 1] ^= 1;
+	assert_int_equal(hello(&f), WA_EAUTH);
+	assert_int_equal(f.out.len, 0);
+	end(&f);
+}
+
+/* One flipped bit in the sealed static key looks like a key that is not for us. */
+static void test_ik_static_that_does_not_open_gets_xxfallback(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	begin_ik(&f);
+	f.hello.p[50] ^= 1;
+	assert_int_equal(hello(&f), 0);
+	assert_true(f.out.len > 0);
 	end(&f);
 }
 
@@ -200,7 +279,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_xx_gives_the_vectors_bytes),
 		cmocka_unit_test(test_transport_frames_of_the_vectors),
-		cmocka_unit_test(test_ik_hello_is_answered_with_xxfallback),
+		cmocka_unit_test(test_ik_for_a_key_we_lost_gets_xxfallback),
+		cmocka_unit_test(test_ik_for_our_key_is_done_in_one_message),
+		cmocka_unit_test(test_ik_switched_off_gets_xxfallback),
+		cmocka_unit_test(test_ik_payload_that_does_not_open_is_refused),
+		cmocka_unit_test(test_ik_static_that_does_not_open_gets_xxfallback),
 		cmocka_unit_test(test_hello_refuses_what_is_no_client_hello),
 		cmocka_unit_test(test_finish_refuses_one_flipped_bit),
 		cmocka_unit_test(test_order_of_messages_is_kept),

@@ -75,7 +75,7 @@ static void test_digits(void **state)
 static const struct sim_phone *add(struct sim_phones *p, const struct sim_rand *rnd,
                                    const char *number, const char *lid, int expect)
 {
-	const struct sim_phone *added = NULL;
+	struct sim_phone *added = NULL;
 	struct sim_phone phone = { .business = false };
 
 	memcpy(phone.number, number, strlen(number) + 1);
@@ -84,7 +84,7 @@ static const struct sim_phone *add(struct sim_phones *p, const struct sim_rand *
 	return added;
 }
 
-static void test_a_number_has_the_same_lid_in_any_order(void **state)
+static void test_a_number_has_the_same_lid_and_keys_in_any_order(void **state)
 {
 	struct sim_phones *p, *q;
 	struct sim_rand r;
@@ -100,6 +100,11 @@ static void test_a_number_has_the_same_lid_in_any_order(void **state)
 	assert_string_equal(a->lid, b->lid);
 	assert_string_equal(a->jid, "4915100000001@s.whatsapp.net");
 	assert_string_not_equal(a->lid, sim_phones_find(q, "4915100000002")->lid);
+	assert_memory_equal(&a->account, &b->account, sizeof(a->account));
+	assert_int_equal(a->registration_id, b->registration_id);
+	assert_memory_not_equal(a->account.identity.pub,
+	                        sim_phones_find(q, "4915100000002")->account.identity.pub,
+	                        WA_KEY_LEN);
 	sim_phones_free(p);
 	sim_phones_free(q);
 }
@@ -141,7 +146,7 @@ int main(void)
 		cmocka_unit_test(test_without_a_seed_never_the_same),
 		cmocka_unit_test(test_a_fork_depends_on_label_and_index_only),
 		cmocka_unit_test(test_digits),
-		cmocka_unit_test(test_a_number_has_the_same_lid_in_any_order),
+		cmocka_unit_test(test_a_number_has_the_same_lid_and_keys_in_any_order),
 		cmocka_unit_test(test_numbers_and_lids_are_unique),
 		cmocka_unit_test(test_numbers_are_checked),
 	};

@@ -56,13 +56,16 @@ static void test_registration_of_the_vector(void **state)
 	struct sim_payload p;
 	struct sim_refusal refusal;
 	struct fixture f;
-	uint8_t identity[32];
+	uint8_t identity[32], signature[64];
 
 	(void)state;
 	begin(&f, "registration");
 	assert_int_equal(check(&f, 0, &p, &refusal), 0);
 	assert_int_equal(p.kind, SIM_PAYLOAD_REGISTRATION);
 	assert_int_equal(p.registration_id, 4660);
+	assert_int_equal(p.signed_prekey_id, 1);
+	vec_fixed(vec_get(f.v, "signed_prekey"), "signature", signature, 64);
+	assert_memory_equal(p.signed_prekey_sig, signature, 64);
 	assert_int_equal(p.revision, 1045649367);
 	assert_int_equal(p.platform_type, 1);
 	assert_string_equal(p.device_name, "Mac OS");
@@ -83,6 +86,7 @@ static void test_login_of_the_vector(void **state)
 	assert_int_equal(p.kind, SIM_PAYLOAD_LOGIN);
 	assert_true(p.username == 15550001111);
 	assert_int_equal(p.device, 7);
+	assert_true(p.passive);
 	end(&f);
 }
 
@@ -159,7 +163,8 @@ static void test_bytes_that_do_not_parse_close_the_connection(void **state)
 	X(build_hash_of_other_version, 400, false, m->user_agent->app_version->tertiary++) \
 	X(no_device_props, 400, true, d->has_device_props = 0) \
 	X(device_props_cut, 400, false, d->device_props.len -= 1) \
-	X(both_kinds, 400, false, (m->has_username = 1, m->username = 15550001111))
+	X(both_kinds, 400, false, \
+	  (m->has_username = 1, m->username = 15550001111, m->has_device = 1, m->device = 1))
 
 #define X(name, reason, always, change) \
 	static void mutate_##name(Wa__ClientPayload *m, Wa__DevicePairingData *d, char *text) \
@@ -224,7 +229,62 @@ static void test_each_mutation_is_refused(void **state)
 	}
 }
 
-static void test_login_needs_a_device(void **state)
+#define LOGIN_MUTATIONS(X) \
+	X(no_device_number, 400, true, m->has_device = 0) \
+	X(device_0, 400, true, m->device = 0) \
+	X(username_0, 400, true, m->username = 0) \
+	X(no_pull_at_all, 400, false, m->has_pull = 0) \
+	X(pull_false, 400, false, m->pull = 0) \
+	X(no_passive_at_all, 400, false, m->has_passive = 0) \
+	X(no_lid_db, 400, false, m->has_lid_db_migrated = 0) \
+	X(no_agent, 409, false, m->user_agent = NULL) \
+	X(no_web, 400, false, m->web_info = NULL)
+
+#define X(name, reason, always, change) \
+	static void mutate_##name(Wa__ClientPayload *m) \
+	{ \
+		change; \
+	}
+LOGIN_MUTATIONS(X)
+#undef X
+
+static const struct {
+	const char *name;
+	int reason;
+	bool always;
+	void (*change)(Wa__ClientPayload *m);
+} login_mutations[] = {
+#define X(name, reason, always, change) { #name, (reason), (always), mutate_##name },
+	LOGIN_MUTATIONS(X)
+#undef X
+};
+
+static void test_each_login_mutation_is_refused(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(login_mutations); i++) {
+		struct sim_refusal refusal = { .why = NULL };
+		struct sim_payload p;
+		struct fixture f;
+		Wa__ClientPayload m;
+
+		begin(&f, "login");
+		m = *f.msg;
+		login_mutations[i].change(&m);
+		buf_reset(&f.bytes);
+		assert_int_equal(buf_reserve(&f.bytes, wa__client_payload__get_packed_size(&m)), 0);
+		f.bytes.len = wa__client_payload__pack(&m, f.bytes.p);
+		if (check(&f, 0, &p, &refusal) != WA_EPROTO ||
+		    refusal.reason != login_mutations[i].reason)
+			fail_msg("%s: reason %d", login_mutations[i].name, refusal.reason);
+		if (sim_payload_check(f.bytes.p, f.bytes.len, 0, false, &p, &refusal) !=
+		    (login_mutations[i].always ? WA_EPROTO : 0))
+			fail_msg("%s, not strict", login_mutations[i].name);
+		end(&f);
+	}
+}
+
+static void test_login_of_a_client_that_is_not_passive(void **state)
 {
 	struct sim_payload p;
 	struct sim_refusal refusal;
@@ -232,10 +292,12 @@ static void test_login_needs_a_device(void **state)
 
 	(void)state;
 	begin(&f, "login");
-	f.msg->has_device = 0;
+	f.msg->passive = 0;
+	f.msg->has_lc = 1;
+	f.msg->lc = 3;
 	repack(&f);
-	assert_int_equal(check(&f, 0, &p, &refusal), WA_EPROTO);
-	assert_int_equal(refusal.reason, 400);
+	assert_int_equal(check(&f, 0, &p, &refusal), 0);
+	assert_false(p.passive);
 	end(&f);
 }
 
@@ -247,7 +309,8 @@ int main(void)
 		cmocka_unit_test(test_old_version_is_outdated),
 		cmocka_unit_test(test_bytes_that_do_not_parse_close_the_connection),
 		cmocka_unit_test(test_each_mutation_is_refused),
-		cmocka_unit_test(test_login_needs_a_device),
+		cmocka_unit_test(test_each_login_mutation_is_refused),
+		cmocka_unit_test(test_login_of_a_client_that_is_not_passive),
 	};
 
 	if (wa_keys_init() < 0)
