@@ -6,11 +6,15 @@
 #include <stdint.h>
 
 struct event_base;
+struct gw_dials;
 struct gw_http;
 struct gw_limit;
+struct gw_master_key;
+struct gw_numbers;
 struct gw_registry;
 struct gw_store;
 struct gw_supervisor;
+struct gw_version;
 
 /* Values of the settings table (gw_config.c); strings are owned by it. */
 struct gw_config {
@@ -28,7 +32,8 @@ struct gw_config {
 	int worker_runner; /* enum gw_runner */
 	int64_t max_connections;
 	int64_t max_connections_per_address;
-	int64_t max_workers; /* 0: no limit */
+	int64_t max_workers;   /* 0: no limit */
+	char *master_key_file; /* NULL: where gw_master_key.h says */
 	char *wa_url;
 	char *wa_origin;
 	char *wa_root_key; /* hex; NULL: WhatsApp's */
@@ -44,7 +49,11 @@ struct gw_config {
 struct gw {
 	struct event_base *base;
 	struct gw_config cfg;
-	struct gw_store *store;       /* registry.db behind its writer thread */
+	struct gw_store *store; /* registry.db behind its writer thread */
+	struct gw_master_key *master_key;
+	struct gw_numbers *numbers;   /* pairing codes given, by phone number */
+	struct gw_dials *dials;       /* admission of dials */
+	struct gw_version *version;   /* the client version to be */
 	struct gw_registry *registry; /* accounts and instances in memory */
 	struct gw_supervisor *sup;    /* zygote and workers */
 	struct gw_limit *limit;

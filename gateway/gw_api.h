@@ -9,8 +9,24 @@ void gw_api_connect(struct gw_req *req);
 
 /* gw_api_instance.c */
 void gw_api_instance_new(struct gw_req *req);
+void gw_api_instance_token(struct gw_req *req);
+
+/* gw_api_list.c */
 void gw_api_instance_list(struct gw_req *req);
 void gw_api_instance_delete(struct gw_req *req);
+
+/* gw_api_session.c */
+void gw_api_reconnect(struct gw_req *req);
+void gw_api_logout(struct gw_req *req);
+void gw_api_passkey_get(struct gw_req *req);
+void gw_api_passkey_answer(struct gw_req *req);
+void gw_api_passkey_confirm(struct gw_req *req);
+
+/* gw_api_settings.c */
+void gw_api_settings_get(struct gw_req *req);
+void gw_api_settings_set(struct gw_req *req);
+void gw_api_proxy_get(struct gw_req *req);
+void gw_api_proxy_set(struct gw_req *req);
 
 /* gw_api_ops.c */
 void gw_api_health(struct gw_req *req);

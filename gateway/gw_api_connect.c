@@ -9,8 +9,8 @@
 #include <event2/event.h>
 
 #include "common/buf.h"
-#include "common/clock.h"
 #include "common/err.h"
+#include "common/secret.h"
 #include "gateway/gw.h"
 #include "gateway/gw_instance.h"
 #include "gateway/gw_outcome.h"
@@ -26,19 +26,25 @@
 
 /* ---- parameters ------------------------------------------------------------------------------ */
 
-/* Seven to fifteen digits, not starting with 0, among "+", spaces, "-", "(" and ")". */
-static bool number_ok(const char *text)
+struct params {
+	char digits[NUMBER_DIGITS_MAX + 1];
+	struct gw_connect_params connect; /* number points to digits */
+};
+
+/* Seven to fifteen digits, not starting with 0, out of "+55 (11) 99999-9999". */
+static bool read_number(const char *text, char digits_out[NUMBER_DIGITS_MAX + 1])
 {
-	size_t digits = 0;
-	bool ok = true;
+	size_t n = 0;
 
 	for (; *text != '\0'; text++) {
 		if (strchr("+ -()", *text) != NULL)
 			continue;
-		ok = ok && *text >= '0' && *text <= '9' && !(digits == 0 && *text == '0');
-		digits++;
+		if (*text < '0' || *text > '9' || n == NUMBER_DIGITS_MAX)
+			return false;
+		digits_out[n++] = *text;
 	}
-	return ok && digits >= NUMBER_DIGITS_MIN && digits <= NUMBER_DIGITS_MAX;
+	digits_out[n] = '\0';
+	return n >= NUMBER_DIGITS_MIN && digits_out[0] != '0';
 }
 
 /* A whole number of days, or 0. */
@@ -56,36 +62,49 @@ static uint32_t history_days(const char *text)
 static const char number_rule[] =
     "number has 7 to 15 digits, country code first, and does not start with 0";
 static const char history_rule[] = "history is a whole number of days from 1 to 3650";
-static const char number_later[] =
-    "linking by pairing code is not built yet; leave number out for a QR code";
 
 /* False: the request has been answered. */
-static bool read_params(struct gw_req *req, struct gw_connect_params *params_out)
+static bool read_params(struct gw_req *req, struct params *p)
 {
 	char number[NUMBER_CAP], history[HISTORY_CAP];
 	int with_number = gw_req_param(req, "number", number, sizeof(number));
 	int with_history = gw_req_param(req, "history", history, sizeof(history));
 	enum gw_media media = gw_req_media(req);
 
-	*params_out = (struct gw_connect_params){ .request_id = gw_req_id(req) };
-	if (with_number < 0 || (with_number > 0 && !number_ok(number))) {
+	p->connect = (struct gw_connect_params){ .request_id = gw_req_id(req) };
+	if (with_number < 0 || (with_number > 0 && !read_number(number, p->digits))) {
 		gw_req_fail(req, GW_ERR_NUMBER, number_rule);
 		return false;
 	}
+	if (with_number > 0)
+		p->connect.number = p->digits;
 	if (with_history > 0)
-		params_out->history_days = history_days(history);
-	if (with_history != 0 && params_out->history_days == 0) {
+		p->connect.history_days = history_days(history);
+	if (with_history != 0 && p->connect.history_days == 0) {
 		gw_req_fail(req, GW_ERR_HISTORY, history_rule);
 		return false;
 	}
-	if (with_number > 0) {
-		if (media == GW_MEDIA_PNG || media == GW_MEDIA_SVG)
-			gw_req_fail(req, GW_ERR_NOT_ACCEPTABLE, "a pairing code has no picture");
-		else
-			gw_req_fail(req, GW_ERR_NOT_IMPLEMENTED, number_later);
+	if (with_number > 0 && (media == GW_MEDIA_PNG || media == GW_MEDIA_SVG)) {
+		gw_req_fail(req, GW_ERR_NOT_ACCEPTABLE, "a pairing code has no picture");
 		return false;
 	}
 	return true;
+}
+
+/* ---- refusals -------------------------------------------------------------------------------- */
+
+/* Why gw_instance_connect() refused at once. */
+static struct gw_reason refusal(const struct gw_instance *inst,
+                                const struct gw_connect_params *params, int rc)
+{
+	struct gw_reason reason = { .rc = rc };
+
+	if (rc == WA_ERATE_LIMITED) {
+		reason.retry_after_s = gw_instance_number_wait_s(inst, params->number);
+		snprintf(reason.detail, sizeof(reason.detail),
+		         "a number gets one new pairing code per minute");
+	}
+	return reason;
 }
 
 /* ---- the code, in the form that was asked for ------------------------------------------------ */
@@ -102,24 +121,30 @@ static void answer_drawn(struct gw_req *req, struct gw_code *code,
 	buf_wipe(&out);
 }
 
+/* A pairing code for a terminal. */
+static void answer_pairing_text(struct gw_req *req, const struct gw_code *code)
+{
+	char line[sizeof(code->text) + 1];
+	int len = snprintf(line, sizeof(line), "%s\n", code->text);
+
+	gw_req_reply_data(req, 200, gw_media_type(GW_MEDIA_TEXT), line, (size_t)len);
+	secret_wipe(line, sizeof(line));
+}
+
 static void answer_code(struct gw_req *req, struct gw_code *code)
 {
-	switch (gw_req_media(req)) {
-	case GW_MEDIA_PNG:
-		answer_drawn(req, code, gw_qr_png);
-		break;
-	case GW_MEDIA_SVG:
-		answer_drawn(req, code, gw_qr_svg);
-		break;
-	case GW_MEDIA_TEXT:
+	enum gw_media media = gw_req_media(req);
+
+	if (media == GW_MEDIA_TEXT && code->pairing)
+		answer_pairing_text(req, code);
+	else if (media == GW_MEDIA_TEXT)
 		answer_drawn(req, code, gw_qr_text);
-		break;
-	case GW_MEDIA_JSON:
-	case GW_MEDIA_EVENTS:
-	case GW_MEDIA_N:
-		gw_req_reply(req, 200, gw_outcome_qr(code));
-		break;
-	}
+	else if (media == GW_MEDIA_PNG && !code->pairing)
+		answer_drawn(req, code, gw_qr_png);
+	else if (media == GW_MEDIA_SVG && !code->pairing)
+		answer_drawn(req, code, gw_qr_svg);
+	else
+		gw_req_reply(req, 200, gw_outcome_code(code));
 }
 
 /* ---- waiting for it -------------------------------------------------------------------------- */
@@ -129,6 +154,7 @@ struct caller {
 	struct gw_req *req;
 	struct gw_watch *watch; /* NULL once it is over */
 	struct event *ev_deadline;
+	bool resuming; /* a saved session was there when it came */
 };
 
 static void caller_free(struct caller *c)
@@ -145,24 +171,55 @@ static void on_hangup(void *arg)
 	caller_free(arg);
 }
 
+static void on_code(struct caller *c, struct gw_instance *inst)
+{
+	struct gw_code *code = gw_instance_code(inst);
+	struct gw_req *req = c->req;
+
+	if (code == NULL)
+		return; /* about to run out: the next one is for this caller */
+	caller_free(c);
+	answer_code(req, code);
+}
+
+static void on_passkey(struct caller *c, struct gw_instance *inst)
+{
+	const struct gw_passkey *passkey = gw_instance_passkey(inst);
+	struct gw_req *req = c->req;
+
+	if (!gw_outcome_passkey_waits(passkey))
+		return; /* answered or done: what comes of it is this caller's answer */
+	caller_free(c);
+	gw_req_reply(req, 200, gw_outcome_passkey(passkey));
+}
+
 static void on_watch(struct gw_instance *inst, enum gw_watch_event ev,
                      const struct gw_reason *reason, void *arg)
 {
 	struct caller *c = arg;
 	struct gw_req *req = c->req;
-	struct gw_code *code;
 
-	if (ev == GW_WATCH_QR) {
-		code = gw_instance_code(inst);
-		if (code == NULL)
-			return; /* about to run out: the next one is for this caller */
+	switch (ev) {
+	case GW_WATCH_CODE:
+		on_code(c, inst);
+		break;
+	case GW_WATCH_PASSKEY:
+		on_passkey(c, inst);
+		break;
+	case GW_WATCH_CONNECTING:
+		break;
+	case GW_WATCH_CONNECTED:
+		c->watch = NULL;
 		caller_free(c);
-		answer_code(req, code);
-		return;
+		gw_req_reply(req, 200, gw_outcome_connected(inst));
+		break;
+	case GW_WATCH_TIMEOUT:
+	case GW_WATCH_FAILED:
+		c->watch = NULL;
+		caller_free(c);
+		gw_outcome_fail(req, GW_OUTCOME_CONNECT, reason);
+		break;
 	}
-	c->watch = NULL;
-	caller_free(c);
-	gw_outcome_fail(req, reason);
 }
 
 static void on_caller_deadline(evutil_socket_t fd, short what, void *arg)
@@ -173,10 +230,11 @@ static void on_caller_deadline(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	snprintf(reason.detail, sizeof(reason.detail), "no code within %lld s",
+	snprintf(reason.detail, sizeof(reason.detail), "%s within %lld s",
+	         c->resuming ? "not online" : "no code",
 	         (long long)gw_req_gw(req)->cfg.connect_timeout_s);
 	caller_free(c);
-	gw_outcome_fail(req, &reason);
+	gw_outcome_fail(req, GW_OUTCOME_CONNECT, &reason);
 }
 
 /* The deadline counts from the request's arrival. */
@@ -201,36 +259,46 @@ static int caller_new(struct gw_req *req, struct caller **c_out)
 static void wait_for_code(struct gw_req *req, struct gw_instance *inst,
                           const struct gw_connect_params *params)
 {
-	struct gw_reason reason = { .rc = 0 };
+	struct gw_reason reason;
 	struct caller *c;
+	int rc;
 
 	if (caller_new(req, &c) < 0) {
 		gw_req_fail(req, GW_ERR_AT_CAPACITY, NULL);
 		return;
 	}
-	reason.rc = gw_instance_connect(inst, params, on_watch, c, &c->watch);
-	if (reason.rc < 0) {
+	c->resuming = gw_instance_is_linked(inst);
+	rc = gw_instance_connect(inst, params, on_watch, c, &c->watch);
+	if (rc < 0) {
 		caller_free(c);
-		gw_outcome_fail(req, &reason);
+		reason = refusal(inst, params, rc);
+		gw_outcome_fail(req, GW_OUTCOME_CONNECT, &reason);
 		return;
 	}
 	gw_req_wait(req, false, on_hangup, c);
 }
 
+static void stream(struct gw_req *req, struct gw_instance *inst,
+                   const struct gw_connect_params *params)
+{
+	struct gw_reason reason;
+	int rc = gw_stream_attempt(req, inst, params);
+
+	if (rc < 0) {
+		reason = refusal(inst, params, rc);
+		gw_outcome_fail(req, GW_OUTCOME_CONNECT, &reason);
+	}
+}
+
 void gw_api_connect(struct gw_req *req)
 {
 	struct gw_instance *inst = gw_req_auth(req)->instance;
-	bool events = gw_req_media(req) == GW_MEDIA_EVENTS;
-	struct gw_connect_params params;
+	struct params p;
 
-	if (!read_params(req, &params))
+	if (!read_params(req, &p))
 		return;
-	if (gw_instance_state(inst) == GW_CONNECTED && events)
-		gw_stream_connected(req, inst);
-	else if (gw_instance_state(inst) == GW_CONNECTED)
-		gw_req_reply(req, 200, gw_outcome_connected(inst));
-	else if (events)
-		gw_stream_attempt(req, inst, &params);
+	if (gw_req_media(req) == GW_MEDIA_EVENTS)
+		stream(req, inst, &p.connect);
 	else
-		wait_for_code(req, inst, &params);
+		wait_for_code(req, inst, &p.connect);
 }

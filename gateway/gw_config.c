@@ -283,6 +283,9 @@ static const struct setting table[] = {
 	  .choices = "zygote|exec|systemd",
 	  .help = "how workers are started; this version has zygote",
 	  .check = check_runner },
+	{ STR(master_key_file, NULL, "FILE",
+	      "32 bytes that wrap every secret at rest; DATA_DIR/master.key if not set"),
+	  .check = check_file },
 	{ STR(wa_url, "wss://web.whatsapp.com/ws/chat", "URL",
 	      "WhatsApp's chat endpoint, or a test server's"),
 	  .check = check_wa_url },
@@ -315,7 +318,7 @@ static const struct setting table[] = {
 /* In the documentation, but without effect in this version: silence would be a trap. */
 static const char *const not_built[] = {
 	"WARDEN_REDIS_URL",     "WARDEN_REDIS_PASSWORD_FILE",   "WARDEN_EVENT_RETENTION_DAYS",
-	"WARDEN_METRICS_ALLOW", "WARDEN_WEBHOOK_ALLOW_PRIVATE", "WARDEN_MASTER_KEY_FILE",
+	"WARDEN_METRICS_ALLOW", "WARDEN_WEBHOOK_ALLOW_PRIVATE",
 };
 
 /* Not ours, but no mistakes either. */
@@ -331,7 +334,6 @@ static const char *const other_env[] = {
 	"WARDEN_EVENT_RETENTION_DAYS",
 	"WARDEN_METRICS_ALLOW",
 	"WARDEN_WEBHOOK_ALLOW_PRIVATE",
-	"WARDEN_MASTER_KEY_FILE",
 	NULL,
 };
 

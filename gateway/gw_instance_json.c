@@ -2,11 +2,13 @@
 #include "gateway/gw_instance.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/clock.h"
 #include "gateway/gw_instance_priv.h"
+#include "gateway/gw_proxy.h"
 
 /* The settings of contract 3.1: a name, and either a truth value or a text. */
 static const struct {
@@ -70,9 +72,34 @@ out:
 	return rc;
 }
 
+static size_t setting_find(const char *name)
+{
+	size_t i = 0;
+
+	while (i < ARRAY_LEN(known_settings) - 1 && strcmp(known_settings[i].name, name) != 0)
+		i++;
+	return i;
+}
+
+bool gw_instance_setting_on(const struct gw_instance *inst, const char *name)
+{
+	size_t i = setting_find(name);
+	const json_t *v = setting_given(inst->settings, i);
+
+	return v != NULL ? json_is_true(v) : known_settings[i].on;
+}
+
+const char *gw_instance_setting_text(const struct gw_instance *inst, const char *name)
+{
+	size_t i = setting_find(name);
+	const char *v = json_string_value(setting_given(inst->settings, i));
+
+	return v != NULL ? v : known_settings[i].text;
+}
+
 /* Each of these gives a new reference, or NULL without memory, which json_pack() passes on. */
 
-static json_t *settings_json(const struct gw_instance *inst)
+json_t *gw_instance_settings_json(const struct gw_instance *inst)
 {
 	json_t *all = json_object();
 
@@ -109,32 +136,80 @@ static json_t *error_json(const struct gw_reason *r)
 	                 time_json(r->at_unix_ms));
 }
 
-static json_t *connection_json(const struct gw_instance *inst)
+/* "user:device@server" without the device. */
+static void jid_bare(const char *jid, char out[GW_JID_CAP])
 {
-	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:i, s:n}", "state",
-	                 gw_conn_state_name(inst->conn), "numberJid", "", "presenceStatus",
-	                 "unavailable", "displayStatus", display_names[inst->conn], "since",
-	                 time_json(inst->since_unix_ms), "lastError", error_json(&inst->last_error),
-	                 "attempt", 0, "nextRetryAt");
+	size_t user = strcspn(jid, ":@");
+	const char *at = strchr(jid, '@');
+
+	snprintf(out, GW_JID_CAP, "%.*s%s", (int)user, jid, at != NULL ? at : "");
 }
 
+const char *gw_instance_number_jid(const struct gw_instance *inst)
+{
+	return inst->link.jid_bare;
+}
+
+void gw_device_jid_set(struct gw_device *l, const char *jid)
+{
+	snprintf(l->jid, sizeof(l->jid), "%s", jid);
+	jid_bare(l->jid, l->jid_bare);
+}
+
+static const char *presence(const struct gw_instance *inst)
+{
+	bool there = inst->conn == GW_CONNECTED && gw_instance_setting_on(inst, "keepOnlineStatus");
+
+	return there ? "available" : "unavailable";
+}
+
+static json_t *next_try_json(const struct gw_instance *inst)
+{
+	bool planned = (inst->state == GW_WAITING || inst->state == GW_RESTARTING) &&
+	               inst->retry.next_unix_ms != 0;
+
+	return planned ? time_json(inst->retry.next_unix_ms) : json_null();
+}
+
+static json_t *connection_json(const struct gw_instance *inst)
+{
+	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:I, s:o}", "state",
+	                 gw_conn_state_name(inst->conn), "numberJid", inst->link.jid_bare,
+	                 "presenceStatus", presence(inst), "displayStatus",
+	                 display_names[inst->conn], "since", time_json(inst->since_unix_ms),
+	                 "lastError", error_json(&inst->link.last_error), "attempt",
+	                 (json_int_t)inst->retry.attempt, "nextRetryAt", next_try_json(inst));
+}
+
+static json_t *profile_json(const struct gw_instance *inst)
+{
+	const struct gw_device *l = &inst->link;
+
+	return json_pack("{s:s, s:s, s:b, s:s}", "name", l->push_name, "pictureUrl", "",
+	                 "isBusiness", l->business_name[0] != '\0', "businessName",
+	                 l->business_name);
+}
+
+/* Of the link, or of the pairing that runs or ran last. */
 static json_t *history_json(const struct gw_instance *inst)
 {
-	if (inst->attempt.history_days == 0)
+	uint32_t days = inst->link.linked ? inst->link.history_days : inst->attempt.history_days;
+
+	if (days == 0)
 		return json_null();
-	return json_pack("{s:I, s:i, s:i}", "requestedDays", (json_int_t)inst->attempt.history_days,
-	                 "progress", 0, "messages", 0);
+	return json_pack("{s:I, s:i, s:i}", "requestedDays", (json_int_t)days, "progress", 0,
+	                 "messages", 0);
 }
 
 json_t *gw_instance_json(const struct gw_instance *inst)
 {
 	return json_pack(
-	    "{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:{s:s, s:s, s:b, s:s}, s:o,"
-	    " s:{s:b}, s:{s:b, s:[], s:b}, s:{s:b}, s:o}",
+	    "{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o,"
+	    " s:{s:b}, s:{s:b, s:[], s:b}, s:o, s:o}",
 	    "id", inst->id, "name", inst->name, "status", gw_conn_state_name(inst->conn),
-	    "numberJid", "", "createdAt", time_json(inst->created_unix_ms), "updatedAt",
-	    time_json(inst->updated_unix_ms), "connection", connection_json(inst), "profile",
-	    "name", "", "pictureUrl", "", "isBusiness", 0, "businessName", "", "history",
-	    history_json(inst), "webhook", "enabled", 0, "websocket", "enabled", 0, "events",
-	    "mediaBase64", 0, "proxy", "enabled", 0, "settings", settings_json(inst));
+	    "numberJid", inst->link.jid_bare, "createdAt", time_json(inst->created_unix_ms),
+	    "updatedAt", time_json(inst->updated_unix_ms), "connection", connection_json(inst),
+	    "profile", profile_json(inst), "history", history_json(inst), "webhook", "enabled", 0,
+	    "websocket", "enabled", 0, "events", "mediaBase64", 0, "proxy",
+	    gw_proxy_json(&inst->proxy), "settings", gw_instance_settings_json(inst));
 }

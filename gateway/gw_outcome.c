@@ -1,7 +1,8 @@
-/* gateway/gw_outcome.c - what a link attempt comes to, as the contract's bodies and statuses */
+/* gateway/gw_outcome.c - what came of an attempt, as the contract's bodies and statuses */
 #include "gateway/gw_outcome.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #include "common/clock.h"
 #include "common/err.h"
@@ -9,17 +10,24 @@
 #include "gateway/gw_qr.h"
 #include "gateway/gw_req.h"
 
-json_t *gw_outcome_qr(struct gw_code *code)
+#define MESSAGE_CAP 96
+
+json_t *gw_outcome_code(struct gw_code *code)
 {
 	uint64_t now = clock_ms();
 	json_int_t left_s =
 	    code->expires_at_ms > now ? (json_int_t)(code->expires_at_ms - now) / 1000 : 0;
-	const char *png = gw_qr_data_url(code);
 	char expires_at[RFC3339_CAP];
+	const char *png;
 
+	clock_rfc3339(code->expires_unix_ms, expires_at);
+	if (code->pairing)
+		return json_pack("{s:b, s:s, s:s, s:s, s:I, s:s}", "success", 1, "message",
+		                 "Pairing code generated", "pairingCode", code->text, "status",
+		                 "pairing", "expiresIn", left_s, "expiresAt", expires_at);
+	png = gw_qr_data_url(code);
 	if (png == NULL)
 		return NULL;
-	clock_rfc3339(code->expires_unix_ms, expires_at);
 	return json_pack("{s:b, s:s, s:s, s:s, s:s, s:I, s:s}", "success", 1, "message",
 	                 "QR code generated", "qrCode", code->text, "qrCodeBase64", png, "status",
 	                 "qr", "expiresIn", left_s, "expiresAt", expires_at);
@@ -27,63 +35,120 @@ json_t *gw_outcome_qr(struct gw_code *code)
 
 json_t *gw_outcome_connected(const struct gw_instance *inst)
 {
-	json_t *shown = gw_instance_json(inst);
-	json_t *answer = json_pack("{s:b, s:s, s:s, s:O*}", "success", 1, "message",
-	                           "Instance already connected", "status", "connected", "numberJid",
-	                           json_object_get(shown, "numberJid"));
-
-	json_decref(shown);
-	return answer;
+	return json_pack("{s:b, s:s, s:s, s:s}", "success", 1, "message",
+	                 "Instance already connected", "status", "connected", "numberJid",
+	                 gw_instance_number_jid(inst));
 }
+
+bool gw_outcome_passkey_waits(const struct gw_passkey *passkey)
+{
+	switch (passkey->status) {
+	case GW_PASSKEY_REQUIRED:
+		return true;
+	case GW_PASSKEY_CONFIRM:
+		return passkey->code[0] != '\0'; /* none yet: the phone's part comes first */
+	case GW_PASSKEY_NONE:
+	case GW_PASSKEY_DONE:
+		return false;
+	}
+	return false;
+}
+
+json_t *gw_outcome_passkey(const struct gw_passkey *passkey)
+{
+	bool confirm = passkey->status == GW_PASSKEY_CONFIRM;
+
+	return json_pack("{s:b, s:s, s:s, s:{s:s, s:O?, s:s?}}", "success", 1, "message",
+	                 confirm ? "Passkey confirmation required" : "Passkey required", "status",
+	                 "passkey", "passkey", "status", gw_passkey_status_name(passkey->status),
+	                 "publicKey", passkey->public_key, "confirmationCode",
+	                 passkey->code[0] != '\0' ? passkey->code : NULL);
+}
+
+/* ---- failures -------------------------------------------------------------------------------- */
 
 struct verdict {
 	int status;
-	const char *message;
-	const char *code;
+	char message[MESSAGE_CAP];
+	char code[GW_REASON_CODE_CAP];
+	uint32_t retry_after_s; /* 0: the answer does not say */
 };
 
-/*
- * The one place that turns how an attempt ended into HTTP.
- * code_out: holds GW_REASON_CODE_CAP bytes; the verdict may point to it
- */
-static struct verdict judge(const struct gw_reason *reason, char *code_out)
+static void judge_as(enum gw_error error, struct verdict *v)
 {
+	v->status = gw_error_status(error);
+	snprintf(v->message, sizeof(v->message), "%s", gw_error_message(error));
+	snprintf(v->code, sizeof(v->code), "%s", gw_error_code(error));
+}
+
+/* 500, by the contract's one list of words. */
+static void judge_failure(enum gw_outcome_of what, const struct gw_reason *reason,
+                          struct verdict *v)
+{
+	v->status = 500;
+	if (wa_err_is_outcome(reason->rc))
+		gw_reason_code(reason, v->code);
+	else /* none of the contract's words: the worker broke its promise */
+		snprintf(v->code, sizeof(v->code), "%s", wa_err_name(WA_EWORKER_CRASHED));
+	switch (what) {
+	case GW_OUTCOME_CONNECT:
+		snprintf(v->message, sizeof(v->message), "Failed to generate QR code");
+		break;
+	case GW_OUTCOME_RECONNECT:
+		snprintf(v->message, sizeof(v->message), "Failed to reconnect: %s", v->code);
+		break;
+	case GW_OUTCOME_LOGOUT:
+		snprintf(v->message, sizeof(v->message), "Failed to logout instance");
+		break;
+	}
+}
+
+/* The one place that turns how an attempt ended into HTTP. */
+static void judge(enum gw_outcome_of what, const struct gw_reason *reason, struct verdict *v)
+{
+	*v = (struct verdict){ 0 };
 	switch (reason->rc) {
+	case WA_ERATE_LIMITED:
+		judge_as(GW_ERR_RATE_LIMITED, v);
+		v->retry_after_s = reason->retry_after_s > 0 ? reason->retry_after_s : 1;
+		break;
+	case WA_ETHROTTLED:
+		judge_as(GW_ERR_THROTTLED, v);
+		v->retry_after_s =
+		    reason->retry_after_s > 0 ? reason->retry_after_s : GW_OUTCOME_THROTTLED_S;
+		break;
+	case WA_ENOT_IMPLEMENTED:
+		judge_as(GW_ERR_NOT_IMPLEMENTED, v);
+		break;
 	case WA_ESHUTTING_DOWN:
-		return (struct verdict){ 503, gw_error_message(GW_ERR_SHUTTING_DOWN),
-			                 gw_error_code(GW_ERR_SHUTTING_DOWN) };
+		judge_as(GW_ERR_SHUTTING_DOWN, v);
+		break;
 	case WA_EAT_CAPACITY:
 	case -ENOMEM:
 	case -EMFILE:
 	case -ENFILE:
-		return (struct verdict){ 503, gw_error_message(GW_ERR_AT_CAPACITY),
-			                 gw_error_code(GW_ERR_AT_CAPACITY) };
-	case WA_ENOT_IMPLEMENTED:
-		return (struct verdict){ 501, gw_error_message(GW_ERR_NOT_IMPLEMENTED),
-			                 gw_error_code(GW_ERR_NOT_IMPLEMENTED) };
+		judge_as(GW_ERR_AT_CAPACITY, v);
+		break;
 	default:
+		judge_failure(what, reason, v);
 		break;
 	}
-	/* None of the contract's words: the worker broke its promise. */
-	if (!wa_err_is_outcome(reason->rc))
-		return (struct verdict){ 500, "Failed to generate QR code",
-			                 wa_err_name(WA_EWORKER_CRASHED) };
-	gw_reason_code(reason, code_out);
-	return (struct verdict){ 500, "Failed to generate QR code", code_out };
 }
 
 json_t *gw_outcome_failed(const struct gw_reason *reason)
 {
-	char code[GW_REASON_CODE_CAP];
-	struct verdict v = judge(reason, code);
+	struct verdict v;
 
+	judge(GW_OUTCOME_CONNECT, reason, &v);
 	return gw_error_json(v.message, v.code, reason->detail);
 }
 
-void gw_outcome_fail(struct gw_req *req, const struct gw_reason *reason)
+void gw_outcome_fail(struct gw_req *req, enum gw_outcome_of what, const struct gw_reason *reason)
 {
-	char code[GW_REASON_CODE_CAP];
-	struct verdict v = judge(reason, code);
+	struct verdict v;
 
+	judge(what, reason, &v);
+	if (v.retry_after_s > 0)
+		gw_req_add_header(req, "Retry-After", "%u", v.retry_after_s);
 	gw_req_fail_with(req, v.status, v.message, v.code, reason->detail);
 }

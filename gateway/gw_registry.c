@@ -6,9 +6,12 @@
 #include <string.h>
 
 #include "common/err.h"
+#include "common/log.h"
 #include "common/secret.h"
 #include "gateway/gw.h"
 #include "gateway/gw_instance_priv.h"
+#include "gateway/gw_master_key.h"
+#include "gateway/gw_proxy.h"
 #include "gateway/gw_registry_priv.h"
 
 bool gw_name_valid(const char *name)
@@ -226,8 +229,8 @@ void gw_registry_account_remove(struct gw_registry *reg, struct gw_account_node 
 }
 
 int gw_registry_node_add(struct gw_registry *reg, struct gw_account_node *a,
-                         const struct gw_instance_row *row, enum gw_life life,
-                         struct gw_node **node_out)
+                         const struct gw_instance_row *row, const struct gw_proxy *proxy,
+                         enum gw_life life, struct gw_node **node_out)
 {
 	struct gw_node *n = calloc(1, sizeof(*n));
 	int rc;
@@ -235,7 +238,7 @@ int gw_registry_node_add(struct gw_registry *reg, struct gw_account_node *a,
 	if (n == NULL)
 		return -ENOMEM;
 	n->life = life;
-	rc = gw_instance_new(reg->gw, &a->pub, row, n, &n->inst);
+	rc = gw_instance_new(reg->gw, &a->pub, row, proxy, n, &n->inst);
 	if (rc < 0)
 		goto fail;
 	rc = gw_registry_token_add(reg, row->token_hash, &n->token);
@@ -262,7 +265,11 @@ fail:
 void gw_registry_node_remove(struct gw_registry *reg, struct gw_node *n)
 {
 	struct gw_account_node *a = (struct gw_account_node *)gw_instance_account(n->inst);
+	struct gw_change *c;
 
+	for (c = TAILQ_FIRST(&reg->changes); c != NULL; c = TAILQ_NEXT(c, link))
+		if (c->node == n)
+			c->node = NULL;
 	TAILQ_REMOVE(&a->instances, n, in_account);
 	TAILQ_REMOVE(&reg->instances, n, in_all);
 	a->pub.instances_n--;
@@ -290,15 +297,33 @@ static int on_account_row(const struct gw_account_row *row, void *arg)
 	return load_rc(gw_registry_account_add(reg, row, GW_LIFE_LIVE, &a));
 }
 
+/* One that can't be read in full is used as far as it goes: the proxy refuses, nothing leaks. */
+static void load_proxy(const struct gw_registry *reg, const struct gw_instance_row *row,
+                       struct gw_proxy *proxy_out)
+{
+	int rc = gw_proxy_decode(row->proxy, &reg->key, row->id, proxy_out);
+
+	if (rc < 0)
+		LOG(NULL, LOG_ERR, "proxy_not_readable", LF_STR("instance", row->id),
+		    LF_ERR("err", rc));
+	if (rc == WA_ESTORE_CORRUPT)
+		proxy_out->enabled = true; /* whatever it was: not directly */
+}
+
 static int on_instance_row(const struct gw_instance_row *row, void *arg)
 {
 	struct gw_registry *reg = arg;
 	struct gw_account_node *a = gw_registry_account_find(reg, row->account);
+	struct gw_proxy proxy;
 	struct gw_node *n;
+	int rc;
 
 	if (a == NULL || !gw_name_valid(row->name) || strlen(row->id) != GW_ID_LEN)
 		return WA_ESTORE_CORRUPT;
-	return load_rc(gw_registry_node_add(reg, a, row, GW_LIFE_LIVE, &n));
+	load_proxy(reg, row, &proxy);
+	rc = load_rc(gw_registry_node_add(reg, a, row, &proxy, GW_LIFE_LIVE, &n));
+	secret_wipe(&proxy, sizeof(proxy));
+	return rc;
 }
 
 int gw_registry_new(struct gw *gw, struct gw_registry **reg_out)
@@ -314,6 +339,8 @@ int gw_registry_new(struct gw *gw, struct gw_registry **reg_out)
 	TAILQ_INIT(&reg->instances);
 	TAILQ_INIT(&reg->changes);
 	rc = secret_random(&reg->seed, sizeof(reg->seed));
+	if (rc == 0)
+		rc = gw_master_key_derive(gw->master_key, "registry", 1, &reg->key);
 	if (rc == 0)
 		rc = gw_store_load(gw->store, &loader, reg);
 	if (rc < 0) {
@@ -344,5 +371,6 @@ void gw_registry_free(struct gw_registry *reg)
 	gw_table_clear(&reg->tokens);
 	gw_table_clear(&reg->account_names);
 	gw_table_clear(&reg->instance_names);
+	secret_wipe(&reg->key, sizeof(reg->key));
 	free(reg);
 }

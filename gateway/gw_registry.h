@@ -20,6 +20,7 @@
 
 struct gw;
 struct gw_instance;
+struct gw_proxy;
 struct gw_registry;
 
 struct gw_account {
@@ -78,12 +79,30 @@ ATTR_NODISCARD int gw_registry_account_delete(struct gw_registry *reg, struct gw
 
 /*
  * Immediately also -EDQUOT (quota).
- * settings_json: the settings of contract 3.1 as given, or NULL; borrowed.
+ * settings_json: the settings of contract 3.1 as given, or NULL; proxy: or NULL; both borrowed.
  */
 ATTR_NODISCARD int gw_registry_instance_create(struct gw_registry *reg, struct gw_account *acc,
                                                const char *name, const uint8_t *token_hash,
-                                               const char *settings_json, gw_registry_done *done,
+                                               const char *settings_json,
+                                               const struct gw_proxy *proxy, gw_registry_done *done,
                                                void *arg);
+/* A partial change: the known settings in it replace those there. Reaches a live worker, too. */
+ATTR_NODISCARD int gw_registry_instance_settings(struct gw_registry *reg, struct gw_instance *inst,
+                                                 const char *settings_json, gw_registry_done *done,
+                                                 void *arg);
+/* Used from the next worker start on. */
+ATTR_NODISCARD int gw_registry_instance_proxy(struct gw_registry *reg, struct gw_instance *inst,
+                                              const struct gw_proxy *proxy, gw_registry_done *done,
+                                              void *arg);
+/* A new token; the old one stops working with the commit. -EADDRINUSE as above. */
+ATTR_NODISCARD int gw_registry_instance_rotate(struct gw_registry *reg, struct gw_instance *inst,
+                                               const uint8_t *token_hash, gw_registry_done *done,
+                                               void *arg);
+/*
+ * Who it is linked to, how the link ended and so on has changed: write it through. Nobody waits;
+ * a failure shows in gw_registry_ok() and is tried again with the next change.
+ */
+void gw_registry_instance_save(struct gw_registry *reg, struct gw_instance *inst);
 /*
  * Ends the instance's attempt (callers get WA_EDELETED), stops its worker, waits until it is gone,
  * removes its directory, then the row. inst must not be used afterwards. done's inst is NULL.

@@ -12,9 +12,10 @@
 #include "common/secret.h"
 #include "gateway/gw.h"
 #include "gateway/gw_instance_priv.h"
+#include "gateway/gw_proxy.h"
 #include "gateway/gw_registry_priv.h"
 
-static struct gw_change *change_new(struct gw_registry *reg, gw_registry_done *done, void *arg)
+struct gw_change *gw_registry_change_new(struct gw_registry *reg, gw_registry_done *done, void *arg)
 {
 	struct gw_change *c = calloc(1, sizeof(*c));
 
@@ -29,11 +30,17 @@ static struct gw_change *change_new(struct gw_registry *reg, gw_registry_done *d
 
 void gw_registry_change_free(struct gw_change *c)
 {
+	if (c == NULL)
+		return;
+	if (c->proxy != NULL)
+		secret_wipe(c->proxy, sizeof(*c->proxy));
+	free(c->proxy);
+	free(c->settings);
 	TAILQ_REMOVE(&c->reg->changes, c, link);
 	free(c);
 }
 
-static void change_done(struct gw_change *c, int rc, struct gw_instance *inst)
+void gw_registry_change_done(struct gw_change *c, int rc, struct gw_instance *inst)
 {
 	gw_registry_done *done = c->done;
 	void *arg = c->arg;
@@ -53,7 +60,7 @@ static void on_account_created(int rc, void *arg)
 	} else {
 		gw_registry_account_remove(c->reg, c->acc);
 	}
-	change_done(c, rc, NULL);
+	gw_registry_change_done(c, rc, NULL);
 }
 
 int gw_registry_account_create(struct gw_registry *reg, const char *name, int64_t quota,
@@ -74,7 +81,7 @@ int gw_registry_account_create(struct gw_registry *reg, const char *name, int64_
 	if (rc < 0)
 		return rc;
 	rc = -ENOMEM;
-	c = change_new(reg, done, arg);
+	c = gw_registry_change_new(reg, done, arg);
 	if (c != NULL) {
 		c->acc = a;
 		rc = gw_store_account_put(reg->gw->store, &row, on_account_created, c);
@@ -100,7 +107,7 @@ static void on_account_rotated(int rc, void *arg)
 	} else {
 		gw_registry_token_del(c->reg, c->token);
 	}
-	change_done(c, rc, NULL);
+	gw_registry_change_done(c, rc, NULL);
 }
 
 int gw_registry_account_rotate(struct gw_registry *reg, struct gw_account *acc,
@@ -118,7 +125,7 @@ int gw_registry_account_rotate(struct gw_registry *reg, struct gw_account *acc,
 	memcpy(row.name, acc->name, sizeof(row.name));
 	memcpy(row.token_hash, token_hash, GW_TOKEN_HASH_LEN);
 	rc = -ENOMEM;
-	c = change_new(reg, done, arg);
+	c = gw_registry_change_new(reg, done, arg);
 	if (c != NULL) {
 		c->acc = (struct gw_account_node *)acc;
 		c->token = t;
@@ -142,7 +149,7 @@ static void on_account_deleted(int rc, void *arg)
 	} else {
 		c->acc->life = GW_LIFE_LIVE;
 	}
-	change_done(c, rc, NULL);
+	gw_registry_change_done(c, rc, NULL);
 }
 
 int gw_registry_account_delete(struct gw_registry *reg, struct gw_account *acc,
@@ -154,7 +161,7 @@ int gw_registry_account_delete(struct gw_registry *reg, struct gw_account *acc,
 
 	if (acc->instances_n > 0)
 		return -ENOTEMPTY;
-	c = change_new(reg, done, arg);
+	c = gw_registry_change_new(reg, done, arg);
 	if (c != NULL) {
 		c->acc = a;
 		rc = gw_store_account_del(reg->gw->store, acc->name, on_account_deleted, c);
@@ -181,15 +188,16 @@ static void on_instance_created(int rc, void *arg)
 		gw_registry_node_remove(c->reg, c->node);
 		inst = NULL;
 	}
-	change_done(c, rc, inst);
+	gw_registry_change_done(c, rc, inst);
 }
 
-/* A new row; its settings text is the caller's to free. */
-static int instance_row(const struct gw_account *acc, const char *name, const uint8_t *token_hash,
-                        const char *settings_json, struct gw_instance_row *row)
+/* A new row; its texts are the caller's to free. */
+static int instance_row(const struct gw_registry *reg, const struct gw_account *acc,
+                        const char *name, const uint8_t *token_hash, const char *settings_json,
+                        const struct gw_proxy *proxy, struct gw_instance_row *row)
 {
 	uint8_t id[GW_ID_LEN * 5 / 8];
-	char *settings;
+	char *settings, *proxy_text;
 	int rc;
 
 	*row = (struct gw_instance_row){ .created_unix_ms = clock_unix_ms() };
@@ -202,14 +210,20 @@ static int instance_row(const struct gw_account *acc, const char *name, const ui
 	snprintf(row->name, sizeof(row->name), "%s", name);
 	memcpy(row->token_hash, token_hash, GW_TOKEN_HASH_LEN);
 	rc = gw_settings_normalise(settings_json, &settings);
+	if (rc < 0)
+		return rc;
+	row->settings = settings;
+	if (proxy == NULL)
+		return 0;
+	rc = gw_proxy_encode(proxy, &reg->key, row->id, &proxy_text);
 	if (rc == 0)
-		row->settings = settings;
+		row->proxy = proxy_text;
 	return rc;
 }
 
 int gw_registry_instance_create(struct gw_registry *reg, struct gw_account *acc, const char *name,
                                 const uint8_t *token_hash, const char *settings_json,
-                                gw_registry_done *done, void *arg)
+                                const struct gw_proxy *proxy, gw_registry_done *done, void *arg)
 {
 	struct gw_instance_row row = { 0 };
 	struct gw_node *n = NULL;
@@ -222,14 +236,15 @@ int gw_registry_instance_create(struct gw_registry *reg, struct gw_account *acc,
 		return -EEXIST;
 	if (acc->quota != GW_QUOTA_NONE && (int64_t)acc->instances_n >= acc->quota)
 		return -EDQUOT;
-	rc = instance_row(acc, name, token_hash, settings_json, &row);
+	rc = instance_row(reg, acc, name, token_hash, settings_json, proxy, &row);
 	if (rc < 0)
-		return rc;
-	rc = gw_registry_node_add(reg, (struct gw_account_node *)acc, &row, GW_LIFE_CREATING, &n);
+		goto out;
+	rc = gw_registry_node_add(reg, (struct gw_account_node *)acc, &row, proxy, GW_LIFE_CREATING,
+	                          &n);
 	if (rc < 0)
 		goto out;
 	rc = -ENOMEM;
-	c = change_new(reg, done, arg);
+	c = gw_registry_change_new(reg, done, arg);
 	if (c == NULL)
 		goto out;
 	c->node = n;
@@ -240,6 +255,7 @@ out:
 	if (rc < 0 && n != NULL)
 		gw_registry_node_remove(reg, n);
 	free((void *)(uintptr_t)row.settings);
+	free((void *)(uintptr_t)row.proxy);
 	return rc;
 }
 
@@ -257,7 +273,7 @@ static void on_instance_deleted(int rc, void *arg)
 		c->node->life = GW_LIFE_LIVE;
 		gw_instance_restore(inst);
 	}
-	change_done(c, rc, NULL);
+	gw_registry_change_done(c, rc, NULL);
 }
 
 /* Nothing runs for it any more: now its files. */
@@ -277,7 +293,7 @@ int gw_registry_instance_delete(struct gw_registry *reg, struct gw_instance *ins
                                 gw_registry_done *done, void *arg)
 {
 	struct gw_node *n = gw_instance_owner(inst);
-	struct gw_change *c = change_new(reg, done, arg);
+	struct gw_change *c = gw_registry_change_new(reg, done, arg);
 	int rc;
 
 	if (c == NULL)

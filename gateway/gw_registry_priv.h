@@ -10,6 +10,8 @@
 #include <sys/queue.h>
 
 #include "common/attr.h"
+#include "common/sealed.h"
+#include "gateway/gw_instance.h"
 #include "gateway/gw_registry.h"
 #include "gateway/gw_store.h"
 #include "gateway/gw_table.h"
@@ -36,6 +38,8 @@ struct gw_node {
 	TAILQ_ENTRY(gw_node) in_all;
 	struct gw_token *token;
 	enum gw_life life;
+	bool saving; /* what it is linked to is being written */
+	bool dirty;  /* and has changed since, or could not be written */
 };
 TAILQ_HEAD(gw_node_list, gw_node);
 
@@ -56,8 +60,11 @@ struct gw_change {
 	struct gw_account_node *acc;
 	struct gw_node *node;
 	struct gw_token *token; /* rotate: the new one */
-	bool in_call;           /* gw_registry_instance_delete() has not returned yet */
-	int rc;                 /* what it is to return */
+	char *settings;         /* settings: the change; owned */
+	struct gw_proxy *proxy; /* proxy: the new one; owned, a secret */
+	int64_t updated_unix_ms;
+	bool in_call; /* gw_registry_instance_delete() has not returned yet */
+	int rc;       /* what it is to return */
 	gw_registry_done *done;
 	void *arg;
 };
@@ -66,6 +73,7 @@ TAILQ_HEAD(gw_change_list, gw_change);
 struct gw_registry {
 	struct gw *gw;
 	uint64_t seed;
+	struct sealed_key key; /* seals what the registry keeps */
 	struct gw_table tokens;
 	struct gw_table account_names;
 	struct gw_table instance_names;  /* account and name */
@@ -89,13 +97,20 @@ ATTR_NODISCARD int gw_registry_account_add(struct gw_registry *reg,
                                            const struct gw_account_row *row, enum gw_life life,
                                            struct gw_account_node **acc_out);
 ATTR_NODISCARD int gw_registry_node_add(struct gw_registry *reg, struct gw_account_node *a,
-                                        const struct gw_instance_row *row, enum gw_life life,
+                                        const struct gw_instance_row *row,
+                                        const struct gw_proxy *proxy, enum gw_life life,
                                         struct gw_node **node_out);
 
 /* Out of memory, with what belongs to it. */
 void gw_registry_token_del(struct gw_registry *reg, struct gw_token *t); /* NULL is fine */
 void gw_registry_account_remove(struct gw_registry *reg, struct gw_account_node *a);
 void gw_registry_node_remove(struct gw_registry *reg, struct gw_node *n);
-void gw_registry_change_free(struct gw_change *c);
+
+/* A change that waits for its commit; NULL without memory. */
+struct gw_change *gw_registry_change_new(struct gw_registry *reg, gw_registry_done *done,
+                                         void *arg);
+/* Frees it, then tells. */
+void gw_registry_change_done(struct gw_change *c, int rc, struct gw_instance *inst);
+void gw_registry_change_free(struct gw_change *c); /* NULL is fine */
 
 #endif

@@ -15,6 +15,7 @@
 #include "gateway/gw.h"
 #include "gateway/gw_conn.h"
 #include "gateway/gw_gate.h"
+#include "gateway/gw_json.h"
 #include "gateway/gw_query.h"
 #include "gateway/gw_route.h"
 
@@ -51,6 +52,11 @@ static const struct {
 	GW_ERROR_LIST(X)
 #undef X
 };
+
+int gw_error_status(enum gw_error error)
+{
+	return errors[error].status;
+}
 
 const char *gw_error_message(enum gw_error error)
 {
@@ -299,51 +305,16 @@ int gw_req_param(const struct gw_req *req, const char *key, char *out, size_t ou
 	return head == NULL ? 0 : gw_query_param(gw_gate_target(head), key, out, out_cap);
 }
 
-/* Brackets outside strings never nest deeper than the limit: jansson's own is 2048. */
-static bool depth_ok(const uint8_t *p, size_t n)
-{
-	unsigned depth = 0;
-	bool in_string = false;
-
-	for (size_t i = 0; i < n; i++) {
-		if (in_string) {
-			if (p[i] == '\\')
-				i++;
-			else if (p[i] == '"')
-				in_string = false;
-		} else if (p[i] == '"') {
-			in_string = true;
-		} else if (p[i] == '{' || p[i] == '[') {
-			if (++depth > GW_JSON_DEPTH_MAX)
-				return false;
-		} else if ((p[i] == '}' || p[i] == ']') && depth > 0) {
-			depth--;
-		}
-	}
-	return true;
-}
-
 int gw_req_json(const struct gw_req *req, json_t **json_out)
 {
-	static const struct buf none;
-	const struct buf *body = req->conn == NULL ? &none : gw_conn_body(req->conn);
-	json_error_t error;
+	const struct buf *body = req->conn == NULL ? NULL : gw_conn_body(req->conn);
 	json_t *json;
 
-	if (body->len == 0)
-		json = json_object();
-	else if (depth_ok(body->p, body->len))
-		json = json_loadb((const char *)body->p, body->len, JSON_REJECT_DUPLICATES, &error);
-	else
-		return -EINVAL;
+	if (body != NULL && body->len > 0)
+		return gw_json_object(body->p, body->len, json_out);
+	json = json_object();
 	if (json == NULL)
-		return body->len == 0 || json_error_code(&error) == json_error_out_of_memory
-		           ? -ENOMEM
-		           : -EINVAL;
-	if (!json_is_object(json)) {
-		json_decref(json);
-		return -EINVAL;
-	}
+		return -ENOMEM;
 	*json_out = json;
 	return 0;
 }

@@ -26,7 +26,6 @@ struct gw_req;
 struct gw_route;
 
 #define GW_REQ_ID_MAX 64
-#define GW_JSON_DEPTH_MAX 32
 
 /* What every request of one listener has in common. Owned by gw_http. */
 struct gw_req_env {
@@ -44,6 +43,9 @@ struct gw_req_env {
 	X(GW_ERR_NAME, 400, "Invalid instance name", "invalid_name") \
 	X(GW_ERR_NUMBER, 400, "Invalid number", "invalid_number") \
 	X(GW_ERR_HISTORY, 400, "Invalid history", "invalid_history") \
+	X(GW_ERR_NO_SETTING, 400, "At least one setting must be provided", "at_least_one_setting") \
+	X(GW_ERR_NO_SESSION, 400, "Instance has no saved session — call /connect first", \
+	  "no_session") \
 	X(GW_ERR_TOKEN, 401, "Invalid token", "invalid_token") \
 	X(GW_ERR_WRONG_INSTANCE, 403, "Instance token does not match the instance", \
 	  "wrong_instance") \
@@ -57,8 +59,10 @@ struct gw_req_env {
 	X(GW_ERR_INSTANCE_EXISTS, 409, "Instance already exists", "instance_exists") \
 	X(GW_ERR_ACCOUNT_EXISTS, 409, "Account already exists", "account_exists") \
 	X(GW_ERR_ACCOUNT_NOT_EMPTY, 409, "Account still has instances", "account_not_empty") \
+	X(GW_ERR_NO_PASSKEY, 409, "No passkey step is pending", "no_passkey") \
 	X(GW_ERR_BODY_TOO_LARGE, 413, "Request body too large", "body_too_large") \
 	X(GW_ERR_RATE_LIMITED, 429, "Rate limit exceeded. Try again later.", "rate_limited") \
+	X(GW_ERR_THROTTLED, 429, "Rate limit exceeded. Try again later.", "whatsapp_throttled") \
 	X(GW_ERR_STORAGE, 500, "Failed to store the change", "storage") \
 	X(GW_ERR_NOT_IMPLEMENTED, 501, "Not implemented", "not_implemented") \
 	X(GW_ERR_AT_CAPACITY, 503, "Service is at capacity", "at_capacity") \
@@ -91,7 +95,7 @@ const char *gw_req_header(const struct gw_req *req, const char *name);
 int gw_req_param(const struct gw_req *req, const char *key, char *out, size_t out_cap);
 /*
  * The body as a JSON object, new reference; an empty body is an empty object.
- * 0, -EINVAL (not JSON, not an object, a key twice, deeper than GW_JSON_DEPTH_MAX) or -ENOMEM.
+ * 0, -EINVAL or -ENOMEM as gw_json_object() says.
  */
 ATTR_NODISCARD int gw_req_json(const struct gw_req *req, json_t **json_out);
 
@@ -114,6 +118,7 @@ void gw_req_fail_with(struct gw_req *req, int status, const char *message, const
                       const char *detail);
 /* {"success":false,"error":{...}}; new reference or NULL. code and detail may be NULL. */
 json_t *gw_error_json(const char *message, const char *code, const char *detail);
+int gw_error_status(enum gw_error error);
 const char *gw_error_message(enum gw_error error);
 const char *gw_error_code(enum gw_error error);
 

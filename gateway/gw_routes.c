@@ -11,6 +11,11 @@
 #define C "/api/chat/"
 #define G "/api/group/"
 
+/* A route of one instance that either token opens. */
+#define EITHER(method, pattern, handler, flags) \
+	{ \
+		pattern, method, handler, GW_ROUTE_EITHER, GW_LIMIT_MINUTE, flags \
+	}
 /* A route of the contract that is not built yet: checked like any other, then 501. */
 #define LATER(method, pattern, flags) \
 	{ \
@@ -19,23 +24,23 @@
 
 const struct gw_route gw_routes_public[] = {
 	/* contract section 2 */
-	{ I "connect/:instance", "GET", gw_api_connect, GW_ROUTE_EITHER, GW_LIMIT_MINUTE,
-	  GW_ROUTE_MEDIA | GW_ROUTE_QUERY_TOKEN },
-	LATER("POST", I "reconnect/:instance", 0),
-	LATER("GET", I "passkey/:instance", 0),
-	LATER("POST", I "passkey/:instance", 0),
-	LATER("POST", I "passkey/:instance/confirm", 0),
+	EITHER("GET", I "connect/:instance", gw_api_connect, GW_ROUTE_MEDIA | GW_ROUTE_QUERY_TOKEN),
+	EITHER("POST", I "reconnect/:instance", gw_api_reconnect, 0),
+	EITHER("GET", I "passkey/:instance", gw_api_passkey_get, 0),
+	EITHER("POST", I "passkey/:instance", gw_api_passkey_answer, GW_ROUTE_BODY),
+	EITHER("POST", I "passkey/:instance/confirm", gw_api_passkey_confirm, 0),
 	/* section 3 */
 	{ I "new", "POST", gw_api_instance_new, GW_ROUTE_ACCOUNT, GW_LIMIT_CREATE, GW_ROUTE_BODY },
 	{ I "list", "GET", gw_api_instance_list, GW_ROUTE_EITHER, GW_LIMIT_MINUTE, 0 },
-	LATER("DELETE", I "logout/:instance", 0),
+	EITHER("DELETE", I "logout/:instance", gw_api_logout, 0),
 	{ I "delete/:instance", "DELETE", gw_api_instance_delete, GW_ROUTE_ACCOUNT, GW_LIMIT_MINUTE,
 	  0 },
-	{ I "token/:instance", "POST", NULL, GW_ROUTE_ACCOUNT, GW_LIMIT_MINUTE, 0 },
-	LATER("GET", I "getSettings/:instance", 0),
-	LATER("POST", I "settings/:instance", 0),
-	LATER("POST", I "proxy/:instance", 0),
-	LATER("GET", I "getProxy/:instance", 0),
+	{ I "token/:instance", "POST", gw_api_instance_token, GW_ROUTE_ACCOUNT, GW_LIMIT_MINUTE,
+	  GW_ROUTE_BODY },
+	EITHER("GET", I "getSettings/:instance", gw_api_settings_get, 0),
+	EITHER("POST", I "settings/:instance", gw_api_settings_set, GW_ROUTE_BODY),
+	EITHER("POST", I "proxy/:instance", gw_api_proxy_set, GW_ROUTE_BODY),
+	EITHER("GET", I "getProxy/:instance", gw_api_proxy_get, 0),
 	/* section 4 */
 	LATER("POST", E "webhook/:instance", 0),
 	LATER("GET", E "getWebhook/:instance", 0),

@@ -19,14 +19,23 @@
 
 #define GROUP_MAX 256 /* jobs of one transaction */
 
-enum job_kind { JOB_ACCOUNT_PUT, JOB_ACCOUNT_DEL, JOB_INSTANCE_ADD, JOB_INSTANCE_DEL };
+enum job_kind {
+	JOB_ACCOUNT_PUT,
+	JOB_ACCOUNT_DEL,
+	JOB_INSTANCE_ADD,
+	JOB_INSTANCE_TOKEN,
+	JOB_INSTANCE_SETTINGS,
+	JOB_INSTANCE_PROXY,
+	JOB_INSTANCE_LINK,
+	JOB_INSTANCE_DEL,
+};
 
 struct job {
 	STAILQ_ENTRY(job) link;
 	enum job_kind kind;
 	union {
 		struct gw_account_row account;
-		struct gw_instance_row instance; /* settings: owned by the job */
+		struct gw_instance_row instance; /* settings, proxy: owned by the job */
 	} row;
 	int rc;
 	gw_store_done *done;
@@ -66,6 +75,14 @@ static int job_run(struct gw_store *st, const struct job *j)
 		return gw_store_db_account_del(&st->db, j->row.account.name);
 	case JOB_INSTANCE_ADD:
 		return gw_store_db_instance_add(&st->db, &j->row.instance);
+	case JOB_INSTANCE_TOKEN:
+		return gw_store_db_instance_token(&st->db, &j->row.instance);
+	case JOB_INSTANCE_SETTINGS:
+		return gw_store_db_instance_settings(&st->db, &j->row.instance);
+	case JOB_INSTANCE_PROXY:
+		return gw_store_db_instance_proxy(&st->db, &j->row.instance);
+	case JOB_INSTANCE_LINK:
+		return gw_store_db_instance_link(&st->db, &j->row.instance);
 	case JOB_INSTANCE_DEL:
 		return gw_store_db_instance_del(&st->db, j->row.instance.id);
 	}
@@ -156,8 +173,10 @@ static void *writer(void *arg)
 
 static void job_free(struct job *j)
 {
-	if (j->kind == JOB_INSTANCE_ADD)
+	if (j->kind != JOB_ACCOUNT_PUT && j->kind != JOB_ACCOUNT_DEL) {
 		free((void *)(uintptr_t)j->row.instance.settings);
+		free((void *)(uintptr_t)j->row.instance.proxy);
+	}
 	free(j);
 }
 
@@ -231,30 +250,86 @@ int gw_store_account_del(struct gw_store *st, const char *name, gw_store_done *d
 	return job_give(st, j);
 }
 
-int gw_store_instance_add(struct gw_store *st, const struct gw_instance_row *row,
-                          gw_store_done *done, void *arg)
+/* A job on an instance. settings, proxy: copied; NULL: none. */
+static int instance_job(struct gw_store *st, enum job_kind kind, const struct gw_instance_row *row,
+                        gw_store_done *done, void *arg)
 {
-	struct job *j = job_new(JOB_INSTANCE_ADD, done, arg);
+	struct job *j = job_new(kind, done, arg);
 
 	if (j == NULL)
 		return -ENOMEM;
 	j->row.instance = *row;
-	j->row.instance.settings = strdup(row->settings == NULL ? "{}" : row->settings);
-	if (j->row.instance.settings == NULL) {
+	j->row.instance.settings = row->settings != NULL ? strdup(row->settings) : NULL;
+	j->row.instance.proxy = row->proxy != NULL ? strdup(row->proxy) : NULL;
+	if ((row->settings != NULL && j->row.instance.settings == NULL) ||
+	    (row->proxy != NULL && j->row.instance.proxy == NULL)) {
 		job_free(j);
 		return -ENOMEM;
 	}
 	return job_give(st, j);
 }
 
+static struct gw_instance_row row_of(const char *id, int64_t updated_unix_ms)
+{
+	struct gw_instance_row row = { .updated_unix_ms = updated_unix_ms };
+
+	snprintf(row.id, sizeof(row.id), "%s", id);
+	return row;
+}
+
+int gw_store_instance_add(struct gw_store *st, const struct gw_instance_row *row,
+                          gw_store_done *done, void *arg)
+{
+	struct gw_instance_row full = *row;
+
+	if (full.settings == NULL)
+		full.settings = "{}";
+	if (full.proxy == NULL)
+		full.proxy = "{}";
+	return instance_job(st, JOB_INSTANCE_ADD, &full, done, arg);
+}
+
+int gw_store_instance_token(struct gw_store *st, const char *id, const uint8_t *token_hash,
+                            int64_t updated_unix_ms, gw_store_done *done, void *arg)
+{
+	struct gw_instance_row row = row_of(id, updated_unix_ms);
+
+	memcpy(row.token_hash, token_hash, sizeof(row.token_hash));
+	return instance_job(st, JOB_INSTANCE_TOKEN, &row, done, arg);
+}
+
+int gw_store_instance_settings(struct gw_store *st, const char *id, const char *settings,
+                               int64_t updated_unix_ms, gw_store_done *done, void *arg)
+{
+	struct gw_instance_row row = row_of(id, updated_unix_ms);
+
+	row.settings = settings;
+	return instance_job(st, JOB_INSTANCE_SETTINGS, &row, done, arg);
+}
+
+int gw_store_instance_proxy(struct gw_store *st, const char *id, const char *proxy,
+                            int64_t updated_unix_ms, gw_store_done *done, void *arg)
+{
+	struct gw_instance_row row = row_of(id, updated_unix_ms);
+
+	row.proxy = proxy;
+	return instance_job(st, JOB_INSTANCE_PROXY, &row, done, arg);
+}
+
+int gw_store_instance_link(struct gw_store *st, const char *id, const struct gw_device *link,
+                           int64_t updated_unix_ms, gw_store_done *done, void *arg)
+{
+	struct gw_instance_row row = row_of(id, updated_unix_ms);
+
+	row.link = *link;
+	return instance_job(st, JOB_INSTANCE_LINK, &row, done, arg);
+}
+
 int gw_store_instance_del(struct gw_store *st, const char *id, gw_store_done *done, void *arg)
 {
-	struct job *j = job_new(JOB_INSTANCE_DEL, done, arg);
+	const struct gw_instance_row row = row_of(id, 0);
 
-	if (j == NULL)
-		return -ENOMEM;
-	snprintf(j->row.instance.id, sizeof(j->row.instance.id), "%s", id);
-	return job_give(st, j);
+	return instance_job(st, JOB_INSTANCE_DEL, &row, done, arg);
 }
 
 bool gw_store_ok(const struct gw_store *st)
@@ -271,6 +346,17 @@ void gw_store_drain(struct gw_store *st)
 		pthread_mutex_unlock(&st->lock);
 		call_done(st);
 	}
+}
+
+int gw_store_meta_get(struct gw_store *st, const char *name, uint8_t *out, size_t out_cap,
+                      size_t *len_out)
+{
+	return gw_store_db_meta_get(&st->db, name, out, out_cap, len_out);
+}
+
+int gw_store_meta_put(struct gw_store *st, const char *name, const void *data, size_t data_len)
+{
+	return gw_store_db_meta_put(&st->db, name, data, data_len);
 }
 
 /* Signals are the loop's alone. */

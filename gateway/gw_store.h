@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "common/attr.h"
+#include "gateway/gw_device.h"
 #include "gateway/gw_registry.h"
 
 struct event_base;
@@ -32,6 +33,9 @@ struct gw_instance_row {
 	int64_t created_unix_ms;
 	int64_t updated_unix_ms;
 	const char *settings; /* JSON object or NULL; borrowed */
+	const char *proxy;    /* of gw_proxy_encode(), or NULL; borrowed */
+	struct gw_device link;
+	bool has_session; /* when loaded: its session.db is there */
 };
 
 /* Rows in order of creation. A negative return ends the load with that code. */
@@ -58,6 +62,16 @@ ATTR_NODISCARD int gw_store_load(struct gw_store *st, const struct gw_store_load
                                  void *arg);
 /* Wait for every change given so far and call its callback: for the end of the program. */
 void gw_store_drain(struct gw_store *st);
+/*
+ * A small value kept under a name (at most 64 KiB), outside of accounts and instances. Blocking;
+ * before gw_store_load(). 1: *len_out bytes are in out; 0: there is none; WA_ELIMIT (out is too
+ * small), WA_ESTORAGE, WA_ESTORE_CORRUPT.
+ */
+ATTR_NODISCARD int gw_store_meta_get(struct gw_store *st, const char *name, uint8_t *out,
+                                     size_t out_cap, size_t *len_out);
+/* Durable on return. 0, WA_ESTORAGE, ... */
+ATTR_NODISCARD int gw_store_meta_put(struct gw_store *st, const char *name, const void *data,
+                                     size_t data_len);
 /* NULL is fine. Changes still waiting are made; their callbacks are not called. */
 void gw_store_free(struct gw_store *st);
 
@@ -74,6 +88,19 @@ ATTR_NODISCARD int gw_store_account_del(struct gw_store *st, const char *name, g
 /* Makes the instance's directory, then the row. */
 ATTR_NODISCARD int gw_store_instance_add(struct gw_store *st, const struct gw_instance_row *row,
                                          gw_store_done *done, void *arg);
+/* Changes of an instance; nothing happens where there is none. They set updated_unix_ms. */
+ATTR_NODISCARD int gw_store_instance_token(struct gw_store *st, const char *id,
+                                           const uint8_t *token_hash, int64_t updated_unix_ms,
+                                           gw_store_done *done, void *arg);
+/* The settings in this JSON object replace those there; the others stay. */
+ATTR_NODISCARD int gw_store_instance_settings(struct gw_store *st, const char *id,
+                                              const char *settings, int64_t updated_unix_ms,
+                                              gw_store_done *done, void *arg);
+ATTR_NODISCARD int gw_store_instance_proxy(struct gw_store *st, const char *id, const char *proxy,
+                                           int64_t updated_unix_ms, gw_store_done *done, void *arg);
+ATTR_NODISCARD int gw_store_instance_link(struct gw_store *st, const char *id,
+                                          const struct gw_device *link, int64_t updated_unix_ms,
+                                          gw_store_done *done, void *arg);
 /* Removes the row, then, that being durable, the directory with all in it. */
 ATTR_NODISCARD int gw_store_instance_del(struct gw_store *st, const char *id, gw_store_done *done,
                                          void *arg);

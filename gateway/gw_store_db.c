@@ -30,6 +30,21 @@ static const char *const schema[] = {
 	"  settings TEXT NOT NULL," /* JSON object: those that were given */
 	"  UNIQUE (account, name)"
 	") STRICT;",
+	"ALTER TABLE instance ADD COLUMN proxy TEXT NOT NULL DEFAULT '{}';" /* see gw_proxy.h */
+	"ALTER TABLE instance ADD COLUMN linked INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE instance ADD COLUMN link_end INTEGER NOT NULL DEFAULT 0;" /* gw_link_end */
+	"ALTER TABLE instance ADD COLUMN jid TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE instance ADD COLUMN lid TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE instance ADD COLUMN platform TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE instance ADD COLUMN push_name TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE instance ADD COLUMN business_name TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE instance ADD COLUMN history_days INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE instance ADD COLUMN key_epoch INTEGER NOT NULL DEFAULT 1;"
+	"ALTER TABLE instance ADD COLUMN error_rc INTEGER NOT NULL DEFAULT 0;" /* 0: none */
+	"ALTER TABLE instance ADD COLUMN error_number INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE instance ADD COLUMN error_detail TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE instance ADD COLUMN error_unix_ms INTEGER NOT NULL DEFAULT 0;"
+	"CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;",
 };
 
 static const char *const sql_text[GW_SQL_N] = {
@@ -42,8 +57,22 @@ static const char *const sql_text[GW_SQL_N] = {
 	[GW_SQL_ACCOUNT_DEL] = "DELETE FROM account WHERE name = ?1",
 	[GW_SQL_INSTANCE_ADD] =
 	    "INSERT INTO instance(id, account, name, token_hash, created_unix_ms,"
-	    " updated_unix_ms, settings) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+	    " updated_unix_ms, settings, proxy) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+	[GW_SQL_INSTANCE_TOKEN] =
+	    "UPDATE instance SET updated_unix_ms = ?2, token_hash = ?3 WHERE id = ?1",
+	[GW_SQL_INSTANCE_SETTINGS] = "UPDATE instance SET updated_unix_ms = ?2,"
+	                             " settings = json_patch(settings, ?3) WHERE id = ?1",
+	[GW_SQL_INSTANCE_PROXY] =
+	    "UPDATE instance SET updated_unix_ms = ?2, proxy = ?3 WHERE id = ?1",
+	[GW_SQL_INSTANCE_LINK] =
+	    "UPDATE instance SET updated_unix_ms = ?2, linked = ?3, link_end = ?4, jid = ?5,"
+	    " lid = ?6, platform = ?7, push_name = ?8, business_name = ?9, history_days = ?10,"
+	    " key_epoch = ?11, error_rc = ?12, error_number = ?13, error_detail = ?14,"
+	    " error_unix_ms = ?15 WHERE id = ?1",
 	[GW_SQL_INSTANCE_DEL] = "DELETE FROM instance WHERE id = ?1",
+	[GW_SQL_META_GET] = "SELECT value FROM meta WHERE name = ?1",
+	[GW_SQL_META_PUT] = "INSERT INTO meta(name, value) VALUES (?1, ?2)"
+	                    " ON CONFLICT(name) DO UPDATE SET value = ?2",
 };
 
 /* ---- statements ------------------------------------------------------------- */
@@ -94,7 +123,64 @@ int gw_store_db_instance_add(struct gw_store_db *d, const struct gw_instance_row
 	sqlite3_bind_int64(s, 5, r->created_unix_ms);
 	sqlite3_bind_int64(s, 6, r->updated_unix_ms);
 	sqlite3_bind_text(s, 7, r->settings, -1, SQLITE_STATIC);
+	sqlite3_bind_text(s, 8, r->proxy, -1, SQLITE_STATIC);
 	return run(d, GW_SQL_INSTANCE_ADD);
+}
+
+/* Which row, and when it has changed. */
+static sqlite3_stmt *bind_change(struct gw_store_db *d, enum gw_sql which,
+                                 const struct gw_instance_row *r)
+{
+	sqlite3_stmt *s = d->stmt[which];
+
+	sqlite3_bind_text(s, 1, r->id, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(s, 2, r->updated_unix_ms);
+	return s;
+}
+
+int gw_store_db_instance_token(struct gw_store_db *d, const struct gw_instance_row *r)
+{
+	sqlite3_stmt *s = bind_change(d, GW_SQL_INSTANCE_TOKEN, r);
+
+	sqlite3_bind_blob(s, 3, r->token_hash, GW_TOKEN_HASH_LEN, SQLITE_STATIC);
+	return run(d, GW_SQL_INSTANCE_TOKEN);
+}
+
+int gw_store_db_instance_settings(struct gw_store_db *d, const struct gw_instance_row *r)
+{
+	sqlite3_stmt *s = bind_change(d, GW_SQL_INSTANCE_SETTINGS, r);
+
+	sqlite3_bind_text(s, 3, r->settings, -1, SQLITE_STATIC);
+	return run(d, GW_SQL_INSTANCE_SETTINGS);
+}
+
+int gw_store_db_instance_proxy(struct gw_store_db *d, const struct gw_instance_row *r)
+{
+	sqlite3_stmt *s = bind_change(d, GW_SQL_INSTANCE_PROXY, r);
+
+	sqlite3_bind_text(s, 3, r->proxy, -1, SQLITE_STATIC);
+	return run(d, GW_SQL_INSTANCE_PROXY);
+}
+
+int gw_store_db_instance_link(struct gw_store_db *d, const struct gw_instance_row *r)
+{
+	sqlite3_stmt *s = bind_change(d, GW_SQL_INSTANCE_LINK, r);
+	const struct gw_device *l = &r->link;
+
+	sqlite3_bind_int(s, 3, l->linked);
+	sqlite3_bind_int(s, 4, (int)l->end);
+	sqlite3_bind_text(s, 5, l->jid, -1, SQLITE_STATIC);
+	sqlite3_bind_text(s, 6, l->lid, -1, SQLITE_STATIC);
+	sqlite3_bind_text(s, 7, l->platform, -1, SQLITE_STATIC);
+	sqlite3_bind_text(s, 8, l->push_name, -1, SQLITE_STATIC);
+	sqlite3_bind_text(s, 9, l->business_name, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(s, 10, l->history_days);
+	sqlite3_bind_int64(s, 11, l->key_epoch);
+	sqlite3_bind_int(s, 12, l->last_error.rc);
+	sqlite3_bind_int64(s, 13, l->last_error.number);
+	sqlite3_bind_text(s, 14, l->last_error.detail, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(s, 15, l->last_error.at_unix_ms);
+	return run(d, GW_SQL_INSTANCE_LINK);
 }
 
 int gw_store_db_instance_erase(struct gw_store_db *d, const char *id)
@@ -117,6 +203,40 @@ int gw_store_db_account_del(struct gw_store_db *d, const char *name)
 {
 	sqlite3_bind_text(d->stmt[GW_SQL_ACCOUNT_DEL], 1, name, -1, SQLITE_STATIC);
 	return run(d, GW_SQL_ACCOUNT_DEL);
+}
+
+/* ---- small values ----------------------------------------------------------- */
+
+int gw_store_db_meta_get(struct gw_store_db *d, const char *name, uint8_t *out, size_t out_cap,
+                         size_t *len_out)
+{
+	sqlite3_stmt *s = d->stmt[GW_SQL_META_GET];
+	int step, rc;
+
+	sqlite3_bind_text(s, 1, name, -1, SQLITE_STATIC);
+	step = sqlite3_step(s);
+	rc = db_err(step);
+	if (step == SQLITE_ROW) {
+		size_t n = (size_t)sqlite3_column_bytes(s, 0);
+
+		rc = n <= out_cap ? 1 : WA_ELIMIT;
+		if (rc == 1 && n > 0)
+			memcpy(out, sqlite3_column_blob(s, 0), n);
+		if (rc == 1)
+			*len_out = n;
+	}
+	sqlite3_reset(s);
+	sqlite3_clear_bindings(s);
+	return rc;
+}
+
+int gw_store_db_meta_put(struct gw_store_db *d, const char *name, const void *data, size_t data_len)
+{
+	sqlite3_stmt *s = d->stmt[GW_SQL_META_PUT];
+
+	sqlite3_bind_text(s, 1, name, -1, SQLITE_STATIC);
+	sqlite3_bind_blob(s, 2, data, (int)data_len, SQLITE_STATIC);
+	return run(d, GW_SQL_META_PUT);
 }
 
 /* ---- transactions ----------------------------------------------------------- */
@@ -176,21 +296,64 @@ static int load_account(struct gw_store_db *d, sqlite3_stmt *s,
 	return loader->on_account(&row, arg);
 }
 
+/* In the order of GW_LOAD_INSTANCES. */
+static int load_link(sqlite3_stmt *s, struct gw_device *l)
+{
+	char jid[GW_JID_CAP];
+	int64_t end = sqlite3_column_int64(s, 9);
+
+	if (column_text(s, 10, jid, sizeof(jid)) < 0 ||
+	    column_text(s, 11, l->lid, sizeof(l->lid)) < 0 ||
+	    column_text(s, 12, l->platform, sizeof(l->platform)) < 0 ||
+	    column_text(s, 13, l->push_name, sizeof(l->push_name)) < 0 ||
+	    column_text(s, 14, l->business_name, sizeof(l->business_name)) < 0 ||
+	    column_text(s, 19, l->last_error.detail, sizeof(l->last_error.detail)) < 0)
+		return WA_ESTORE_CORRUPT;
+	if (end < GW_END_NONE || end > GW_END_BANNED)
+		return WA_ESTORE_CORRUPT;
+	gw_device_jid_set(l, jid);
+	l->linked = sqlite3_column_int(s, 8) != 0;
+	l->end = (enum gw_link_end)end;
+	l->history_days = (uint32_t)sqlite3_column_int64(s, 15);
+	l->key_epoch = (uint32_t)sqlite3_column_int64(s, 16);
+	l->last_error.rc = sqlite3_column_int(s, 17);
+	l->last_error.number = (uint32_t)sqlite3_column_int64(s, 18);
+	l->last_error.at_unix_ms = sqlite3_column_int64(s, 20);
+	return 0;
+}
+
+#define GW_LOAD_INSTANCES \
+	"SELECT id, account, name, token_hash, created_unix_ms, updated_unix_ms, settings, proxy," \
+	" linked, link_end, jid, lid, platform, push_name, business_name, history_days, " \
+	"key_epoch," \
+	" error_rc, error_number, error_detail, error_unix_ms FROM instance" \
+	" ORDER BY created_unix_ms, rowid"
+
+static bool session_is_there(const struct gw_store_db *d, const char *id)
+{
+	char path[GW_ID_LEN + sizeof("/session.db")];
+
+	snprintf(path, sizeof(path), "%s/session.db", id);
+	return faccessat(d->instances_fd, path, F_OK, 0) == 0;
+}
+
 static int load_instance(struct gw_store_db *d, sqlite3_stmt *s,
                          const struct gw_store_loader *loader, void *arg)
 {
 	struct gw_instance_row row = { .created_unix_ms = sqlite3_column_int64(s, 4),
 		                       .updated_unix_ms = sqlite3_column_int64(s, 5),
-		                       .settings = (const char *)sqlite3_column_text(s, 6) };
+		                       .settings = (const char *)sqlite3_column_text(s, 6),
+		                       .proxy = (const char *)sqlite3_column_text(s, 7) };
 
 	if (column_text(s, 0, row.id, sizeof(row.id)) < 0 ||
 	    column_text(s, 1, row.account, sizeof(row.account)) < 0 ||
 	    column_text(s, 2, row.name, sizeof(row.name)) < 0 ||
-	    column_hash(s, 3, row.token_hash) < 0)
+	    column_hash(s, 3, row.token_hash) < 0 || load_link(s, &row.link) < 0)
 		return WA_ESTORE_CORRUPT;
 	/* gone when a deletion was cut short: the instance is still there, without a session */
 	if (mkdirat(d->instances_fd, row.id, 0700) < 0 && errno != EEXIST)
 		return WA_ESTORAGE;
+	row.has_session = session_is_there(d, row.id);
 	return loader->on_instance(&row, arg);
 }
 
@@ -223,11 +386,7 @@ int gw_store_db_load(struct gw_store_db *d, const struct gw_store_loader *loader
 	                   load_account, loader, arg);
 
 	if (rc == 0)
-		rc = load_rows(d,
-		               "SELECT id, account, name, token_hash, created_unix_ms,"
-		               " updated_unix_ms, settings FROM instance"
-		               " ORDER BY created_unix_ms, rowid",
-		               load_instance, loader, arg);
+		rc = load_rows(d, GW_LOAD_INSTANCES, load_instance, loader, arg);
 	return rc;
 }
 

@@ -19,7 +19,13 @@ enum gw_sql {
 	GW_SQL_ACCOUNT_PUT,
 	GW_SQL_ACCOUNT_DEL,
 	GW_SQL_INSTANCE_ADD,
+	GW_SQL_INSTANCE_TOKEN,
+	GW_SQL_INSTANCE_SETTINGS,
+	GW_SQL_INSTANCE_PROXY,
+	GW_SQL_INSTANCE_LINK,
 	GW_SQL_INSTANCE_DEL,
+	GW_SQL_META_GET,
+	GW_SQL_META_PUT,
 	GW_SQL_N
 };
 
@@ -48,10 +54,24 @@ bool gw_store_db_in_transaction(const struct gw_store_db *d);
 ATTR_NODISCARD int gw_store_db_account_put(struct gw_store_db *d, const struct gw_account_row *r);
 ATTR_NODISCARD int gw_store_db_account_del(struct gw_store_db *d, const char *name);
 ATTR_NODISCARD int gw_store_db_instance_add(struct gw_store_db *d, const struct gw_instance_row *r);
+ATTR_NODISCARD int gw_store_db_instance_token(struct gw_store_db *d,
+                                              const struct gw_instance_row *r);
+ATTR_NODISCARD int gw_store_db_instance_settings(struct gw_store_db *d,
+                                                 const struct gw_instance_row *r);
+ATTR_NODISCARD int gw_store_db_instance_proxy(struct gw_store_db *d,
+                                              const struct gw_instance_row *r);
+ATTR_NODISCARD int gw_store_db_instance_link(struct gw_store_db *d,
+                                             const struct gw_instance_row *r);
 ATTR_NODISCARD int gw_store_db_instance_del(struct gw_store_db *d, const char *id);
 /* After the commit: the directory with all in it. 0 or -errno, with what could be removed gone. */
 ATTR_NODISCARD int gw_store_db_instance_erase(struct gw_store_db *d, const char *id);
 /* The row did not make it: the new directory goes, too. */
 void gw_store_db_instance_undo(struct gw_store_db *d, const char *id);
+
+/* As gw_store_meta_get() and gw_store_meta_put(); not within a transaction. */
+ATTR_NODISCARD int gw_store_db_meta_get(struct gw_store_db *d, const char *name, uint8_t *out,
+                                        size_t out_cap, size_t *len_out);
+ATTR_NODISCARD int gw_store_db_meta_put(struct gw_store_db *d, const char *name, const void *data,
+                                        size_t data_len);
 
 #endif

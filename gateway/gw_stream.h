@@ -2,6 +2,8 @@
 #ifndef GW_STREAM_H
 #define GW_STREAM_H
 
+#include "common/attr.h"
+
 struct gw_connect_params;
 struct gw_instance;
 struct gw_req;
@@ -10,12 +12,10 @@ struct gw_req;
 
 /*
  * Start or join the attempt of inst and answer req with its events until it ends: connecting, qr,
- * and last of all timeout or failed.
+ * pairing, passkey, passkey_confirm, and last of all connected, timeout or failed.
+ * 0: req is being answered; WA_ERATE_LIMITED: it has not been. Other refusals are its only event.
  */
-void gw_stream_attempt(struct gw_req *req, struct gw_instance *inst,
-                       const struct gw_connect_params *params);
-
-/* Answer req with the one event that inst is connected. */
-void gw_stream_connected(struct gw_req *req, struct gw_instance *inst);
+ATTR_NODISCARD int gw_stream_attempt(struct gw_req *req, struct gw_instance *inst,
+                                     const struct gw_connect_params *params);
 
 #endif

@@ -37,6 +37,8 @@ struct gw_supervisor {
 	size_t workers_n;
 	unsigned starting_n;
 	uint32_t last_spawn_id;
+	struct gw_dial dial; /* of the next launch: CONNECT is the permission for a dial */
+	bool may_dial;
 	struct event *ev_work; /* starts from the queue, and on_empty */
 	bool stopping;
 	void (*on_empty)(void *arg);
@@ -58,6 +60,11 @@ int gw_supervisor_spawn(struct gw_supervisor *sup, const struct gw_spawn_request
 void gw_supervisor_zygote_hangs(struct gw_supervisor *sup)
 {
 	gw_spawn_restart(sup->spawn);
+}
+
+bool gw_supervisor_can_spawn(const struct gw_supervisor *sup)
+{
+	return gw_spawn_is_up(sup->spawn);
 }
 
 static void work_later(struct gw_supervisor *sup)
@@ -89,6 +96,7 @@ static int launch(struct gw_supervisor *sup, struct gw_worker *w)
 {
 	int rc;
 
+	sup->may_dial = false;
 	TAILQ_REMOVE(&sup->queue, w, in_queue);
 	rc = gw_worker_launch(w);
 	if (rc < 0) {
@@ -100,9 +108,23 @@ static int launch(struct gw_supervisor *sup, struct gw_worker *w)
 	return 0;
 }
 
-static bool can_launch(const struct gw_supervisor *sup)
+static void on_dial(struct gw_dial *d, void *arg)
 {
-	return sup->starting_n < GW_STARTS_MAX && gw_spawn_is_up(sup->spawn);
+	struct gw_supervisor *sup = arg;
+
+	(void)d;
+	sup->may_dial = true;
+	work_later(sup);
+}
+
+/* A slot, a zygote and the permission for its first dial; asks for that when it is missing. */
+static bool can_launch(struct gw_supervisor *sup)
+{
+	if (sup->starting_n >= GW_STARTS_MAX || !gw_spawn_is_up(sup->spawn))
+		return false;
+	if (!sup->may_dial && !sup->dial.waits)
+		sup->may_dial = gw_dials_ask(sup->gw->dials, &sup->dial);
+	return sup->may_dial;
 }
 
 static void on_work(evutil_socket_t fd, short what, void *arg)
@@ -112,7 +134,7 @@ static void on_work(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	while (can_launch(sup) && (w = TAILQ_FIRST(&sup->queue)) != NULL) {
+	while ((w = TAILQ_FIRST(&sup->queue)) != NULL && can_launch(sup)) {
 		int rc = launch(sup, w);
 
 		if (rc < 0)
@@ -145,6 +167,21 @@ static void on_zygote_ready(void *arg)
 	work_later(arg);
 }
 
+/* Who is waited for goes before those that nobody waits for. */
+static void enqueue(struct gw_supervisor *sup, struct gw_worker *w)
+{
+	struct gw_worker *other = NULL;
+
+	if (w->mode != GW_MODE_RESUME)
+		TAILQ_FOREACH(other, &sup->queue, in_queue)
+	if (other->mode == GW_MODE_RESUME)
+		break;
+	if (other != NULL)
+		TAILQ_INSERT_BEFORE(other, w, in_queue);
+	else
+		TAILQ_INSERT_TAIL(&sup->queue, w, in_queue);
+}
+
 int gw_supervisor_start(struct gw_supervisor *sup, struct gw_instance *inst,
                         const struct gw_attempt *attempt, struct gw_worker **worker_out)
 {
@@ -160,9 +197,9 @@ int gw_supervisor_start(struct gw_supervisor *sup, struct gw_instance *inst,
 	if (rc < 0)
 		return gw_worker_start_rc(rc);
 	TAILQ_INSERT_TAIL(&sup->workers, w, in_all);
-	TAILQ_INSERT_TAIL(&sup->queue, w, in_queue);
+	enqueue(sup, w);
 	sup->workers_n++;
-	if (can_launch(sup) && TAILQ_FIRST(&sup->queue) == w)
+	if (TAILQ_FIRST(&sup->queue) == w && can_launch(sup))
 		rc = launch(sup, w);
 	if (rc < 0) {
 		gw_supervisor_release(sup, w);
@@ -268,6 +305,7 @@ int gw_supervisor_new(struct gw *gw, const struct gw_worker_times *times,
 	sup->run_dir_fd = -1;
 	TAILQ_INIT(&sup->workers);
 	TAILQ_INIT(&sup->queue);
+	sup->dial = (struct gw_dial){ .go = on_dial, .arg = sup, .lane = GW_DIAL_START };
 	sup->ev_work = event_new(gw->base, -1, 0, on_work, sup);
 	if (sup->ev_work == NULL)
 		goto fail;
@@ -295,6 +333,7 @@ void gw_supervisor_free(struct gw_supervisor *sup)
 		TAILQ_REMOVE(&sup->workers, w, in_all);
 		gw_worker_free(w);
 	}
+	gw_dials_cancel(sup->gw->dials, &sup->dial);
 	gw_spawn_free(sup->spawn);
 	if (sup->ev_work != NULL)
 		event_free(sup->ev_work);

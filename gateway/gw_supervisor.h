@@ -20,15 +20,24 @@ struct gw_worker;
 
 #define GW_STARTS_MAX 8 /* workers being started at once */
 
-/* What CONNECT carries besides the settings. */
+/* What a worker is started for. */
+enum gw_mode {
+	GW_MODE_LINK,   /* resume the saved session; where there is none, pair */
+	GW_MODE_RESUME, /* resume the saved session, else leave */
+	GW_MODE_LOGOUT, /* resume it only to unlink */
+};
+
+/* What CONNECT carries besides the settings; all borrowed for the call. */
 struct gw_attempt {
+	enum gw_mode mode;
+	const char *number;     /* pair by code; NULL: by QR */
 	uint32_t history_days;  /* 0: not asked for */
-	const char *request_id; /* borrowed for the call */
+	const char *request_id; /* NULL: nobody's request */
 };
 
 /* Every wait of a worker's life, in ms. Tests choose shorter ones. */
 struct gw_worker_times {
-	uint32_t ready;     /* from the request to HELLO_REPLY */
+	uint32_t ready;     /* from the launch to HELLO_REPLY; looked at while it waits for that */
 	uint32_t ping;      /* silence after which a PING is sent, and between PINGs */
 	unsigned ping_lost; /* PINGs without any answer that make it dead */
 	uint32_t leave;     /* from STOP or FAILED to SIGKILL */
@@ -48,7 +57,8 @@ ATTR_NODISCARD int gw_supervisor_new(struct gw *gw, const struct gw_worker_times
 void gw_supervisor_free(struct gw_supervisor *sup);
 
 /*
- * Start a worker for inst and let it begin the attempt. The instance hears of it through
+ * Start a worker for inst and let it begin. Those that somebody waits for (LINK, LOGOUT) are
+ * launched before those that are only resumed. The instance hears of it through
  * gw_instance_event(), never from inside this call. *worker_out is borrowed until GONE.
  * 0; WA_EAT_CAPACITY (max_workers, no descriptors, processes or memory left);
  * WA_ESHUTTING_DOWN; WA_EWORKER_START.

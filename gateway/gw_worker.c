@@ -42,6 +42,11 @@ int gw_worker_start_rc(int sys_rc)
 	}
 }
 
+const char *gw_worker_phase_name(enum gw_worker_phase phase)
+{
+	return phase_names[phase];
+}
+
 const struct log_ctx *gw_worker_log(const struct gw_worker *w)
 {
 	return gw_instance_log(w->inst);
@@ -102,6 +107,13 @@ static void settle(struct gw_worker *w)
 	(void)!gw_instance_event(inst, GW_EV_GONE, NULL);
 }
 
+/* Others are not to wait for its turns. */
+static void wants_nothing(struct gw_worker *w)
+{
+	gw_dials_cancel(w->gw->dials, &w->dial);
+	gw_version_leave(w->gw->version, &w->version);
+}
+
 static void lost(struct gw_worker *w, int rc, const char *detail)
 {
 	if (w->phase == GW_W_KILLED)
@@ -114,6 +126,7 @@ static void lost(struct gw_worker *w, int rc, const char *detail)
 		    LF_STR("state", phase_names[w->phase]));
 	}
 	gw_supervisor_release(w->sup, w);
+	wants_nothing(w);
 	w->phase = GW_W_KILLED;
 	ipc_chan_free(w->chan);
 	w->chan = NULL;
@@ -124,6 +137,7 @@ static void lost(struct gw_worker *w, int rc, const char *detail)
 void gw_worker_leaving(struct gw_worker *w, uint32_t ms)
 {
 	gw_supervisor_release(w->sup, w);
+	wants_nothing(w);
 	w->phase = GW_W_LEAVING;
 	gw_worker_timer(w, ms);
 }
@@ -254,6 +268,12 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	}
 	switch (w->phase) {
 	case GW_W_WAITING:
+		/* its turn comes as long as there is who can make it */
+		if (gw_supervisor_can_spawn(w->sup))
+			gw_worker_timer(w, gw_supervisor_times(w->sup)->ready);
+		else
+			start_too_late(w);
+		break;
 	case GW_W_STARTING:
 		start_too_late(w);
 		break;
@@ -362,7 +382,12 @@ int gw_worker_new(struct gw_supervisor *sup, struct gw *gw, struct gw_instance *
 	w->pidfd = -1;
 	w->spawn_id = spawn_id;
 	w->born_us = clock_us();
+	w->dial = (struct gw_dial){ .go = gw_worker_on_dial, .arg = w, .lane = GW_DIAL_AGAIN };
+	w->version = (struct gw_version_asker){ .tell = gw_worker_on_version, .arg = w };
+	w->mode = attempt->mode;
 	w->history_days = attempt->history_days;
+	if (attempt->number != NULL)
+		snprintf(w->number, sizeof(w->number), "%s", attempt->number);
 	if (attempt->request_id != NULL)
 		snprintf(w->request_id, sizeof(w->request_id), "%s", attempt->request_id);
 	w->ev_timer = evtimer_new(gw->base, on_timer, w);
@@ -384,6 +409,8 @@ void gw_worker_free(struct gw_worker *w)
 {
 	if (w == NULL)
 		return;
+	gw_dials_cancel(w->gw->dials, &w->dial);
+	gw_version_leave(w->gw->version, &w->version);
 	process_kill(w);
 	ipc_chan_free(w->chan);
 	if (w->ev_exit != NULL)
@@ -394,58 +421,4 @@ void gw_worker_free(struct gw_worker *w)
 	if (w->sock_path[0] != '\0')
 		unlink(w->sock_path);
 	free(w);
-}
-
-/* ---- what it costs ---------------------------------------------------------- */
-
-static void read_resident(pid_t pid, struct gw_worker_info *info)
-{
-	char path[64];
-	long pages;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%ld/statm", (long)pid);
-	f = fopen(path, "re");
-	if (f == NULL)
-		return;
-	if (fscanf(f, "%*d %ld", &pages) == 1)
-		info->rss_kib = (int64_t)pages * (sysconf(_SC_PAGESIZE) / 1024);
-	fclose(f);
-}
-
-static void read_shares(pid_t pid, struct gw_worker_info *info)
-{
-	char line[128];
-	FILE *f;
-	long kib;
-
-	snprintf(line, sizeof(line), "/proc/%ld/smaps_rollup", (long)pid);
-	f = fopen(line, "re");
-	if (f == NULL)
-		return;
-	while (fgets(line, sizeof(line), f) != NULL) {
-		if (sscanf(line, "Pss: %ld kB", &kib) == 1)
-			info->pss_kib = kib;
-		else if (sscanf(line, "Private_Clean: %ld kB", &kib) == 1 ||
-		         sscanf(line, "Private_Dirty: %ld kB", &kib) == 1)
-			info->private_kib = (info->private_kib < 0 ? 0 : info->private_kib) + kib;
-	}
-	fclose(f);
-}
-
-void gw_worker_info(const struct gw_worker *w, struct gw_worker_info *info_out)
-{
-	*info_out = (struct gw_worker_info){
-		.pid = w->pid,
-		.inst = w->inst,
-		.state = phase_names[w->phase],
-		.uptime_ms = (clock_us() - w->born_us) / 1000,
-		.pss_kib = -1,
-		.rss_kib = -1,
-		.private_kib = -1,
-	};
-	if (w->proc == GW_P_RUNS) {
-		read_resident(w->pid, info_out);
-		read_shares(w->pid, info_out);
-	}
 }

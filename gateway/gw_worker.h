@@ -1,9 +1,9 @@
 /*
  * gateway/gw_worker.h - one worker process: its control channel, its pidfd, its deadlines
  *
- * A worker serves one link attempt. It tells its instance what happens through
- * gw_instance_event() (gw_instance_priv.h), always from the event loop: READY, STEP, CODE, FAILED
- * in the course of the attempt; then BYE (it left by itself) or LOST (it crashed, hung, talked
+ * A worker serves one pairing or one saved session, as long as that is wanted. It tells its
+ * instance what happens through gw_instance_event() (gw_instance_priv.h), always from the event
+ * loop: READY, STEP, CODE and so on; then BYE (it left by itself) or LOST (it crashed, hung, talked
  * nonsense or never started), and last of all GONE. Owned by the supervisor, freed after GONE.
  */
 #ifndef GW_WORKER_H
@@ -28,6 +28,19 @@ enum gw_stop_reason { GW_STOP_SHUTDOWN, GW_STOP_SUPERSEDED, GW_STOP_DELETED };
 void gw_worker_stop(struct gw_worker *w, enum gw_stop_reason reason);
 /* The worker has said that it is done and leaves by itself: from now on the leave time runs. */
 void gw_worker_expect_exit(struct gw_worker *w);
+
+/* ---- what a worker that runs can be told; for one that leaves nothing happens ---------------- */
+
+/* Try the saved session now. Sent when the host's dials admit it. */
+void gw_worker_resume(struct gw_worker *w, const char *request_id);
+/* Unlink, then leave. One that waits for its start is started for that alone. */
+void gw_worker_logout(struct gw_worker *w, const char *request_id);
+/* Its instance's settings have changed. */
+void gw_worker_settings(struct gw_worker *w);
+/* The person's part of the passkey step. 0, -ENOMEM, WA_ESTATE (it leaves). */
+ATTR_NODISCARD int gw_worker_passkey_answer(struct gw_worker *w, const char *credential,
+                                            const char *request_id);
+ATTR_NODISCARD int gw_worker_passkey_confirm(struct gw_worker *w, const char *request_id);
 
 /* What `wardenctl worker list` shows. */
 struct gw_worker_info {

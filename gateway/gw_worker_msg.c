@@ -7,37 +7,42 @@
 #include "common/err.h"
 #include "common/ipc.h"
 #include "common/log.h"
+#include "gateway/gw.h"
 #include "gateway/gw_instance_priv.h"
+#include "gateway/gw_worker_check.h"
 #include "proto/ipc.pb-c.h"
 
 #define CODE_VALID_MAX_MS 600000
+#define RETRY_MAX_MS (400 * 86400 * UINT64_C(1000)) /* a ban may last a year */
+#define ATTEMPT_MAX 1000000
 
-static const char *const step_names[] = {
-	[IPC__STEP__NAME__DNS] = "dns",
-	[IPC__STEP__NAME__TCP] = "tcp",
-	[IPC__STEP__NAME__TLS] = "tls",
-	[IPC__STEP__NAME__HANDSHAKE] = "handshake",
-	[IPC__STEP__NAME__REGISTRATION] = "registration",
-	[IPC__STEP__NAME__PAIRING] = "pairing",
+/* One that says more in a second than a sound one in minutes is to be ended. */
+#define RATE_MS 1000
+#define RATE_MAX 500
+
+static const struct {
+	const char *name;
+	bool is_login; /* only a saved session comes to it */
+} steps[] = {
+	[IPC__STEP__NAME__DNS] = { "dns", false },
+	[IPC__STEP__NAME__TCP] = { "tcp", false },
+	[IPC__STEP__NAME__TLS] = { "tls", false },
+	[IPC__STEP__NAME__HANDSHAKE] = { "handshake", false },
+	[IPC__STEP__NAME__REGISTRATION] = { "registration", false },
+	[IPC__STEP__NAME__PAIRING] = { "pairing", false },
+	[IPC__STEP__NAME__LOGIN] = { "login", true },
+	[IPC__STEP__NAME__SYNCING] = { "syncing", true },
+	[IPC__STEP__NAME__VERSION] = { "version", false },
 };
 
-/* A worker's text goes to clients and logs: printable ASCII, cut. */
-static void text_take(const char *text, char *out, size_t cap)
-{
-	size_t n = 0;
-
-	for (; text != NULL && text[n] != '\0' && n < cap - 1; n++)
-		out[n] = text[n] >= ' ' && text[n] <= '~' ? text[n] : '?';
-	out[n] = '\0';
-}
-
+/* rc 0 stays 0. */
 static struct gw_reason reason_take(int rc, uint32_t number, const char *detail)
 {
 	struct gw_reason r = { .rc = rc, .number = number, .at_unix_ms = clock_unix_ms() };
 
-	if (rc != 0 && !wa_err_is_outcome(rc))
+	if (rc != 0 && !wa_err_is_outcome(rc) && rc != WA_ENO_SESSION)
 		r.rc = WA_EPROTO; /* not a word that clients know */
-	text_take(detail, r.detail, sizeof(r.detail));
+	gw_check_detail(detail, r.detail, sizeof(r.detail));
 	return r;
 }
 
@@ -60,46 +65,183 @@ static int on_step(struct gw_worker *w, const Ipc__Step *m)
 {
 	struct gw_inst_input in = { 0 };
 
-	if (!m->has_name || m->name < 0 || (size_t)m->name >= ARRAY_LEN(step_names))
+	if (!m->has_name || m->name < 0 || (size_t)m->name >= ARRAY_LEN(steps))
 		return WA_EPROTO;
-	in.step = step_names[m->name];
+	in.step = steps[m->name].name;
+	in.step_is_login = steps[m->name].is_login;
 	return gw_instance_event(w->inst, GW_EV_STEP, &in);
 }
 
-static bool code_is_sound(const Ipc__Qr *m)
-{
-	size_t n = m->code == NULL ? 0 : strlen(m->code);
+/* ---- pairing ---------------------------------------------------------------- */
 
-	if (n == 0 || n >= sizeof(((struct gw_code *)0)->text))
-		return false;
-	for (size_t i = 0; i < n; i++)
-		if (m->code[i] < ' ' || m->code[i] > '~')
-			return false;
-	return m->has_valid_ms && m->valid_ms > 0 && m->valid_ms <= CODE_VALID_MAX_MS;
+static struct gw_code_timing timing_take(const struct gw_worker *w, const Ipc__Timing *t)
+{
+	if (t == NULL)
+		return (struct gw_code_timing){ 0 };
+	return (struct gw_code_timing){
+		.spawn_us = w->spawn_us,
+		.start_us = t->start_us,
+		.tcp_us = t->tcp_us,
+		.tls_us = t->tls_us,
+		.upgrade_us = t->upgrade_us,
+		.handshake_us = t->handshake_us,
+		.code_us = t->code_us,
+	};
+}
+
+static bool valid_ms_ok(bool has, uint32_t valid_ms)
+{
+	return has && valid_ms > 0 && valid_ms <= CODE_VALID_MAX_MS;
 }
 
 static int on_qr(struct gw_worker *w, const Ipc__Qr *m)
 {
 	struct gw_inst_input in = { 0 };
 
-	if (!code_is_sound(m))
+	if (!gw_check_printable(m->code, sizeof(((struct gw_code *)0)->text) - 1) ||
+	    !valid_ms_ok(m->has_valid_ms, m->valid_ms))
 		return WA_EPROTO;
 	in.code.text = m->code;
 	in.code.valid_ms = m->valid_ms;
 	in.code.index = m->index;
 	in.code.total = m->total;
-	if (m->timing != NULL)
-		in.code.timing = (struct gw_code_timing){
-			.spawn_us = w->spawn_us,
-			.start_us = m->timing->start_us,
-			.tcp_us = m->timing->tcp_us,
-			.tls_us = m->timing->tls_us,
-			.upgrade_us = m->timing->upgrade_us,
-			.handshake_us = m->timing->handshake_us,
-			.code_us = m->timing->code_us,
-		};
+	in.code.timing = timing_take(w, m->timing);
 	return gw_instance_event(w->inst, GW_EV_CODE, &in);
 }
+
+static int on_pairing_code(struct gw_worker *w, const Ipc__PairingCode *m)
+{
+	struct gw_inst_input in = { 0 };
+
+	if (!gw_check_pairing_code(m->code) || !valid_ms_ok(m->has_valid_ms, m->valid_ms))
+		return WA_EPROTO;
+	in.code.pairing = true;
+	in.code.text = m->code;
+	in.code.valid_ms = m->valid_ms;
+	in.code.timing = timing_take(w, m->timing);
+	return gw_instance_event(w->inst, GW_EV_CODE, &in);
+}
+
+static int on_passkey(struct gw_worker *w, const Ipc__Passkey *m)
+{
+	static const enum gw_passkey_status states[] = {
+		[IPC__PASSKEY__STATE__REQUIRED] = GW_PASSKEY_REQUIRED,
+		[IPC__PASSKEY__STATE__CONFIRM] = GW_PASSKEY_CONFIRM,
+		[IPC__PASSKEY__STATE__DONE] = GW_PASSKEY_DONE,
+	};
+	struct gw_inst_input in = { 0 };
+	int rc;
+
+	if (!m->has_state || m->state < 0 || (size_t)m->state >= ARRAY_LEN(states) ||
+	    (m->has_valid_ms && !valid_ms_ok(true, m->valid_ms)))
+		return WA_EPROTO;
+	if (m->code != NULL &&
+	    !gw_check_printable(m->code, sizeof(((struct gw_passkey *)0)->code) - 1))
+		return WA_EPROTO;
+	in.passkey.status = states[m->state];
+	in.passkey.valid_ms = m->valid_ms;
+	in.passkey.code = m->code;
+	if (in.passkey.status == GW_PASSKEY_REQUIRED) {
+		in.passkey.public_key = gw_check_passkey_options(m->public_key);
+		if (in.passkey.public_key == NULL)
+			return WA_EPROTO;
+	}
+	rc = gw_instance_event(w->inst, GW_EV_PASSKEY, &in);
+	json_decref(in.passkey.public_key);
+	return rc;
+}
+
+/* ---- the account and its session -------------------------------------------- */
+
+/* Names with what a terminal or a log could mistake for more taken out. */
+struct account_text {
+	char push_name[GW_PROFILE_CAP], business_name[GW_PROFILE_CAP];
+};
+
+static int account_take(const Ipc__Account *m, struct account_text *t, struct gw_account_said *a)
+{
+	*a = (struct gw_account_said){ .jid = NULL };
+	if (m == NULL)
+		return 0;
+	if ((m->jid != NULL && !gw_check_jid(m->jid, "s.whatsapp.net")) ||
+	    (m->lid != NULL && !gw_check_jid(m->lid, "lid")) ||
+	    (m->platform != NULL && m->platform[0] != '\0' &&
+	     !gw_check_printable(m->platform, GW_PLATFORM_CAP - 1)) ||
+	    !gw_check_name(m->push_name, t->push_name, sizeof(t->push_name)) ||
+	    !gw_check_name(m->business_name, t->business_name, sizeof(t->business_name)))
+		return WA_EPROTO;
+	a->jid = m->jid;
+	a->lid = m->lid;
+	a->platform = m->platform;
+	a->push_name = m->push_name != NULL ? t->push_name : NULL;
+	a->business_name = m->business_name != NULL ? t->business_name : NULL;
+	return 0;
+}
+
+static int on_account(struct gw_worker *w, enum gw_inst_event ev, const Ipc__Account *m)
+{
+	struct gw_inst_input in = { 0 };
+	struct account_text t;
+	int rc = account_take(m, &t, &in.account);
+
+	if (rc == 0 && ev == GW_EV_LINKED && in.account.jid == NULL)
+		rc = WA_EPROTO;
+	return rc < 0 ? rc : gw_instance_event(w->inst, ev, &in);
+}
+
+static int on_down(struct gw_worker *w, const Ipc__Down *m)
+{
+	struct gw_reason r = reason_take(m->rc, m->reason, m->detail);
+	const struct gw_inst_input in = { .reason = &r,
+		                          .attempt = m->attempt,
+		                          .retry_ms = m->retry_ms };
+
+	if (m->attempt > ATTEMPT_MAX || m->retry_ms > RETRY_MAX_MS)
+		return WA_EPROTO;
+	return gw_instance_event(w->inst, GW_EV_DOWN, &in);
+}
+
+static int on_logout_done(struct gw_worker *w, const Ipc__LogoutDone *m)
+{
+	struct gw_reason r = reason_take(m->rc, 0, m->detail);
+	const struct gw_inst_input in = { .reason = &r };
+
+	return gw_instance_event(w->inst, GW_EV_LOGOUT_DONE, &in);
+}
+
+/* ---- the host's ------------------------------------------------------------- */
+
+static int on_dial_ask(struct gw_worker *w)
+{
+	if (w->phase != GW_W_READY)
+		return w->phase == GW_W_STARTING ? WA_ESTATE : 0;
+	return gw_worker_dial_ask(w);
+}
+
+static int on_version_ask(struct gw_worker *w, const Ipc__VersionAsk *m)
+{
+	if (w->phase != GW_W_READY)
+		return w->phase == GW_W_STARTING ? WA_ESTATE : 0;
+	if (w->version.state != GW_VERSION_QUIET)
+		return WA_ESTATE;
+	gw_version_ask(w->gw->version, &w->version, m->used);
+	return 0;
+}
+
+/* One that comes after its time is of no use to anybody, but no crime either. */
+static int on_version_found(struct gw_worker *w, const Ipc__VersionFound *m)
+{
+	bool ok = m->rc == 0 && m->has_revision && m->revision > 0;
+
+	if (m->rc == 0 && !ok)
+		return WA_EPROTO;
+	if (gw_version_found(w->gw->version, &w->version, ok ? 0 : reason_take(m->rc, 0, NULL).rc,
+	                     m->revision) < 0)
+		LOG(gw_worker_log(w), LOG_DEBUG, "version_found_late");
+	return 0;
+}
+
+/* ---- the end ---------------------------------------------------------------- */
 
 static int on_failed(struct gw_worker *w, const Ipc__Failed *m)
 {
@@ -125,11 +267,24 @@ static int on_bye(struct gw_worker *w, const Ipc__Bye *m)
 	return gw_instance_event(w->inst, GW_EV_BYE, &in);
 }
 
+static bool talks_too_much(struct gw_worker *w)
+{
+	uint64_t now = clock_ms();
+
+	if (now - w->rate_ms >= RATE_MS) {
+		w->rate_ms = now;
+		w->rate_n = 0;
+	}
+	return ++w->rate_n > RATE_MAX;
+}
+
 int gw_worker_on_msg(struct ipc_chan *c, struct ipc_msg *m, void *arg)
 {
 	struct gw_worker *w = arg;
 
 	(void)c;
+	if (talks_too_much(w))
+		return WA_ELIMIT;
 	switch (m->type) {
 	case IPC_HELLO_REPLY:
 		return on_hello_reply(w, (const Ipc__HelloReply *)m->body);
@@ -139,6 +294,26 @@ int gw_worker_on_msg(struct ipc_chan *c, struct ipc_msg *m, void *arg)
 		return on_step(w, (const Ipc__Step *)m->body);
 	case IPC_QR:
 		return on_qr(w, (const Ipc__Qr *)m->body);
+	case IPC_PAIRING_CODE:
+		return on_pairing_code(w, (const Ipc__PairingCode *)m->body);
+	case IPC_PASSKEY:
+		return on_passkey(w, (const Ipc__Passkey *)m->body);
+	case IPC_LINKED:
+		return on_account(w, GW_EV_LINKED, (const Ipc__Account *)m->body);
+	case IPC_ONLINE:
+		return on_account(w, GW_EV_ONLINE, ((const Ipc__Online *)m->body)->account);
+	case IPC_PROFILE:
+		return on_account(w, GW_EV_PROFILE, (const Ipc__Account *)m->body);
+	case IPC_DOWN:
+		return on_down(w, (const Ipc__Down *)m->body);
+	case IPC_LOGOUT_DONE:
+		return on_logout_done(w, (const Ipc__LogoutDone *)m->body);
+	case IPC_DIAL_ASK:
+		return on_dial_ask(w);
+	case IPC_VERSION_ASK:
+		return on_version_ask(w, (const Ipc__VersionAsk *)m->body);
+	case IPC_VERSION_FOUND:
+		return on_version_found(w, (const Ipc__VersionFound *)m->body);
 	case IPC_FAILED:
 		return on_failed(w, (const Ipc__Failed *)m->body);
 	case IPC_BYE:
@@ -147,6 +322,13 @@ int gw_worker_on_msg(struct ipc_chan *c, struct ipc_msg *m, void *arg)
 	case IPC_PING:
 	case IPC_CONNECT:
 	case IPC_STOP:
+	case IPC_DIAL_GO:
+	case IPC_VERSION_TELL:
+	case IPC_RESUME:
+	case IPC_LOGOUT:
+	case IPC_PASSKEY_ANSWER:
+	case IPC_PASSKEY_CONFIRM:
+	case IPC_SETTINGS:
 	case IPC_SPAWN:
 	case IPC_SPAWN_REPLY:
 		break; /* never from a worker: the channel refuses them */

@@ -8,8 +8,10 @@
 #include <sys/types.h>
 
 #include "common/attr.h"
-#include "gateway/gw_instance.h"
+#include "gateway/gw_dials.h"
+#include "gateway/gw_instance_priv.h"
 #include "gateway/gw_supervisor.h"
+#include "gateway/gw_version.h"
 #include "gateway/gw_worker.h"
 
 struct event;
@@ -58,8 +60,16 @@ struct gw_worker {
 	struct gw_reason lost; /* rc 0: not lost */
 	bool lost_by_end;      /* because its process ended: how explains it */
 	char how[48];          /* how the process ended */
+	enum gw_mode mode;
+	char number[GW_NUMBER_CAP]; /* "": by QR */
 	uint32_t history_days;
 	char request_id[65];
+	struct gw_dial dial;             /* for a worker that runs */
+	bool dial_asked;                 /* by itself: DIAL_GO; else it is for RESUME */
+	char resume_id[65];              /* request id of that */
+	struct gw_version_asker version; /* the client version */
+	uint64_t rate_ms;                /* messages since then ... */
+	unsigned rate_n;                 /* ... are so many */
 	char sock_path[GW_WORKER_SOCK_CAP];
 };
 TAILQ_HEAD(gw_worker_list, gw_worker);
@@ -83,6 +93,7 @@ void gw_worker_kill(struct gw_worker *w);
 
 /* ---- among the files of this module ----------------------------------------- */
 
+const char *gw_worker_phase_name(enum gw_worker_phase phase);
 const struct log_ctx *gw_worker_log(const struct gw_worker *w);
 /* The one deadline; which one it is follows from the phase. */
 void gw_worker_timer(struct gw_worker *w, uint32_t ms);
@@ -90,6 +101,15 @@ void gw_worker_timer(struct gw_worker *w, uint32_t ms);
 void gw_worker_leaving(struct gw_worker *w, uint32_t ms);
 /* Everything it said has been read, or rc tells why no more is read. w may be freed. */
 void gw_worker_channel_over(struct gw_worker *w, int rc);
+/* CONNECT, with all that the instance has. 0, WA_ECRYPTO, or what ipc_chan_send() says. */
+ATTR_NODISCARD int gw_worker_say_connect(struct gw_worker *w);
+/* DIAL_ASK: answered now or in its turn. 0, or WA_EPROTO: it has asked already. */
+ATTR_NODISCARD int gw_worker_dial_ask(struct gw_worker *w);
+/* May it be told something? */
+bool gw_worker_listens(const struct gw_worker *w);
+/* Of dial and version; arg is the worker. */
+void gw_worker_on_dial(struct gw_dial *d, void *arg);
+void gw_worker_on_version(struct gw_version_asker *a, uint32_t revision, bool look_up);
 /* Of struct ipc_chan_ops; arg is the worker. */
 int gw_worker_on_msg(struct ipc_chan *c, struct ipc_msg *m, void *arg);
 
@@ -100,6 +120,7 @@ int gw_worker_start_rc(int sys_rc);
 
 const struct gw_worker_times *gw_supervisor_times(const struct gw_supervisor *sup);
 int gw_supervisor_spawn(struct gw_supervisor *sup, const struct gw_spawn_request *req);
+bool gw_supervisor_can_spawn(const struct gw_supervisor *sup);
 /* The zygote has not answered a request in time. */
 void gw_supervisor_zygote_hangs(struct gw_supervisor *sup);
 /* w does not count among the starts any more (has_slot), nor wait for one. */

@@ -69,26 +69,6 @@ static int say_hello(struct gw_worker *w)
 	return ipc_chan_send(w->chan, IPC_HELLO, 0, &m.base, -1);
 }
 
-/* Right behind HELLO: the worker that comes up finds both. */
-static int say_connect(struct gw_worker *w)
-{
-	struct gw_config *cfg = &w->gw->cfg;
-	Ipc__Connect m = IPC__CONNECT__INIT;
-
-	m.wa_url = cfg->wa_url;
-	m.wa_origin = cfg->wa_origin;
-	m.has_wa_root_key = true;
-	m.wa_root_key.data = cfg->wa_root_key_bytes;
-	m.wa_root_key.len = sizeof(cfg->wa_root_key_bytes);
-	m.wa_ca_file = cfg->wa_ca_file;
-	m.wa_version = cfg->wa_version;
-	m.wa_device_name = cfg->wa_device_name;
-	m.has_history_days = w->history_days > 0;
-	m.history_days = w->history_days;
-	m.request_id = w->request_id[0] != '\0' ? w->request_id : NULL;
-	return ipc_chan_send(w->chan, IPC_CONNECT, 1, &m.base, -1);
-}
-
 static int ask_zygote(struct gw_worker *w, int listen_fd)
 {
 	char dir[PATH_MAX];
@@ -114,7 +94,7 @@ int gw_worker_launch(struct gw_worker *w)
 		if (rc == 0)
 			rc = say_hello(w);
 		if (rc == 0)
-			rc = say_connect(w);
+			rc = gw_worker_say_connect(w);
 		if (rc == 0)
 			rc = ask_zygote(w, listen_fd);
 		close(listen_fd);
@@ -127,5 +107,6 @@ int gw_worker_launch(struct gw_worker *w)
 	}
 	w->phase = GW_W_STARTING;
 	w->proc = GW_P_ASKED;
+	gw_worker_timer(w, gw_supervisor_times(w->sup)->ready);
 	return 0;
 }

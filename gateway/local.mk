@@ -6,18 +6,26 @@ libgateway_a_SOURCES = \
 	gateway/gw_dir.c gateway/gw_dir.h \
 	gateway/gw_exec.c gateway/gw_exec.h \
 	gateway/gw_instance.c gateway/gw_instance.h \
-	gateway/gw_instance_json.c gateway/gw_instance_machine.c gateway/gw_instance_watch.c \
-	gateway/gw_instance_priv.h \
+	gateway/gw_instance_act.h gateway/gw_instance_attempt.c gateway/gw_instance_end.c \
+	gateway/gw_instance_json.c gateway/gw_instance_machine.c gateway/gw_instance_pair.c \
+	gateway/gw_instance_priv.h gateway/gw_instance_retry.c gateway/gw_instance_session.c \
+	gateway/gw_instance_watch.c gateway/gw_device.h gateway/gw_proxy.c gateway/gw_proxy.h \
+	gateway/gw_dials.c gateway/gw_dials.h \
+	gateway/gw_master_key.c gateway/gw_master_key.h \
+	gateway/gw_numbers.c gateway/gw_numbers.h \
+	gateway/gw_secrets.c gateway/gw_secrets.h \
+	gateway/gw_version.c gateway/gw_version.h \
 	gateway/gw_stop.c \
 	gateway/gw_table.c gateway/gw_table.h \
 	gateway/gw_registry.c gateway/gw_registry.h \
-	gateway/gw_registry_change.c gateway/gw_registry_priv.h \
+	gateway/gw_registry_change.c gateway/gw_registry_instance.c gateway/gw_registry_priv.h \
 	gateway/gw_store.c gateway/gw_store.h \
 	gateway/gw_store_db.c gateway/gw_store_db.h \
 	gateway/gw_supervisor.c gateway/gw_supervisor.h \
 	gateway/gw_spawn.c gateway/gw_spawn.h \
 	gateway/gw_worker.c gateway/gw_worker.h gateway/gw_worker_priv.h \
-	gateway/gw_worker_msg.c gateway/gw_worker_start.c \
+	gateway/gw_worker_check.c gateway/gw_worker_check.h gateway/gw_worker_info.c \
+	gateway/gw_worker_msg.c gateway/gw_worker_start.c gateway/gw_worker_talk.c \
 	gateway/gw_gate.c gateway/gw_gate.h \
 	gateway/gw_addr.c gateway/gw_addr.h \
 	gateway/gw_peers.c gateway/gw_peers.h \
@@ -34,7 +42,9 @@ libgateway_a_SOURCES = \
 	gateway/gw_qr.c gateway/gw_qr.h \
 	gateway/gw_outcome.c gateway/gw_outcome.h \
 	gateway/gw_stream.c gateway/gw_stream.h \
-	gateway/gw_api_connect.c gateway/gw_api_instance.c gateway/gw_api_admin.c \
+	gateway/gw_json.c gateway/gw_json.h gateway/gw_body.c gateway/gw_body.h \
+	gateway/gw_api_connect.c gateway/gw_api_instance.c gateway/gw_api_list.c \
+	gateway/gw_api_session.c gateway/gw_api_settings.c gateway/gw_api_admin.c \
 	gateway/gw_api_ops.c gateway/gw_api.h
 libgateway_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(EVENT_THREADS_CFLAGS) $(CRYPTO_CFLAGS) \
 	$(JANSSON_CFLAGS) $(QRENCODE_CFLAGS) $(PNG_CFLAGS) $(SQLITE_CFLAGS) $(PROTOBUFC_CFLAGS) \

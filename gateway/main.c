@@ -16,11 +16,17 @@
 #include "common/pb_guard.h"
 #include "gateway/gw.h"
 #include "gateway/gw_config.h"
+#include "gateway/gw_dials.h"
 #include "gateway/gw_http.h"
+#include "gateway/gw_instance_priv.h"
 #include "gateway/gw_limit.h"
+#include "gateway/gw_master_key.h"
+#include "gateway/gw_numbers.h"
 #include "gateway/gw_registry.h"
+#include "gateway/gw_secrets.h"
 #include "gateway/gw_store.h"
 #include "gateway/gw_supervisor.h"
+#include "gateway/gw_version.h"
 
 /* ---- the process ------------------------------------------------------------ */
 
@@ -87,12 +93,37 @@ static int start_registry(struct gw *gw)
 	return rc;
 }
 
+/* What all workers of this host share. */
+static int start_shared(struct gw *gw)
+{
+	int rc = gw_numbers_new(&gw->numbers);
+
+	if (rc == 0)
+		rc = gw_dials_new(gw->base, GW_DIALS_PER_S, &gw->dials);
+	if (rc == 0)
+		rc = gw_version_new(gw->base, gw->cfg.data_dir, &gw->version);
+	return rc;
+}
+
+/* Saved sessions, in the order of creation; the supervisor lets them through in its own time. */
+static void resume_sessions(struct gw *gw)
+{
+	struct gw_instance *inst = NULL;
+
+	while ((inst = gw_registry_next_any(gw->registry, inst)) != NULL)
+		gw_instance_autostart(inst);
+}
+
 static int start_parts(struct gw *gw)
 {
 	int rc = start_store(gw);
 
 	if (rc == 0)
+		rc = gw_secrets_start(gw);
+	if (rc == 0)
 		rc = start_registry(gw);
+	if (rc == 0)
+		rc = start_shared(gw);
 	if (rc == 0)
 		rc = gw_supervisor_new(gw, NULL, &gw->sup);
 	if (rc == 0)
@@ -111,6 +142,10 @@ static void stop_parts(struct gw *gw)
 	gw_supervisor_free(gw->sup);
 	gw_registry_free(gw->registry);
 	gw_store_free(gw->store);
+	gw_version_free(gw->version);
+	gw_dials_free(gw->dials);
+	gw_numbers_free(gw->numbers);
+	gw_master_key_free(gw->master_key);
 }
 
 static int run(struct gw *gw)
@@ -126,6 +161,7 @@ static int run(struct gw *gw)
 		goto out;
 	LOG(NULL, LOG_NOTICE, "ready", LF_STR("address", gw_http_address(gw->http)),
 	    LF_STR("version", WARDEN_VERSION));
+	resume_sessions(gw);
 	event_base_dispatch(gw->base);
 	LOG(NULL, LOG_NOTICE, "stopped", LF_INT("ms", clock_ms() - gw->start_ms));
 out:

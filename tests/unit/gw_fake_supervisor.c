@@ -24,6 +24,9 @@ int gw_supervisor_start(struct gw_supervisor *sup, struct gw_instance *inst,
 	if (fake.start_rc < 0)
 		return fake.start_rc;
 	fake.starts_n++;
+	fake.mode = (int)attempt->mode;
+	snprintf(fake.number, sizeof(fake.number), "%s",
+	         attempt->number == NULL ? "" : attempt->number);
 	fake.history_days = attempt->history_days;
 	snprintf(fake.request_id, sizeof(fake.request_id), "%s",
 	         attempt->request_id == NULL ? "" : attempt->request_id);
@@ -43,6 +46,40 @@ void gw_worker_expect_exit(struct gw_worker *w)
 {
 	if (w == &the_worker)
 		fake.expects_n++;
+}
+
+void gw_worker_resume(struct gw_worker *w, const char *request_id)
+{
+	(void)request_id;
+	fake.resumes_n += w == &the_worker;
+}
+
+void gw_worker_logout(struct gw_worker *w, const char *request_id)
+{
+	(void)request_id;
+	fake.logouts_n += w == &the_worker;
+}
+
+void gw_worker_settings(struct gw_worker *w)
+{
+	fake.settings_n += w == &the_worker;
+}
+
+int gw_worker_passkey_answer(struct gw_worker *w, const char *credential, const char *request_id)
+{
+	(void)w;
+	(void)request_id;
+	fake.answers_n++;
+	snprintf(fake.credential, sizeof(fake.credential), "%s", credential);
+	return 0;
+}
+
+int gw_worker_passkey_confirm(struct gw_worker *w, const char *request_id)
+{
+	(void)w;
+	(void)request_id;
+	fake.confirms_n++;
+	return 0;
 }
 
 void fake_worker_gone(struct gw_instance *inst)

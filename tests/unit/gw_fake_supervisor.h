@@ -12,11 +12,16 @@ struct gw_instance;
 struct fake_supervisor {
 	int start_rc; /* what the next start answers */
 	unsigned starts_n;
+	int mode;              /* enum gw_mode of the last start */
+	char number[16];       /* of the last start; "": by QR */
 	uint32_t history_days; /* of the last start */
 	char request_id[65];
 	unsigned stops_n;
 	int stop_reason; /* enum gw_stop_reason of the last stop */
 	unsigned expects_n;
+	unsigned resumes_n, logouts_n, settings_n;
+	unsigned answers_n, confirms_n;
+	char credential[64]; /* of the last passkey answer, cut */
 };
 extern struct fake_supervisor fake;
 

@@ -1,7 +1,9 @@
 # The gateway's core. Each test links the library and stands in for what it does not test.
 GWCORE_TESTS = tests/unit/test_gw_config tests/unit/test_gw_dir tests/unit/test_gw_table \
 	tests/unit/test_gw_store tests/unit/test_gw_registry tests/unit/test_gw_instance \
-	tests/unit/test_gw_supervisor
+	tests/unit/test_gw_supervisor tests/unit/test_gw_session tests/unit/test_gw_numbers \
+	tests/unit/test_gw_dials tests/unit/test_gw_version tests/unit/test_gw_master_key \
+	tests/unit/test_gw_worker_check
 check_PROGRAMS += $(GWCORE_TESTS) tests/unit/gw_fake_worker
 TESTS += $(GWCORE_TESTS)
 GWCORE_CFLAGS = $(UNIT_CFLAGS) $(CRYPTO_CFLAGS)
@@ -23,10 +25,32 @@ tests_unit_test_gw_registry_SOURCES = tests/unit/test_gw_registry.c tests/unit/g
 	tests/unit/gw_fake_supervisor.c tests/unit/gw_fake_supervisor.h
 tests_unit_test_gw_registry_CFLAGS = $(GWCORE_CFLAGS)
 tests_unit_test_gw_registry_LDADD = $(GWCORE_LDADD)
-tests_unit_test_gw_instance_SOURCES = tests/unit/test_gw_instance.c tests/unit/gw_test.h \
-	tests/unit/gw_fake_supervisor.c tests/unit/gw_fake_supervisor.h
+GW_INSTANCE_FIXTURE = tests/unit/gw_instance_fixture.c tests/unit/gw_instance_fixture.h \
+	tests/unit/gw_test.h tests/unit/gw_fake_supervisor.c tests/unit/gw_fake_supervisor.h \
+	tests/unit/gw_fake_clock.c tests/unit/gw_fake_clock.h
+tests_unit_test_gw_instance_SOURCES = tests/unit/test_gw_instance.c $(GW_INSTANCE_FIXTURE)
 tests_unit_test_gw_instance_CFLAGS = $(GWCORE_CFLAGS)
 tests_unit_test_gw_instance_LDADD = $(GWCORE_LDADD)
+tests_unit_test_gw_session_SOURCES = tests/unit/test_gw_session.c $(GW_INSTANCE_FIXTURE)
+tests_unit_test_gw_session_CFLAGS = $(GWCORE_CFLAGS)
+tests_unit_test_gw_session_LDADD = $(GWCORE_LDADD)
+tests_unit_test_gw_numbers_SOURCES = tests/unit/test_gw_numbers.c
+tests_unit_test_gw_numbers_CFLAGS = $(GWCORE_CFLAGS)
+tests_unit_test_gw_numbers_LDADD = $(GWCORE_LDADD)
+tests_unit_test_gw_dials_SOURCES = tests/unit/test_gw_dials.c tests/unit/gw_test.h \
+	tests/unit/gw_fake_clock.c tests/unit/gw_fake_clock.h
+tests_unit_test_gw_dials_CFLAGS = $(GWCORE_CFLAGS)
+tests_unit_test_gw_dials_LDADD = $(GWCORE_LDADD)
+tests_unit_test_gw_version_SOURCES = tests/unit/test_gw_version.c tests/unit/gw_test.h \
+	tests/unit/gw_fake_clock.c tests/unit/gw_fake_clock.h
+tests_unit_test_gw_version_CFLAGS = $(GWCORE_CFLAGS)
+tests_unit_test_gw_version_LDADD = $(GWCORE_LDADD)
+tests_unit_test_gw_master_key_SOURCES = tests/unit/test_gw_master_key.c tests/unit/gw_test.h
+tests_unit_test_gw_master_key_CFLAGS = $(GWCORE_CFLAGS)
+tests_unit_test_gw_master_key_LDADD = $(GWCORE_LDADD)
+tests_unit_test_gw_worker_check_SOURCES = tests/unit/test_gw_worker_check.c
+tests_unit_test_gw_worker_check_CFLAGS = $(GWCORE_CFLAGS)
+tests_unit_test_gw_worker_check_LDADD = $(GWCORE_LDADD)
 tests_unit_test_gw_supervisor_SOURCES = tests/unit/test_gw_supervisor.c tests/unit/gw_test.h
 tests_unit_test_gw_supervisor_CFLAGS = $(GWCORE_CFLAGS) \
 	-DFAKE_WORKER='"$(abs_top_builddir)/tests/unit/gw_fake_worker"'

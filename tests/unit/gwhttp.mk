@@ -1,6 +1,7 @@
 # The gateway's HTTP side.
 GWHTTP_TESTS = tests/unit/test_gw_gate tests/unit/test_gw_limit tests/unit/test_gw_accept \
-	tests/unit/test_gw_addr tests/unit/test_gw_qr tests/unit/test_gw_conn tests/unit/test_gw_http
+	tests/unit/test_gw_addr tests/unit/test_gw_qr tests/unit/test_gw_conn tests/unit/test_gw_http \
+	tests/unit/test_gw_json tests/unit/test_gw_api
 check_PROGRAMS += $(GWHTTP_TESTS)
 TESTS += $(GWHTTP_TESTS)
 GWHTTP_CFLAGS = $(UNIT_CFLAGS) $(CRYPTO_CFLAGS)
@@ -28,3 +29,10 @@ tests_unit_test_gw_http_SOURCES = tests/unit/test_gw_http.c tests/unit/http_clie
 	tests/unit/gw_fake_supervisor.c tests/unit/gw_fake_supervisor.h
 tests_unit_test_gw_http_CFLAGS = $(GWHTTP_CFLAGS)
 tests_unit_test_gw_http_LDADD = $(GWHTTP_LDADD)
+tests_unit_test_gw_json_SOURCES = tests/unit/test_gw_json.c tests/unit/test.h
+tests_unit_test_gw_json_CFLAGS = $(GWHTTP_CFLAGS)
+tests_unit_test_gw_json_LDADD = $(GWHTTP_LDADD)
+tests_unit_test_gw_api_SOURCES = tests/unit/test_gw_api.c tests/unit/http_client.h tests/unit/gw_test.h \
+	tests/unit/gw_fake_core.c tests/unit/gw_fake_core.h
+tests_unit_test_gw_api_CFLAGS = $(GWHTTP_CFLAGS)
+tests_unit_test_gw_api_LDADD = $(GWHTTP_LDADD)

@@ -54,6 +54,18 @@ static void test_a_token_is_never_taken_from_an_argument(void **state)
 	assert_string_equal(a.opt[CTL_OPT_TOKEN_FILE], "t");
 }
 
+static void test_a_password_is_never_taken_from_an_argument(void **state)
+{
+	struct ctl_args a;
+
+	(void)state;
+	assert_int_equal(PARSE(&a, why, "instance", "proxy", "x", "--password=secret"), -EINVAL);
+	assert_non_null(strstr(why, "--password-file"));
+	assert_null(strstr(why, "secret"));
+	assert_int_equal(PARSE(&a, why, "--password-file", "f"), 0);
+	assert_string_equal(a.opt[CTL_OPT_PASSWORD_FILE], "f");
+}
+
 static void test_wrong_options_are_named(void **state)
 {
 	struct ctl_args a;
@@ -71,11 +83,16 @@ static void test_wrong_options_are_named(void **state)
 
 static void test_too_many_words_are_refused(void **state)
 {
+	static char program[] = "wardenctl", word[] = "word";
+	char *argv[CTL_WORDS_MAX + 2] = { program };
 	struct ctl_args a;
 
 	(void)state;
-	assert_int_equal(PARSE(&a, why, "1", "2", "3", "4", "5", "6", "7", "8"), 0);
-	assert_int_equal(PARSE(&a, why, "1", "2", "3", "4", "5", "6", "7", "8", "9"), -EINVAL);
+	for (int i = 1; i <= CTL_WORDS_MAX + 1; i++)
+		argv[i] = word;
+	assert_int_equal(ctl_args_parse(CTL_WORDS_MAX + 1, argv, &a, why), 0);
+	assert_int_equal(a.words_n, CTL_WORDS_MAX);
+	assert_int_equal(ctl_args_parse(CTL_WORDS_MAX + 2, argv, &a, why), -EINVAL);
 }
 
 static void test_numbers_are_digits_in_range(void **state)
@@ -217,6 +234,19 @@ static void test_wrong_usage_is_exit_code_2(void **state)
 		{ "wardenctl", "status", "--quota=1", NULL },
 		{ "wardenctl", "--token=x", "status", NULL },
 		{ "wardenctl", "account", "create", "--quota=x", "n" },
+		{ "wardenctl", "reconnect", NULL },
+		{ "wardenctl", "instance", "logout", "x", "y" },
+		{ "wardenctl", "instance", "settings", "x", "ignoreStatus" },
+		{ "wardenctl", "instance", "settings", "x", "ignoreStatus=1" },
+		{ "wardenctl", "instance", "settings", "x", "none=true" },
+		{ "wardenctl", "instance", "proxy", "x", "host:1" },
+		{ "wardenctl", "instance", "proxy", "x", "http://host" },
+		{ "wardenctl", "instance", "proxy", "x", "http://host:0" },
+		{ "wardenctl", "instance", "proxy", "x", "http://host:1/" },
+		{ "wardenctl", "instance", "proxy", "x", "http://::1:1" },
+		{ "wardenctl", "instance", "proxy", "x", "http://u:p@host:1" },
+		{ "wardenctl", "instance", "proxy", "x", "--password=p" },
+		{ "wardenctl", "instance", "proxy", "x", "--password-file=/none" },
 	};
 
 	(void)state;
@@ -235,6 +265,7 @@ int main(void)
 		cmocka_unit_test(test_options_may_stand_anywhere),
 		cmocka_unit_test(test_two_dashes_end_the_options),
 		cmocka_unit_test(test_a_token_is_never_taken_from_an_argument),
+		cmocka_unit_test(test_a_password_is_never_taken_from_an_argument),
 		cmocka_unit_test(test_wrong_options_are_named),
 		cmocka_unit_test(test_too_many_words_are_refused),
 		cmocka_unit_test(test_numbers_are_digits_in_range),

@@ -1,169 +1,8 @@
-/* tests/unit/test_gw_instance.c - the state machine of an instance, driven by a fake worker and
- * clock */
-#include "gw_test.h"
+/* tests/unit/test_gw_instance.c - the state machine of an instance: linking, its callers, the
+ * table, what clients see */
+#include "gw_instance_fixture.h"
 
 #include <errno.h>
-#include <time.h>
-
-#include "common/clock.h"
-#include "common/err.h"
-#include "common/log.h"
-#include "gateway/gw.h"
-#include "gateway/gw_instance_priv.h"
-#include "gateway/gw_worker.h"
-#include "gw_fake_supervisor.h"
-
-/* ---- the clock: stands in for common/clock.c -------------------------------- */
-
-static uint64_t now_ms = 1000000;
-
-uint64_t clock_ms(void)
-{
-	return now_ms;
-}
-
-uint64_t clock_us(void)
-{
-	return now_ms * 1000;
-}
-
-int64_t clock_unix_ms(void)
-{
-	return (int64_t)now_ms + 1700000000000;
-}
-
-int64_t clock_unix_s(void)
-{
-	return clock_unix_ms() / 1000;
-}
-
-void clock_rfc3339(int64_t unix_ms, char *out)
-{
-	time_t t = (time_t)(unix_ms / 1000);
-	struct tm tm;
-	char date[sizeof("2026-11-22T19:42:15")];
-
-	gmtime_r(&t, &tm);
-	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(out, RFC3339_CAP, "%s.%03uZ", date, (unsigned)(unix_ms % 1000));
-}
-
-/* ---- fixture ---------------------------------------------------------------- */
-
-struct watcher {
-	struct gw_watch *w;
-	unsigned qr_n, timeout_n, failed_n;
-	struct gw_reason reason;
-	char code[1024]; /* the last one seen */
-};
-
-struct fixture {
-	struct gw gw;
-	struct gw_account acc;
-	struct gw_instance *inst;
-};
-
-static void on_watch(struct gw_instance *inst, enum gw_watch_event ev,
-                     const struct gw_reason *reason, void *arg)
-{
-	struct watcher *wr = arg;
-
-	switch (ev) {
-	case GW_WATCH_QR:
-		wr->qr_n++;
-		assert_null(reason);
-		assert_non_null(gw_instance_code(inst));
-		snprintf(wr->code, sizeof(wr->code), "%s", gw_instance_code(inst)->text);
-		return;
-	case GW_WATCH_TIMEOUT:
-		wr->timeout_n++;
-		break;
-	case GW_WATCH_FAILED:
-		wr->failed_n++;
-		break;
-	}
-	wr->reason = *reason;
-	wr->w = NULL;
-}
-
-static int setup(void **state)
-{
-	struct gw_instance_row row = { .id = "aaaaaaaaaaaaaaaa",
-		                       .name = "sales",
-		                       .created_unix_ms = 1700000000000,
-		                       .updated_unix_ms = 1700000000001,
-		                       .settings = "{\"autoReadMessages\":true}" };
-	struct fixture *f = calloc(1, sizeof(*f));
-
-	assert_non_null(f);
-	memset(&fake, 0, sizeof(fake));
-	log_init("test", LOG_ERR, LOG_FMT_TEXT);
-	f->gw.base = event_base_new();
-	f->gw.cfg.connect_timeout_s = 60;
-	assert_int_equal(gw_instance_new(&f->gw, &f->acc, &row, f, &f->inst), 0);
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct fixture *f = *state;
-
-	gw_instance_free(f->inst);
-	event_base_free(f->gw.base);
-	free(f);
-	return 0;
-}
-
-static void connect_ok(struct fixture *f, struct watcher *wr, uint32_t history_days)
-{
-	const struct gw_connect_params p = { .history_days = history_days, .request_id = "req-1" };
-	unsigned told = wr->qr_n + wr->failed_n + wr->timeout_n;
-
-	assert_int_equal(gw_instance_connect(f->inst, &p, on_watch, wr, &wr->w), 0);
-	assert_int_equal(wr->qr_n + wr->failed_n + wr->timeout_n, told); /* not from inside */
-}
-
-static int event(struct fixture *f, enum gw_inst_event ev)
-{
-	return gw_instance_event(f->inst, ev, NULL);
-}
-
-static int event_reason(struct fixture *f, enum gw_inst_event ev, int rc, const char *detail)
-{
-	struct gw_reason r = { .rc = rc, .at_unix_ms = clock_unix_ms() };
-	const struct gw_inst_input in = { .reason = &r };
-
-	snprintf(r.detail, sizeof(r.detail), "%s", detail);
-	return gw_instance_event(f->inst, ev, &in);
-}
-
-static int event_step(struct fixture *f, const char *step)
-{
-	const struct gw_inst_input in = { .step = step };
-
-	return gw_instance_event(f->inst, GW_EV_STEP, &in);
-}
-
-static int event_code(struct fixture *f, const char *text, uint32_t valid_ms)
-{
-	const struct gw_inst_input in = { .code = {
-		                              .text = text, .valid_ms = valid_ms, .total = 6 } };
-
-	return gw_instance_event(f->inst, GW_EV_CODE, &in);
-}
-
-static void run_due(struct fixture *f)
-{
-	test_run_due(f->gw.base);
-}
-
-/* A worker that is ready, asked for by one watcher. */
-static void begin(struct fixture *f, struct watcher *wr)
-{
-	connect_ok(f, wr, 0);
-	assert_int_equal(event(f, GW_EV_READY), 0);
-}
 
 /* ---- one attempt ------------------------------------------------------------ */
 
@@ -292,7 +131,7 @@ static void test_codes_that_run_out_end_in_timeout(void **state)
 	assert_int_equal(a.failed_n, 0);
 	assert_int_equal(f->inst->state, GW_LEAVING);
 	assert_int_equal(gw_instance_state(f->inst), GW_DISCONNECTED);
-	assert_int_equal(f->inst->last_error.rc, WA_ECODE_TIMEOUT);
+	assert_int_equal(f->inst->link.last_error.rc, WA_ECODE_TIMEOUT);
 	fake_worker_gone(f->inst);
 	assert_int_equal(f->inst->state, GW_IDLE);
 	assert_int_equal(fake.starts_n, 1); /* nothing is retried */
@@ -327,11 +166,11 @@ static void test_a_failure_before_the_first_code_is_told_to_all(void **state)
 	assert_int_equal(b.reason.rc, WA_ENETWORK);
 	assert_string_equal(b.reason.detail, "connection refused");
 	assert_int_equal(gw_instance_state(f->inst), GW_DISCONNECTED);
-	assert_int_equal(f->inst->last_error.rc, WA_ENETWORK);
+	assert_int_equal(f->inst->link.last_error.rc, WA_ENETWORK);
 	fake_worker_gone(f->inst);
 	begin(f, &a);
 	assert_int_equal(event_code(f, "one", 60000), 0);
-	assert_int_equal(f->inst->last_error.rc, 0); /* it works now */
+	assert_int_equal(f->inst->link.last_error.rc, 0); /* it works now */
 }
 
 static void test_a_crash_is_told_at_once_and_nothing_is_restarted(void **state)
@@ -512,7 +351,7 @@ static void test_another_history_supersedes_the_attempt(void **state)
 	run_due(f);
 	assert_string_equal(b.code, "new");
 	assert_string_equal(c.code, "new");
-	assert_int_equal(f->inst->last_error.rc, 0);
+	assert_int_equal(f->inst->link.last_error.rc, 0);
 }
 
 static void test_a_caller_without_history_joins_an_attempt_with_some(void **state)
@@ -605,7 +444,7 @@ static void test_capacity_is_answered_at_once_and_is_no_error_of_the_instance(vo
 	assert_null(a.w);
 	assert_int_equal(f->inst->state, GW_IDLE);
 	assert_int_equal(gw_instance_state(f->inst), GW_DISCONNECTED);
-	assert_int_equal(f->inst->last_error.rc, 0);
+	assert_int_equal(f->inst->link.last_error.rc, 0);
 	run_due(f);
 	assert_int_equal(a.failed_n, 0);
 }
@@ -624,7 +463,7 @@ static void test_a_queued_start_that_is_refused_is_told(void **state)
 	assert_int_equal(b.failed_n, 1);
 	assert_int_equal(b.reason.rc, WA_EWORKER_START);
 	assert_int_equal(f->inst->state, GW_IDLE);
-	assert_int_equal(f->inst->last_error.rc, WA_EWORKER_START);
+	assert_int_equal(f->inst->link.last_error.rc, WA_EWORKER_START);
 }
 
 static void test_a_stopping_gateway_answers_and_starts_nothing(void **state)
@@ -639,7 +478,7 @@ static void test_a_stopping_gateway_answers_and_starts_nothing(void **state)
 	run_due(f);
 	assert_int_equal(a.reason.rc, WA_ESHUTTING_DOWN);
 	assert_int_equal(fake.stop_reason, GW_STOP_SHUTDOWN);
-	assert_int_equal(f->inst->last_error.rc, 0);
+	assert_int_equal(f->inst->link.last_error.rc, 0);
 	assert_int_equal(gw_instance_connect(f->inst, &p, on_watch, &b, &b.w), WA_ESHUTTING_DOWN);
 }
 
@@ -676,50 +515,70 @@ static void test_a_deleted_instance_refuses_callers_until_it_is_restored(void **
 #define NO (-1) /* an empty cell */
 
 /* Where each event leads from each state, written down a second time. */
-static const signed char table[GW_INST_STATE_N][GW_INST_EVENT_N] = {
+static const signed char
+    table[GW_INST_STATE_N]
+         [GW_INST_EVENT_N] = {
+#define I GW_IDLE
+#define S GW_STARTING
 #define D GW_DIALING
 #define C GW_CODE
+#define P GW_PASSKEY
+#define R GW_RESUMING
+#define N GW_ONLINE
+#define W GW_WAITING
+#define T GW_RESTARTING
 #define L GW_LEAVING
 #define Q GW_QUEUED
+#define O GW_LOGGING_OUT
 #define X GW_DELETING
 #define Z GW_DELETED
-#define S GW_STARTING
-#define I GW_IDLE
-	/* clang-format off */
-	/*                conn  sup  refu ready step code fail bye  lost gone dead stop del  rest */
-	[GW_IDLE] =     {  S,   NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  I,   Z,   NO },
-	[GW_STARTING] = {  S,   Q,   I,   D,   NO,  NO,  NO,  L,   L,   NO,  L,   L,   X,   NO },
-	[GW_DIALING] =  {  D,   Q,   NO,  NO,  D,   C,   L,   L,   L,   NO,  L,   L,   X,   NO },
-	[GW_CODE] =     {  C,   Q,   NO,  NO,  C,   C,   L,   L,   L,   NO,  L,   L,   X,   NO },
-	[GW_LEAVING] =  {  Q,   NO,  NO,  L,   L,   L,   L,   L,   L,   I,   NO,  L,   X,   NO },
-	[GW_QUEUED] =   {  Q,   Q,   NO,  Q,   Q,   Q,   Q,   Q,   Q,   S,   L,   L,   X,   NO },
-	[GW_DELETING] = {  NO,  NO,  NO,  X,   X,   X,   X,   X,   X,   Z,   NO,  X,   NO,  NO },
-	[GW_DELETED] =  {  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  Z,   NO,  I  },
+	         /* clang-format off */
+	/*                    conn sup recn logo stop del rest refu read bye lost gone step code passk link onli down prof fail lodo dead retr */
+	[GW_IDLE] =        {  S,   NO,  R,   I,   I,  Z,  NO,  NO,  NO,  NO, NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO },
+	[GW_STARTING] =    {  S,   Q,   NO,  O,   L,  X,  NO,  I,   D,   L,  L,   NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  L,   NO },
+	[GW_DIALING] =     {  D,   Q,   NO,  O,   L,  X,  NO,  NO,  NO,  L,  L,   NO,  D,   C,   NO,  NO,  N,   W,   NO,  L,   NO,  L,   NO },
+	[GW_CODE] =        {  C,   Q,   NO,  O,   L,  X,  NO,  NO,  NO,  L,  L,   NO,  C,   C,   P,   R,   NO,  NO,  NO,  L,   NO,  L,   NO },
+	[GW_PASSKEY] =     {  P,   Q,   NO,  O,   L,  X,  NO,  NO,  NO,  L,  L,   NO,  P,   C,   P,   R,   NO,  NO,  NO,  L,   NO,  L,   NO },
+	[GW_RESUMING] =    {  R,   NO,  R,   O,   L,  X,  NO,  T,   R,   T,  T,   NO,  R,   NO,  NO,  NO,  N,   W,   R,   L,   R,   R,   NO },
+	[GW_ONLINE] =      {  N,   NO,  N,   O,   L,  X,  NO,  NO,  NO,  T,  T,   NO,  N,   NO,  NO,  NO,  NO,  W,   N,   L,   N,   N,   NO },
+	[GW_WAITING] =     {  R,   NO,  R,   O,   L,  X,  NO,  NO,  NO,  T,  T,   NO,  R,   NO,  NO,  NO,  N,   W,   W,   L,   W,   W,   NO },
+	[GW_RESTARTING] =  {  T,   T,   T,   O,   L,  X,  NO,  NO,  T,   T,  T,   T,   T,   T,   T,   T,   T,   T,   T,   T,   T,   T,   T  },
+	[GW_LEAVING] =     {  Q,   NO,  Q,   O,   L,  X,  NO,  NO,  L,   L,  L,   I,   L,   L,   L,   Q,   L,   L,   L,   L,   L,   NO,  NO },
+	[GW_QUEUED] =      {  Q,   Q,   Q,   O,   L,  X,  NO,  NO,  Q,   Q,  Q,   S,   Q,   Q,   Q,   Q,   Q,   Q,   Q,   Q,   Q,   L,   NO },
+	[GW_LOGGING_OUT] = {  O,   NO,  NO,  O,   L,  X,  NO,  NO,  O,   T,  T,   O,   O,   O,   O,   O,   O,   O,   O,   L,   N,   T,   NO },
+	[GW_DELETING] =    {  NO,  NO,  NO,  NO,  X,  NO, NO,  NO,  X,   X,  X,   Z,   X,   X,   X,   X,   X,   X,   X,   X,   X,   X,   NO },
+	[GW_DELETED] =     {  NO,  NO,  NO,  NO,  Z,  NO, I,   NO,  NO,  NO, NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO },
 /* clang-format on */
+#undef I
+#undef S
 #undef D
 #undef C
+#undef P
+#undef R
+#undef N
+#undef W
+#undef T
 #undef L
 #undef Q
+#undef O
 #undef X
 #undef Z
-#undef S
-#undef I
-};
+         };
 
-/* By real events, from a fresh instance. */
-static void drive_to(struct fixture *f, enum gw_inst_state st, int *gone)
+/* By real events, from a fresh instance: a pairing up to st. */
+static void drive_pairing(struct fixture *f, enum gw_inst_state st, int *gone)
 {
 	const struct gw_connect_params p = { .request_id = "x" }, other = { .history_days = 9 };
 	const struct gw_inst_input in = { .params = &p }, in_other = { .params = &other };
 
-	if (st == GW_IDLE)
-		return;
 	assert_int_equal(gw_instance_event(f->inst, GW_EV_CONNECT, &in), 0);
 	if (st == GW_STARTING)
 		return;
 	assert_int_equal(event(f, GW_EV_READY), 0);
-	if (st == GW_CODE)
+	if (st == GW_CODE || st == GW_PASSKEY)
 		assert_int_equal(event_code(f, "one", 60000), 0);
+	if (st == GW_PASSKEY)
+		assert_int_equal(event_passkey(f, GW_PASSKEY_REQUIRED, NULL), 0);
 	else if (st == GW_LEAVING)
 		assert_int_equal(event_reason(f, GW_EV_FAILED, WA_ENETWORK, ""), 0);
 	else if (st == GW_QUEUED)
@@ -730,16 +589,53 @@ static void drive_to(struct fixture *f, enum gw_inst_state st, int *gone)
 		assert_int_equal(event(f, GW_EV_GONE), 0);
 }
 
+/* A saved session up to st. */
+static void drive_session(struct fixture *f, enum gw_inst_state st)
+{
+	make_instance_from(f, true, true);
+	assert_int_equal(event(f, GW_EV_RECONNECT), 0);
+	if (st == GW_RESUMING)
+		return;
+	assert_int_equal(event(f, GW_EV_READY), 0);
+	assert_int_equal(event_online(f), 0);
+	if (st == GW_WAITING)
+		assert_int_equal(event_down(f, WA_ENETWORK, 5000), 0);
+	else if (st == GW_RESTARTING)
+		assert_int_equal(event_reason(f, GW_EV_LOST, WA_EWORKER_CRASHED, ""), 0);
+	else if (st == GW_LOGGING_OUT)
+		assert_int_equal(event(f, GW_EV_LOGOUT), 0);
+}
+
+static void drive_to(struct fixture *f, enum gw_inst_state st, int *gone)
+{
+	switch (st) {
+	case GW_IDLE:
+		break;
+	case GW_RESUMING:
+	case GW_ONLINE:
+	case GW_WAITING:
+	case GW_RESTARTING:
+	case GW_LOGGING_OUT:
+		drive_session(f, st);
+		break;
+	default:
+		drive_pairing(f, st, gone);
+		break;
+	}
+}
+
 static void fire(struct fixture *f, enum gw_inst_event ev, int want)
 {
 	struct gw_reason r = { .rc = WA_ENETWORK };
 	const struct gw_connect_params p = { .history_days = 3, .request_id = "y" };
-	struct gw_inst_input in = { .params = &p, .reason = &r, .step = "dns" };
+	struct gw_inst_input in = { .params = &p, .reason = &r, .step = "dns", .retry_ms = 1000 };
 	enum gw_inst_state before = f->inst->state;
 	int rc;
 
 	in.code.text = "code";
 	in.code.valid_ms = 20000;
+	in.passkey.status = GW_PASSKEY_CONFIRM;
+	in.account.jid = TEST_JID;
 	f->inst->on_gone = on_gone;
 	rc = gw_instance_event(f->inst, ev, &in);
 	if (rc != (want == NO ? WA_ESTATE : 0) ||

@@ -10,7 +10,9 @@
 #include "common/log.h"
 #include "gateway/gw.h"
 #include "gateway/gw_instance_priv.h"
+#include "gateway/gw_master_key.h"
 #include "gateway/gw_registry.h"
+#include "gateway/gw_secrets.h"
 #include "gateway/gw_store.h"
 #include "gw_fake_supervisor.h"
 
@@ -42,6 +44,7 @@ static bool is_done(void *arg)
 static void open_registry(struct fixture *f)
 {
 	assert_int_equal(gw_store_open(f->gw.base, f->dir, &f->gw.store), 0);
+	assert_int_equal(gw_secrets_start(&f->gw), 0);
 	assert_int_equal(gw_registry_new(&f->gw, &f->gw.registry), 0);
 }
 
@@ -50,6 +53,7 @@ static void close_registry(struct fixture *f)
 	gw_store_drain(f->gw.store);
 	gw_registry_free(f->gw.registry);
 	gw_store_free(f->gw.store);
+	gw_master_key_free(f->gw.master_key);
 }
 
 static int setup(void **state)
@@ -60,6 +64,7 @@ static int setup(void **state)
 	memset(&fake, 0, sizeof(fake));
 	log_init("test", LOG_CRIT, LOG_FMT_TEXT);
 	f->gw.cfg.connect_timeout_s = 60;
+	f->gw.cfg.data_dir = f->dir;
 	f->gw.base = event_base_new();
 	test_dir_make(f->dir);
 	open_registry(f);
@@ -104,9 +109,9 @@ static struct gw_instance *make_instance(struct fixture *f, struct gw_account *a
 {
 	struct outcome o = { 0 };
 
-	assert_int_equal(
-	    gw_registry_instance_create(f->gw.registry, acc, name, token(tok), NULL, on_done, &o),
-	    0);
+	assert_int_equal(gw_registry_instance_create(f->gw.registry, acc, name, token(tok), NULL,
+	                                             NULL, on_done, &o),
+	                 0);
 	test_run_until(f->gw.base, is_done, &o);
 	assert_int_equal(o.rc, 0);
 	assert_non_null(o.inst);
@@ -116,8 +121,8 @@ static struct gw_instance *make_instance(struct fixture *f, struct gw_account *a
 static int try_instance(struct fixture *f, struct gw_account *acc, const char *name, char tok)
 {
 	struct outcome o = { 0 };
-	int rc =
-	    gw_registry_instance_create(f->gw.registry, acc, name, token(tok), NULL, on_done, &o);
+	int rc = gw_registry_instance_create(f->gw.registry, acc, name, token(tok), NULL, NULL,
+	                                     on_done, &o);
 
 	assert_true(rc < 0);
 	test_run_due(f->gw.base);
@@ -175,7 +180,7 @@ static void test_an_instance_exists_from_its_commit_on(void **state)
 	char path[128];
 
 	assert_int_equal(
-	    gw_registry_instance_create(reg, acc, "sales", token('s'), NULL, on_done, &o), 0);
+	    gw_registry_instance_create(reg, acc, "sales", token('s'), NULL, NULL, on_done, &o), 0);
 	assert_null(gw_registry_instance(reg, acc, "sales"));
 	assert_null(gw_registry_instance_by_token(reg, token('s')));
 	assert_null(gw_registry_next(reg, acc, NULL));
@@ -339,7 +344,7 @@ static void test_nothing_changes_when_the_disk_refuses(void **state)
 	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
 	assert_int_equal(
-	    gw_registry_instance_create(reg, acc, "y", token('y'), NULL, on_done, &add), 0);
+	    gw_registry_instance_create(reg, acc, "y", token('y'), NULL, NULL, on_done, &add), 0);
 	assert_int_equal(gw_registry_instance_delete(reg, inst, on_done, &del), 0);
 	assert_int_equal(gw_registry_account_rotate(reg, acc, token('R'), on_done, &rot), 0);
 	assert_int_equal(gw_registry_account_create(reg, "new", 1, token('n'), on_done, &acct), 0);
@@ -376,7 +381,7 @@ static void test_everything_is_there_after_a_restart(void **state)
 
 		assert_int_equal(gw_registry_instance_create(
 		                     f->gw.registry, acc, "x", token('x'),
-		                     "{\"ignoreStatus\":true,\"unknown\":1}", on_done, &o),
+		                     "{\"ignoreStatus\":true,\"unknown\":1}", NULL, on_done, &o),
 		                 0);
 		test_run_until(f->gw.base, is_done, &o);
 		snprintf(id, sizeof(id), "%s", gw_instance_id(o.inst));
@@ -410,9 +415,9 @@ static void test_settings_that_are_no_object_are_refused(void **state)
 	struct gw_account *acc = make_account(f, "acme", GW_QUOTA_NONE, 'A');
 	struct outcome o = { 0 };
 
-	assert_int_equal(
-	    gw_registry_instance_create(f->gw.registry, acc, "x", token('x'), "[1]", on_done, &o),
-	    -EINVAL);
+	assert_int_equal(gw_registry_instance_create(f->gw.registry, acc, "x", token('x'), "[1]",
+	                                             NULL, on_done, &o),
+	                 -EINVAL);
 	assert_int_equal(acc->instances_n, 0);
 }
 

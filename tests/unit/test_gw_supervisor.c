@@ -13,8 +13,12 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "gateway/gw.h"
+#include "gateway/gw_dials.h"
 #include "gateway/gw_instance_priv.h"
+#include "gateway/gw_master_key.h"
+#include "gateway/gw_numbers.h"
 #include "gateway/gw_supervisor.h"
+#include "gateway/gw_version.h"
 #include "gateway/gw_worker.h"
 
 #define INSTANCES_MAX 24
@@ -49,7 +53,7 @@ struct fixture {
 struct watcher {
 	struct gw_instance *inst;
 	struct gw_watch *w;
-	unsigned qr_n, ended_n;
+	unsigned qr_n, connecting_n, connected_n, ended_n;
 	struct gw_reason reason;
 };
 
@@ -59,12 +63,18 @@ static void on_watch(struct gw_instance *inst, enum gw_watch_event ev,
 	struct watcher *wr = arg;
 
 	(void)inst;
-	if (ev == GW_WATCH_QR) {
+	if (ev == GW_WATCH_CODE) {
 		wr->qr_n++;
 		return;
 	}
+	if (ev == GW_WATCH_CONNECTING) {
+		wr->connecting_n++;
+		return;
+	}
+	wr->connected_n += ev == GW_WATCH_CONNECTED;
 	wr->ended_n++;
-	wr->reason = *reason;
+	if (reason != NULL)
+		wr->reason = *reason;
 	wr->w = NULL;
 }
 
@@ -86,6 +96,11 @@ static int setup(void **state)
 	f->gw.cfg.connect_timeout_s = 60;
 	f->gw.cfg.worker_memory_max_mb = 64;
 	f->gw.base = event_base_new();
+	assert_int_equal(gw_dir_make(f->data_dir), 0);
+	assert_int_equal(gw_master_key_load(NULL, f->data_dir, true, &f->gw.master_key), 0);
+	assert_int_equal(gw_numbers_new(&f->gw.numbers), 0);
+	assert_int_equal(gw_dials_new(f->gw.base, GW_DIALS_PER_S, &f->gw.dials), 0);
+	assert_int_equal(gw_version_new(f->gw.base, f->data_dir, &f->gw.version), 0);
 	*state = f;
 	return 0;
 }
@@ -97,6 +112,10 @@ static int teardown(void **state)
 	gw_supervisor_free(f->gw.sup);
 	for (size_t i = 0; i < f->inst_n; i++)
 		gw_instance_free(f->inst[i]);
+	gw_version_free(f->gw.version);
+	gw_dials_free(f->gw.dials);
+	gw_numbers_free(f->gw.numbers);
+	gw_master_key_free(f->gw.master_key);
 	event_base_free(f->gw.base);
 	test_dir_remove(f->dir);
 	free(f);
@@ -118,7 +137,7 @@ static struct gw_instance *instance(struct fixture *f, const char *kind)
 	memset(row.id, 'a' + (int)f->inst_n, GW_ID_LEN);
 	memcpy(row.id, kind, strlen(kind));
 	snprintf(row.name, sizeof(row.name), "%s", kind);
-	assert_int_equal(gw_instance_new(&f->gw, &f->acc, &row, NULL, inst), 0);
+	assert_int_equal(gw_instance_new(&f->gw, &f->acc, &row, NULL, NULL, inst), 0);
 	f->inst_n++;
 	return *inst;
 }

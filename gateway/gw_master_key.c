@@ -1,0 +1,209 @@
+/* gateway/gw_master_key.c - the key that wraps every secret at rest */
+#include "gateway/gw_master_key.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/codec.h"
+#include "common/err.h"
+#include "common/log.h"
+#include "common/secret.h"
+
+#define HEX_LEN (2 * (size_t)SEALED_KEY_LEN)
+#define FILE_MAX (HEX_LEN + 2) /* with "\r\n" */
+
+struct gw_master_key {
+	uint8_t bytes[SEALED_KEY_LEN]; /* alone on its page, which is locked */
+};
+
+/* ---- memory ----------------------------------------------------------------- */
+
+static struct gw_master_key *key_alloc(void)
+{
+	void *p = mmap(NULL, sizeof(struct gw_master_key), PROT_READ | PROT_WRITE,
+	               MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		return NULL;
+	if (mlock(p, sizeof(struct gw_master_key)) < 0)
+		LOG(NULL, LOG_WARNING, "master_key_not_locked", LF_ERR("err", -errno));
+	(void)madvise(p, sizeof(struct gw_master_key), MADV_DONTDUMP);
+	return p;
+}
+
+void gw_master_key_free(struct gw_master_key *k)
+{
+	if (k == NULL)
+		return;
+	secret_wipe(k, sizeof(*k));
+	munmap(k, sizeof(*k)); /* unlocks */
+}
+
+int gw_master_key_derive(const struct gw_master_key *k, const char *owner, uint32_t epoch,
+                         struct sealed_key *key_out)
+{
+	return k != NULL ? sealed_derive(k->bytes, owner, epoch, key_out) : WA_ECRYPTO;
+}
+
+/* ---- the file --------------------------------------------------------------- */
+
+static void complain(const char *path, const char *why, int rc)
+{
+	LOG(NULL, LOG_ERR, "master_key_unusable", LF_STR("file", path), LF_STR("why", why),
+	    LF_ERR("err", rc));
+}
+
+/* Up to cap bytes of the file. Negative: -errno. */
+static ssize_t file_read(const char *path, uint8_t *out, size_t cap)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	size_t len = 0;
+	ssize_t n = 1;
+	int rc = 0;
+
+	if (fd < 0)
+		return -errno;
+	while (rc == 0 && n > 0 && len < cap) {
+		n = read(fd, out + len, cap - len);
+		if (n < 0 && errno == EINTR)
+			n = 1;
+		else if (n < 0)
+			rc = -errno;
+		else
+			len += (size_t)n;
+	}
+	close(fd);
+	return rc < 0 ? rc : (ssize_t)len;
+}
+
+/* 32 bytes as they are, or 64 hex digits and perhaps a line end. */
+static int parse(const uint8_t *data, size_t n, uint8_t out[SEALED_KEY_LEN])
+{
+	char hex[HEX_LEN + 1];
+	int rc;
+
+	if (n == SEALED_KEY_LEN) {
+		memcpy(out, data, n);
+		return 0;
+	}
+	while (n > HEX_LEN && (data[n - 1] == '\n' || data[n - 1] == '\r'))
+		n--;
+	if (n != HEX_LEN)
+		return -EINVAL;
+	memcpy(hex, data, n);
+	hex[n] = '\0';
+	rc = hex_decode(hex, out, SEALED_KEY_LEN);
+	secret_wipe(hex, sizeof(hex));
+	return rc;
+}
+
+static void warn_of_readers(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) == 0 && (st.st_mode & 077) != 0)
+		LOG(NULL, LOG_WARNING, "master_key_readable_by_others", LF_STR("file", path));
+}
+
+static int load(const char *path, struct gw_master_key **key_out)
+{
+	uint8_t data[FILE_MAX + 1];
+	struct gw_master_key *k = key_alloc();
+	ssize_t n = k == NULL ? -ENOMEM : file_read(path, data, sizeof(data));
+	int rc = n < 0 ? (int)n : parse(data, (size_t)n, k->bytes);
+
+	secret_wipe(data, sizeof(data));
+	if (rc == 0) {
+		warn_of_readers(path);
+		*key_out = k;
+		return 0;
+	}
+	complain(path, n < 0 ? "it can't be read" : "it holds neither 32 bytes nor 64 hex digits",
+	         rc);
+	gw_master_key_free(k);
+	return rc;
+}
+
+static int write_all(int fd, const uint8_t *data, size_t n)
+{
+	ssize_t done = write(fd, data, n);
+
+	if (done < 0)
+		return -errno;
+	return (size_t)done == n && fsync(fd) == 0 ? 0 : -EIO;
+}
+
+/* Complete and durable under its name, or not there; one that is there stays. */
+static int make(const char *dir, const char *path)
+{
+	char next[PATH_MAX + 8];
+	uint8_t key[SEALED_KEY_LEN];
+	int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = -1;
+	int rc = dir_fd < 0 ? -errno : secret_random(key, sizeof(key));
+
+	snprintf(next, sizeof(next), "%s.new", path);
+	if (rc == 0) {
+		unlink(next); /* of a start that was cut short */
+		fd = open(next, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+		rc = fd < 0 ? -errno : write_all(fd, key, sizeof(key));
+	}
+	secret_wipe(key, sizeof(key));
+	if (fd >= 0 && close(fd) < 0 && rc == 0)
+		rc = -errno;
+	if (rc == 0 && link(next, path) < 0)
+		rc = -errno;
+	if (fd >= 0)
+		unlink(next);
+	if (rc == 0 && fsync(dir_fd) < 0)
+		rc = -errno;
+	if (dir_fd >= 0)
+		close(dir_fd);
+	return rc;
+}
+
+static int load_own(const char *data_dir, bool first, struct gw_master_key **key_out)
+{
+	char path[PATH_MAX];
+	int rc = 0;
+
+	if (snprintf(path, sizeof(path), "%s/master.key", data_dir) >= PATH_MAX - 8)
+		return -ENAMETOOLONG;
+	if (access(path, F_OK) == 0)
+		return load(path, key_out);
+	if (!first) {
+		complain(path, "it is missing; what is sealed in data_dir can't be read without it",
+		         -ENOENT);
+		return -ENOENT;
+	}
+	rc = make(data_dir, path);
+	if (rc < 0) {
+		complain(path, "it can't be made", rc);
+		return rc;
+	}
+	LOG(NULL, LOG_NOTICE, "master_key_made", LF_STR("file", path));
+	return load(path, key_out);
+}
+
+int gw_master_key_load(const char *file, const char *data_dir, bool first,
+                       struct gw_master_key **key_out)
+{
+	const char *credentials = getenv("CREDENTIALS_DIRECTORY");
+	char path[PATH_MAX];
+
+	if (file != NULL)
+		return load(file, key_out);
+	if (credentials != NULL && credentials[0] == '/' &&
+	    snprintf(path, sizeof(path), "%s/master_key", credentials) < PATH_MAX &&
+	    access(path, F_OK) == 0)
+		return load(path, key_out);
+	return load_own(data_dir, first, key_out);
+}

@@ -1,0 +1,32 @@
+/*
+ * gateway/gw_master_key.h - the key that wraps every secret at rest
+ *
+ * Read once at start: the setting master_key_file, else $CREDENTIALS_DIRECTORY/master_key, else
+ * data_dir/master.key, which is made on the first start (mode 0600). Held in locked memory. The
+ * file holds 32 bytes, or 64 hex digits with an optional line end.
+ */
+#ifndef GW_MASTER_KEY_H
+#define GW_MASTER_KEY_H
+
+#include <stdint.h>
+
+#include "common/attr.h"
+#include "common/sealed.h"
+
+struct gw_master_key;
+
+/*
+ * first: the registry is new, so that a missing data_dir/master.key may be made; else its absence
+ * is an error: with another key nothing that was sealed could be read any more.
+ * 0, or a negative code after an error in the log that says which file and what is wrong.
+ */
+ATTR_NODISCARD int gw_master_key_load(const char *file, const char *data_dir, _Bool first,
+                                      struct gw_master_key **key_out);
+/* Wipes. NULL is fine. */
+void gw_master_key_free(struct gw_master_key *k);
+
+/* The key of an instance, or of "registry". 0 or WA_ECRYPTO. */
+ATTR_NODISCARD int gw_master_key_derive(const struct gw_master_key *k, const char *owner,
+                                        uint32_t epoch, struct sealed_key *key_out);
+
+#endif

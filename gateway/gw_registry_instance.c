@@ -1,0 +1,181 @@
+/* gateway/gw_registry_instance.c - instances changed: settings, proxy, token, link */
+#include "gateway/gw_registry.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/secret.h"
+#include "gateway/gw.h"
+#include "gateway/gw_instance_priv.h"
+#include "gateway/gw_proxy.h"
+#include "gateway/gw_registry_priv.h"
+
+static struct gw_change *change_of(struct gw_registry *reg, struct gw_instance *inst,
+                                   gw_registry_done *done, void *arg)
+{
+	struct gw_change *c = gw_registry_change_new(reg, done, arg);
+
+	if (c == NULL)
+		return NULL;
+	c->node = gw_instance_owner(inst);
+	c->updated_unix_ms = clock_unix_ms();
+	return c;
+}
+
+/* ---- settings --------------------------------------------------------------- */
+
+static void on_settings(int rc, void *arg)
+{
+	struct gw_change *c = arg;
+	struct gw_instance *inst = c->node->inst;
+
+	if (rc == 0)
+		gw_instance_settings_changed(inst, c->settings, c->updated_unix_ms);
+	gw_registry_change_done(c, rc, inst);
+}
+
+int gw_registry_instance_settings(struct gw_registry *reg, struct gw_instance *inst,
+                                  const char *settings_json, gw_registry_done *done, void *arg)
+{
+	struct gw_change *c = change_of(reg, inst, done, arg);
+	int rc = c == NULL ? -ENOMEM : gw_settings_normalise(settings_json, &c->settings);
+
+	if (rc == 0)
+		rc = gw_store_instance_settings(reg->gw->store, gw_instance_id(inst), c->settings,
+		                                c->updated_unix_ms, on_settings, c);
+	if (rc < 0)
+		gw_registry_change_free(c);
+	return rc;
+}
+
+/* ---- proxy ------------------------------------------------------------------ */
+
+static void on_proxy(int rc, void *arg)
+{
+	struct gw_change *c = arg;
+	struct gw_instance *inst = c->node->inst;
+
+	if (rc == 0)
+		gw_instance_proxy_changed(inst, c->proxy, c->updated_unix_ms);
+	gw_registry_change_done(c, rc, inst);
+}
+
+int gw_registry_instance_proxy(struct gw_registry *reg, struct gw_instance *inst,
+                               const struct gw_proxy *proxy, gw_registry_done *done, void *arg)
+{
+	struct gw_change *c = change_of(reg, inst, done, arg);
+	char *text = NULL;
+	int rc = -ENOMEM;
+
+	if (c == NULL)
+		return rc;
+	c->proxy = malloc(sizeof(*c->proxy));
+	if (c->proxy != NULL) {
+		*c->proxy = *proxy;
+		rc = gw_proxy_encode(proxy, &reg->key, gw_instance_id(inst), &text);
+	}
+	if (rc == 0)
+		rc = gw_store_instance_proxy(reg->gw->store, gw_instance_id(inst), text,
+		                             c->updated_unix_ms, on_proxy, c);
+	free(text);
+	if (rc < 0)
+		gw_registry_change_free(c);
+	return rc;
+}
+
+/* ---- token ------------------------------------------------------------------ */
+
+static void on_rotated(int rc, void *arg)
+{
+	struct gw_change *c = arg;
+	struct gw_instance *inst = c->node->inst;
+
+	if (rc == 0) {
+		gw_registry_token_del(c->reg, c->node->token);
+		c->node->token = c->token;
+		c->token->live = true;
+		gw_instance_updated(inst, c->updated_unix_ms);
+		LOG(gw_instance_log(inst), LOG_NOTICE, "instance_token_rotated");
+	} else {
+		gw_registry_token_del(c->reg, c->token);
+	}
+	gw_registry_change_done(c, rc, inst);
+}
+
+int gw_registry_instance_rotate(struct gw_registry *reg, struct gw_instance *inst,
+                                const uint8_t *token_hash, gw_registry_done *done, void *arg)
+{
+	struct gw_change *c;
+	struct gw_token *t;
+	int rc = gw_registry_token_add(reg, token_hash, &t);
+
+	if (rc < 0)
+		return rc;
+	t->node = gw_instance_owner(inst);
+	rc = -ENOMEM;
+	c = change_of(reg, inst, done, arg);
+	if (c != NULL) {
+		c->token = t;
+		rc = gw_store_instance_token(reg->gw->store, gw_instance_id(inst), token_hash,
+		                             c->updated_unix_ms, on_rotated, c);
+	}
+	if (rc < 0) {
+		gw_registry_change_free(c);
+		gw_registry_token_del(reg, t);
+	}
+	return rc;
+}
+
+/* ---- link ------------------------------------------------------------------- */
+
+static void save(struct gw_registry *reg, struct gw_node *n);
+
+static void on_saved(int rc, void *arg)
+{
+	struct gw_change *c = arg;
+	struct gw_registry *reg = c->reg;
+	struct gw_node *n = c->node;
+	bool again;
+
+	gw_registry_change_free(c);
+	if (n == NULL)
+		return; /* deleted meanwhile */
+	again = n->dirty && n->life == GW_LIFE_LIVE;
+	n->saving = false;
+	n->dirty = n->dirty || rc < 0;
+	if (again)
+		save(reg, n);
+}
+
+static void save(struct gw_registry *reg, struct gw_node *n)
+{
+	struct gw_change *c = gw_registry_change_new(reg, NULL, NULL);
+	const struct gw_device *link = gw_instance_link(n->inst);
+	int rc = -ENOMEM;
+
+	if (c != NULL) {
+		c->node = n;
+		rc = gw_store_instance_link(reg->gw->store, gw_instance_id(n->inst), link,
+		                            clock_unix_ms(), on_saved, c);
+	}
+	n->saving = rc == 0;
+	n->dirty = rc < 0;
+	if (rc < 0) {
+		gw_registry_change_free(c);
+		LOG(gw_instance_log(n->inst), LOG_ERR, "link_not_saved", LF_ERR("err", rc));
+	}
+}
+
+void gw_registry_instance_save(struct gw_registry *reg, struct gw_instance *inst)
+{
+	struct gw_node *n = gw_instance_owner(inst);
+
+	gw_instance_updated(inst, clock_unix_ms());
+	if (n->saving)
+		n->dirty = true;
+	else
+		save(reg, n);
+}

@@ -1,0 +1,60 @@
+/* gateway/gw_worker_info.c - what a worker costs, for `wardenctl worker list` */
+#include "gateway/gw_worker.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "gateway/gw_worker_priv.h"
+
+static void read_resident(pid_t pid, struct gw_worker_info *info)
+{
+	char path[64];
+	long pages;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%ld/statm", (long)pid);
+	f = fopen(path, "re");
+	if (f == NULL)
+		return;
+	if (fscanf(f, "%*d %ld", &pages) == 1)
+		info->rss_kib = (int64_t)pages * (sysconf(_SC_PAGESIZE) / 1024);
+	fclose(f);
+}
+
+static void read_shares(pid_t pid, struct gw_worker_info *info)
+{
+	char line[128];
+	FILE *f;
+	long kib;
+
+	snprintf(line, sizeof(line), "/proc/%ld/smaps_rollup", (long)pid);
+	f = fopen(line, "re");
+	if (f == NULL)
+		return;
+	while (fgets(line, sizeof(line), f) != NULL) {
+		if (sscanf(line, "Pss: %ld kB", &kib) == 1)
+			info->pss_kib = kib;
+		else if (sscanf(line, "Private_Clean: %ld kB", &kib) == 1 ||
+		         sscanf(line, "Private_Dirty: %ld kB", &kib) == 1)
+			info->private_kib = (info->private_kib < 0 ? 0 : info->private_kib) + kib;
+	}
+	fclose(f);
+}
+
+void gw_worker_info(const struct gw_worker *w, struct gw_worker_info *info_out)
+{
+	*info_out = (struct gw_worker_info){
+		.pid = w->pid,
+		.inst = w->inst,
+		.state = gw_worker_phase_name(w->phase),
+		.uptime_ms = (clock_us() - w->born_us) / 1000,
+		.pss_kib = -1,
+		.rss_kib = -1,
+		.private_kib = -1,
+	};
+	if (w->proc == GW_P_RUNS) {
+		read_resident(w->pid, info_out);
+		read_shares(w->pid, info_out);
+	}
+}

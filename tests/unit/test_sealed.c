@@ -1,0 +1,126 @@
+/* tests/unit/test_sealed.c - envelopes of secrets at rest */
+#include "test.h"
+
+#include <string.h>
+
+#include "common/err.h"
+#include "common/sealed.h"
+
+static const uint8_t master[SEALED_KEY_LEN] = { 1, 2, 3 };
+static const struct sealed_place here = { "inst", "link", "noise_key", 1 };
+
+static struct sealed_key key_of(const char *owner, uint32_t epoch)
+{
+	struct sealed_key k;
+
+	assert_int_equal(sealed_derive(master, owner, epoch, &k), 0);
+	return k;
+}
+
+static void test_what_is_sealed_can_be_opened(void **state)
+{
+	const struct sealed_key k = key_of("inst", 1);
+	struct buf env = { 0 }, out = { 0 };
+
+	(void)state;
+	assert_int_equal(sealed_seal(&k, &here, "secret", 6, &env), 0);
+	assert_int_equal(env.len, 6 + SEALED_OVERHEAD);
+	assert_int_equal(sealed_open(&k, &here, env.p, env.len, &out), 0);
+	assert_int_equal(out.len, 6);
+	assert_memory_equal(out.p, "secret", 6);
+	buf_free(&env);
+	buf_wipe(&out);
+}
+
+static void test_an_empty_value_is_a_value(void **state)
+{
+	const struct sealed_key k = key_of("inst", 1);
+	struct buf env = { 0 }, out = { 0 };
+
+	(void)state;
+	assert_int_equal(sealed_seal(&k, &here, "", 0, &env), 0);
+	assert_int_equal(sealed_open(&k, &here, env.p, env.len, &out), 0);
+	assert_int_equal(out.len, 0);
+	buf_free(&env);
+	buf_free(&out);
+}
+
+static void test_two_envelopes_of_one_value_differ(void **state)
+{
+	const struct sealed_key k = key_of("inst", 1);
+	struct buf a = { 0 }, b = { 0 };
+
+	(void)state;
+	assert_int_equal(sealed_seal(&k, &here, "secret", 6, &a), 0);
+	assert_int_equal(sealed_seal(&k, &here, "secret", 6, &b), 0);
+	assert_memory_not_equal(a.p, b.p, a.len);
+	buf_free(&a);
+	buf_free(&b);
+}
+
+static void test_every_flipped_bit_is_noticed(void **state)
+{
+	const struct sealed_key k = key_of("inst", 1);
+	struct buf env = { 0 }, out = { 0 };
+
+	(void)state;
+	assert_int_equal(sealed_seal(&k, &here, "secret", 6, &env), 0);
+	for (size_t bit = 0; bit < env.len * 8; bit++) {
+		env.p[bit / 8] ^= (uint8_t)(1u << (bit % 8));
+		assert_true(sealed_open(&k, &here, env.p, env.len, &out) < 0);
+		assert_int_equal(out.len, 0);
+		env.p[bit / 8] ^= (uint8_t)(1u << (bit % 8));
+	}
+	for (size_t len = 0; len < env.len; len++)
+		assert_true(sealed_open(&k, &here, env.p, len, &out) < 0);
+	buf_free(&env);
+	buf_wipe(&out);
+}
+
+static void test_a_value_can_not_be_moved(void **state)
+{
+	static const struct sealed_place others[] = {
+		{ "other", "link", "noise_key", 1 },   { "inst", "prekey", "noise_key", 1 },
+		{ "inst", "link", "identity_key", 1 }, { "inst", "link", "noise_key", 2 },
+		{ "inst", "linknoise_key", "", 1 },
+	};
+	const struct sealed_key k = key_of("inst", 1);
+	struct buf env = { 0 }, out = { 0 };
+
+	(void)state;
+	assert_int_equal(sealed_seal(&k, &here, "secret", 6, &env), 0);
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		assert_int_equal(sealed_open(&k, &others[i], env.p, env.len, &out), WA_EAUTH);
+	buf_free(&env);
+	buf_wipe(&out);
+}
+
+static void test_keys_differ_by_owner_and_epoch(void **state)
+{
+	const struct sealed_key a = key_of("inst", 1), b = key_of("inst2", 1),
+	                        c = key_of("inst", 2);
+	struct buf env = { 0 }, out = { 0 };
+
+	(void)state;
+	assert_memory_not_equal(a.bytes, b.bytes, SEALED_KEY_LEN);
+	assert_memory_not_equal(a.bytes, c.bytes, SEALED_KEY_LEN);
+	assert_int_equal(sealed_seal(&a, &here, "secret", 6, &env), 0);
+	assert_int_equal(sealed_open(&b, &here, env.p, env.len, &out), WA_EAUTH);
+	assert_int_equal(sealed_open(&c, &here, env.p, env.len, &out), WA_ESTATE);
+	buf_free(&env);
+	buf_wipe(&out);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_what_is_sealed_can_be_opened),
+		cmocka_unit_test(test_an_empty_value_is_a_value),
+		cmocka_unit_test(test_two_envelopes_of_one_value_differ),
+		cmocka_unit_test(test_every_flipped_bit_is_noticed),
+		cmocka_unit_test(test_a_value_can_not_be_moved),
+		cmocka_unit_test(test_keys_differ_by_owner_and_epoch),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
