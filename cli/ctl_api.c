@@ -14,7 +14,9 @@
 
 #define DEFAULT_URL "http://127.0.0.1:8080"
 #define DEFAULT_RUN_DIR "/run/warden"
-#define CALL_TIMEOUT_MS 30000 /* a delete waits for the instance's worker to leave */
+#define CALL_TIMEOUT_MS \
+	60000 /* a logout may have to log in first, a delete waits for its worker \
+	       */
 
 enum ctl_exit ctl_no_memory(void)
 {
@@ -170,6 +172,20 @@ static const struct hint {
 	{ "at_capacity", "Try again later, or raise the gateway's limits." },
 	{ "shutting_down", "Try again when it has started." },
 	{ "not_implemented", "This version of the gateway can't do that." },
+	{ "no_session", "It is not linked: \"wardenctl link NAME\" links it." },
+	{ "whatsapp_throttled", "WhatsApp gives this number no more codes for now." },
+	{ "pairing_refused", "WhatsApp or the phone refused this link; try again." },
+	{ "proxy_unreachable",
+	  "\"wardenctl instance proxy NAME\" shows the proxy it goes through." },
+	{ "proxy_auth", "\"wardenctl instance proxy NAME URL --password-file FILE\" sets user and "
+	                "password." },
+	{ "logged_out", "It was unlinked: \"wardenctl link NAME\" links it again." },
+	{ "banned", "WhatsApp has locked or banned this account; its app on the phone says more." },
+	{ "temp_banned", "WhatsApp keeps this account out for some time." },
+	{ "stream_replaced", "Another client uses the same session. End it before you reconnect." },
+	{ "worker_crashed", "The gateway's log says more." },
+	{ "store_corrupt",
+	  "The instance's stored session can't be read; the gateway's log says more." },
 	{ "network", "The gateway could not reach WhatsApp." },
 	{ "dns", "The gateway could not find WhatsApp's address." },
 	{ "tls", "The gateway does not trust the certificate of the server it reached." },
@@ -255,6 +271,8 @@ enum ctl_exit ctl_api_call(const struct ctl_api *api, const char *method, const 
 	else
 		result = answer_of(api, &resp, answer_out);
 	ctl_http_resp_clear(&resp);
+	if (text != NULL)
+		secret_wipe(text, strlen(text)); /* may hold a password */
 	free(text);
 	return result;
 }

@@ -18,6 +18,8 @@ const struct ctl_option ctl_options[CTL_OPT_N] = {
 	[CTL_OPT_FIRST] = { "first", NULL,
 	                    "print the first code and end, without waiting for the link" },
 	[CTL_OPT_WATCH] = { "watch", NULL, "show it again every 2 seconds until Ctrl-C" },
+	[CTL_OPT_PASSWORD_FILE] = { "password-file", "FILE",
+	                            "read the proxy's password from FILE; - is stdin" },
 	[CTL_OPT_HELP] = { "help", NULL, "show help" },
 	[CTL_OPT_VERSION] = { "version", NULL, "show the version" },
 };
@@ -52,6 +54,12 @@ static int refuse_option(const char *arg, char *why_out)
 		    "a token is not taken as an argument, because every user of this machine can "
 		    "read arguments. Put it into WARDEN_TOKEN, or into a file and name that with "
 		    "--token-file");
+	else if (strncmp(arg, "--", 2) == 0 && is_option(arg + 2, "password", &value))
+		snprintf(
+		    why_out, CTL_ARGS_WHY_CAP,
+		    "a password is not taken as an argument, because every user of this machine "
+		    "can read arguments. Put it into a file and name that with --password-file, "
+		    "or pipe it to --password-file -");
 	else
 		snprintf(why_out, CTL_ARGS_WHY_CAP, "unknown option %.60s", arg);
 	return -EINVAL;

@@ -16,6 +16,7 @@ enum ctl_opt {
 	CTL_OPT_NUMBER,
 	CTL_OPT_FIRST,
 	CTL_OPT_WATCH,
+	CTL_OPT_PASSWORD_FILE,
 	CTL_OPT_HELP,
 	CTL_OPT_VERSION,
 	CTL_OPT_N
@@ -28,7 +29,7 @@ struct ctl_option {
 };
 extern const struct ctl_option ctl_options[CTL_OPT_N];
 
-#define CTL_WORDS_MAX 8
+#define CTL_WORDS_MAX 16
 #define CTL_ARGS_WHY_CAP 256
 
 /* Borrowed from argv. */

@@ -9,42 +9,74 @@
 #include "common/attr.h"
 
 #define TOKEN CTL_OPT_BIT(CTL_OPT_TOKEN_FILE)
+#define HELP_LEFT 24 /* columns of the commands in --help */
 
 const struct ctl_command ctl_commands[] = {
-	{ "account", "create", "NAME", true, true, CTL_OPT_BIT(CTL_OPT_QUOTA), false,
+	{ "account", "create", "NAME", true, true, 0, CTL_OPT_BIT(CTL_OPT_QUOTA), false,
 	  "make an account and print its token, once",
 	  "The token alone goes to stdout, so that it can be captured:\n"
 	  "    umask 077; wardenctl account create sales > sales.token\n"
 	  "The gateway keeps only a hash of it and can't show it again.\n",
 	  ctl_account_create },
-	{ "account", "list", "", false, false, 0, false, "list the accounts", NULL,
+	{ "account", "list", "", false, false, 0, 0, false, "list the accounts", NULL,
 	  ctl_account_list },
-	{ "account", "rotate", "NAME", true, true, 0, false,
+	{ "account", "rotate", "NAME", true, true, 0, 0, false,
 	  "give an account a new token; the old one stops working at once", NULL,
 	  ctl_account_rotate },
-	{ "account", "delete", "NAME", true, true, CTL_OPT_BIT(CTL_OPT_YES), false,
+	{ "account", "delete", "NAME", true, true, 0, CTL_OPT_BIT(CTL_OPT_YES), false,
 	  "delete an account that has no instances", NULL, ctl_account_delete },
-	{ "instance", "create", "NAME", true, true, TOKEN, true,
+	{ "instance", "create", "NAME", true, true, 0, TOKEN, true,
 	  "make an instance and print its own token, once",
 	  "The instance's token works for this one instance only; the account's token goes on\n"
 	  "working for all of them. It goes to stdout alone.\n",
 	  ctl_instance_create },
-	{ "instance", "list", "[NAME]", false, true, TOKEN, true, "list the instances", NULL,
+	{ "instance", "list", "[NAME]", false, true, 0, TOKEN, true, "list the instances", NULL,
 	  ctl_instance_list },
-	{ "instance", "delete", "NAME", true, true, TOKEN | CTL_OPT_BIT(CTL_OPT_YES), true,
-	  "delete an instance and everything it has stored", NULL, ctl_instance_delete },
-	{ "link", NULL, "NAME", true, true,
+	{ "instance", "delete", "NAME", true, true, 0, TOKEN | CTL_OPT_BIT(CTL_OPT_YES), true,
+	  "unlink an instance and delete everything it has stored", NULL, ctl_instance_delete },
+	{ "instance", "logout", "NAME", true, true, 0, TOKEN | CTL_OPT_BIT(CTL_OPT_YES), true,
+	  "unlink an instance; it stays and can be linked again",
+	  "WhatsApp is told, and the session is erased. Where WhatsApp can't be told, nothing is\n"
+	  "erased and the command fails.\n",
+	  ctl_instance_logout },
+	{ "instance", "token", "NAME", true, true, 0, TOKEN, true,
+	  "give an instance a new token of its own; the old one stops working at once",
+	  "Takes the account's token. The new one goes to stdout alone.\n", ctl_instance_token },
+	{ "instance", "settings", "NAME [SETTING=VALUE...]", true, true, CTL_WORDS_MAX, TOKEN, true,
+	  "show an instance's settings, or change some",
+	  "VALUE is true or false (on and off, too); of callRejectMessage, a text:\n"
+	  "    wardenctl instance settings shop autoRejectCalls=true \"callRejectMessage=No "
+	  "calls\"\n",
+	  ctl_instance_settings },
+	{ "instance", "proxy", "NAME [URL|on|off]", true, true, 1,
+	  TOKEN | CTL_OPT_BIT(CTL_OPT_PASSWORD_FILE), true,
+	  "show the proxy an instance goes through, or change it",
+	  "URL is http://[USER@]HOST:PORT, https://... or socks5://... and turns the proxy on; off "
+	  "and\n"
+	  "on keep the rest. It counts from the next connection on, so \"wardenctl reconnect "
+	  "NAME\"\n"
+	  "may follow. The password is never an argument, and never shown:\n"
+	  "    wardenctl instance proxy shop socks5://me@10.0.0.5:1080 --password-file "
+	  "proxy.pass\n",
+	  ctl_instance_proxy },
+	{ "link", NULL, "NAME", true, true, 0,
 	  TOKEN | CTL_OPT_BIT(CTL_OPT_HISTORY) | CTL_OPT_BIT(CTL_OPT_NUMBER) |
 	      CTL_OPT_BIT(CTL_OPT_FIRST),
-	  true, "show the QR to scan, and stay until the instance is linked",
+	  true, "show the QR to scan, or with --number a code to type, until it is linked",
 	  "On the phone: WhatsApp, Linked devices, Link a device. The QR is replaced in place\n"
-	  "when WhatsApp gives a new one. Ends with 0 when linked, with 1 when the codes ran\n"
+	  "when WhatsApp gives a new one; the code for --number is typed under \"Link with phone\n"
+	  "number instead\". Ends with 0 when the instance is connected, with 1 when the codes "
+	  "ran\n"
 	  "out or the attempt failed. With --json each event of the attempt is one line:\n"
 	  "{\"event\":\"qr\",\"data\":{...}}.\n",
 	  ctl_link },
-	{ "status", NULL, "[NAME]", false, true, TOKEN | CTL_OPT_BIT(CTL_OPT_WATCH), true,
-	  "show each instance's state, since when, and its last error", NULL, ctl_status },
-	{ "worker", "list", "", false, false, 0, false,
+	{ "reconnect", NULL, "NAME", true, true, 0, TOKEN, true,
+	  "try at once to bring a linked instance online",
+	  "Does not wait for the outcome: \"wardenctl status NAME\" shows it.\n", ctl_reconnect },
+	{ "status", NULL, "[NAME]", false, true, 0, TOKEN | CTL_OPT_BIT(CTL_OPT_WATCH), true,
+	  "show each instance's state, since when, its last error and its next try", NULL,
+	  ctl_status },
+	{ "worker", "list", "", false, false, 0, 0, false,
 	  "list the worker processes: pid, memory, state, uptime", NULL, ctl_worker_list },
 };
 const size_t ctl_commands_n = ARRAY_LEN(ctl_commands);
@@ -74,7 +106,7 @@ static void print_options(unsigned opts)
 			continue;
 		snprintf(left, sizeof(left), "--%s%s%s", o->name, o->arg != NULL ? " " : "",
 		         o->arg != NULL ? o->arg : "");
-		printf("  %-20s %s\n", left, o->help);
+		printf("  %-22s %s\n", left, o->help);
 	}
 }
 
@@ -94,11 +126,14 @@ static void print_help(void)
 	     "\nManages a Warden gateway.\n\nCommands:");
 	for (size_t i = 0; i < ctl_commands_n; i++) {
 		const struct ctl_command *c = &ctl_commands[i];
-		char left[32];
+		char left[64];
 
 		snprintf(left, sizeof(left), "%s%s%s%s%s", c->noun, c->verb != NULL ? " " : "",
 		         c->verb != NULL ? c->verb : "", c->args[0] != '\0' ? " " : "", c->args);
-		printf("  %-24s %s\n", left, c->summary);
+		if (strlen(left) > HELP_LEFT)
+			printf("  %s\n  %*s %s\n", left, HELP_LEFT, "", c->summary);
+		else
+			printf("  %-*s %s\n", HELP_LEFT, left, c->summary);
 	}
 	puts("\nOptions:");
 	print_options(CTL_OPT_BIT(CTL_OPT_N) - 1);
@@ -199,9 +234,11 @@ static enum ctl_exit check_call(const struct ctl_command *c, struct ctl_call *ca
 		         ctl_options[i].name);
 		return refuse_usage(c, why);
 	}
-	if (a->words_n > first + (c->name_allowed ? 1 : 0))
+	if (a->words_n > first + (c->name_allowed ? 1 : 0) + c->rest_max)
 		return refuse_usage(c, "too many arguments");
 	call->name = a->words_n > first ? a->word[first] : NULL;
+	call->rest = &a->word[first + 1];
+	call->rest_n = a->words_n > first + 1 ? a->words_n - first - 1 : 0;
 	if (call->name == NULL && c->name_needed)
 		return refuse_usage(c, "NAME is missing");
 	if (call->name != NULL && !ctl_args_name_valid(call->name))

@@ -15,7 +15,9 @@
 
 struct ctl_call {
 	const struct ctl_args *args;
-	const char *name; /* the NAME argument, checked; NULL when not given */
+	const char *name;        /* the NAME argument, checked; NULL when not given */
+	const char *const *rest; /* the words after it, rest_n of them */
+	size_t rest_n;
 };
 
 struct ctl_command {
@@ -24,6 +26,7 @@ struct ctl_command {
 	const char *args; /* for the usage line: "NAME", "[NAME]", "" */
 	bool name_needed;
 	bool name_allowed;
+	size_t rest_max;     /* words after NAME */
 	unsigned opts;       /* CTL_OPT_BIT of those it takes; --help and --json need not be here */
 	bool by_token;       /* over HTTP with a token; else over the admin socket */
 	const char *summary; /* one line */
@@ -47,6 +50,13 @@ enum ctl_exit ctl_account_delete(const struct ctl_call *call);
 enum ctl_exit ctl_instance_create(const struct ctl_call *call);
 enum ctl_exit ctl_instance_list(const struct ctl_call *call);
 enum ctl_exit ctl_instance_delete(const struct ctl_call *call);
+enum ctl_exit ctl_instance_logout(const struct ctl_call *call);
+enum ctl_exit ctl_instance_token(const struct ctl_call *call);
+enum ctl_exit ctl_reconnect(const struct ctl_call *call);
+/* ctl_settings.c */
+enum ctl_exit ctl_instance_settings(const struct ctl_call *call);
+/* ctl_proxy.c */
+enum ctl_exit ctl_instance_proxy(const struct ctl_call *call);
 /* ctl_link.c */
 enum ctl_exit ctl_link(const struct ctl_call *call);
 /* ctl_status.c */

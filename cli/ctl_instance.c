@@ -1,5 +1,9 @@
-/* cli/ctl_instance.c - wardenctl instance create, list, delete: over HTTP with a token */
+/*
+ * cli/ctl_instance.c - wardenctl instance create, list, delete, logout, token; reconnect: over HTTP
+ * with a token
+ */
 #include <stdio.h>
+#include <string.h>
 
 #include "cli/ctl_command.h"
 #include "cli/ctl_instance.h"
@@ -21,30 +25,66 @@ static enum ctl_exit call_api(const struct ctl_call *call, const char *method, c
 	return rc;
 }
 
+enum ctl_exit ctl_instance_call(const struct ctl_call *call, const char *method, const char *route,
+                                json_t *body, json_t **answer_out)
+{
+	char path[PATH_CAP];
+
+	snprintf(path, sizeof(path), "/api/instance/%s/%s", route, call->name);
+	return call_api(call, method, path, body, answer_out);
+}
+
+enum ctl_exit ctl_instance_show(const struct ctl_call *call, const json_t *answer, const char *key,
+                                enum ctl_exit (*print)(const json_t *object))
+{
+	json_t *object = json_object_get(answer, key);
+
+	if (!json_is_object(object)) {
+		fprintf(stderr, "wardenctl: the gateway's answer holds no %s\n", key);
+		return CTL_EXIT_FAILED;
+	}
+	return ctl_wants_json(call) ? ctl_json_print(json_incref(object)) : print(object);
+}
+
+/* The token in an answer: the only time that it is shown. */
+static enum ctl_exit print_token(const struct ctl_call *call, const json_t *answer,
+                                 const char *what)
+{
+	const json_t *instance = json_object_get(answer, "instance");
+	const char *token = ctl_json_str(instance, "token");
+
+	if (token[0] == '\0') {
+		fputs("wardenctl: the gateway's answer holds no token\n", stderr);
+		return CTL_EXIT_FAILED;
+	}
+	if (ctl_wants_json(call))
+		return ctl_json_print(json_pack("{s:s, s:s, s:s}", "name", call->name, "id",
+		                                ctl_json_str(instance, "id"), "token", token));
+	fprintf(stderr, "%s %s. Its token is shown now and never again:\n", what, call->name);
+	return ctl_print_secret(token);
+}
+
 enum ctl_exit ctl_instance_create(const struct ctl_call *call)
 {
-	json_t *answer = NULL, *instance, *body = json_pack("{s:s}", "name", call->name);
-	const char *token;
+	json_t *answer = NULL, *body = json_pack("{s:s}", "name", call->name);
 	enum ctl_exit rc;
 
 	if (body == NULL)
 		return ctl_no_memory();
 	rc = call_api(call, "POST", "/api/instance/new", body, &answer);
-	if (rc != CTL_EXIT_OK)
-		return rc;
-	instance = json_object_get(answer, "instance");
-	token = ctl_json_str(instance, "token");
-	if (token[0] == '\0') {
-		fputs("wardenctl: the gateway's answer holds no token\n", stderr);
-		rc = CTL_EXIT_FAILED;
-	} else if (ctl_wants_json(call)) {
-		rc = ctl_json_print(json_pack("{s:s, s:s, s:s}", "name", call->name, "id",
-		                              ctl_json_str(instance, "id"), "token", token));
-	} else {
-		fprintf(stderr, "Made the instance %s. Its token is shown now and never again:\n",
-		        call->name);
-		rc = ctl_print_secret(token);
-	}
+	if (rc == CTL_EXIT_OK)
+		rc = print_token(call, answer, "Made the instance");
+	json_decref(answer);
+	return rc;
+}
+
+enum ctl_exit ctl_instance_token(const struct ctl_call *call)
+{
+	json_t *answer = NULL;
+	enum ctl_exit rc = ctl_instance_call(call, "POST", "token", NULL, &answer);
+
+	if (rc == CTL_EXIT_OK)
+		rc = print_token(call, answer, "New token for the instance");
 	json_decref(answer);
 	return rc;
 }
@@ -114,22 +154,50 @@ enum ctl_exit ctl_instance_list(const struct ctl_call *call)
 	return rc;
 }
 
-enum ctl_exit ctl_instance_delete(const struct ctl_call *call)
+/* A change without data in its answer: status as JSON, or a line that says what was done. */
+static enum ctl_exit change(const struct ctl_call *call, const char *method, const char *route,
+                            const char *status, const char *done)
 {
-	char path[PATH_CAP];
 	json_t *answer = NULL;
-	enum ctl_exit rc;
+	enum ctl_exit rc = ctl_instance_call(call, method, route, NULL, &answer);
 
-	if (!ctl_confirmed(call, "Delete the instance and everything stored for it:"))
-		return CTL_EXIT_FAILED;
-	snprintf(path, sizeof(path), "/api/instance/delete/%s", call->name);
-	rc = call_api(call, "DELETE", path, NULL, &answer);
 	json_decref(answer);
 	if (rc != CTL_EXIT_OK)
 		return rc;
 	if (ctl_wants_json(call))
 		return ctl_json_print(
-		    json_pack("{s:s, s:s}", "name", call->name, "status", "deleted"));
-	fprintf(stderr, "Deleted the instance %s.\n", call->name);
+		    json_pack("{s:s, s:s}", "name", call->name, "status", status));
+	fprintf(stderr, "%s the instance %s.\n", done, call->name);
 	return CTL_EXIT_OK;
+}
+
+enum ctl_exit ctl_instance_delete(const struct ctl_call *call)
+{
+	if (!ctl_confirmed(call, "Unlink the instance and delete everything stored for it:"))
+		return CTL_EXIT_FAILED;
+	return change(call, "DELETE", "delete", "deleted", "Deleted");
+}
+
+enum ctl_exit ctl_instance_logout(const struct ctl_call *call)
+{
+	if (!ctl_confirmed(call, "Unlink the instance"))
+		return CTL_EXIT_FAILED;
+	return change(call, "DELETE", "logout", "loggedout", "Unlinked");
+}
+
+enum ctl_exit ctl_reconnect(const struct ctl_call *call)
+{
+	json_t *answer = NULL;
+	enum ctl_exit rc = ctl_instance_call(call, "POST", "reconnect", NULL, &answer);
+	const char *status = ctl_json_str(answer, "status");
+
+	if (rc == CTL_EXIT_OK && ctl_wants_json(call))
+		rc = ctl_json_print(json_pack("{s:s, s:s}", "name", call->name, "status", status));
+	else if (rc == CTL_EXIT_OK && strcmp(status, "connected") == 0)
+		fprintf(stderr, "%s is connected already.\n", call->name);
+	else if (rc == CTL_EXIT_OK)
+		fprintf(stderr, "Connecting %s; \"wardenctl status %s\" shows what comes of it.\n",
+		        call->name, call->name);
+	json_decref(answer);
+	return rc;
 }

@@ -1,4 +1,4 @@
-/* cli/ctl_instance.h - the list of instances, for the commands that show it */
+/* cli/ctl_instance.h - calls about instances, for the commands that share them */
 #ifndef CTL_INSTANCE_H
 #define CTL_INSTANCE_H
 
@@ -7,9 +7,24 @@
 #include "cli/ctl_api.h"
 #include "common/attr.h"
 
+struct ctl_call;
+
 /* name: only that one; NULL: all the token may see. A new reference to an array in *instances_out.
  */
 ATTR_NODISCARD enum ctl_exit ctl_instance_fetch(const struct ctl_api *api, const char *name,
                                                 json_t **instances_out);
+
+/*
+ * One call about the instance of call: route and its name under /api/instance. takes body (may be
+ * NULL). Success, set only then: *answer_out, a new reference.
+ */
+ATTR_NODISCARD enum ctl_exit ctl_instance_call(const struct ctl_call *call, const char *method,
+                                               const char *route, json_t *body,
+                                               json_t **answer_out);
+
+/* The object at key of an answer, as one line of JSON or by print; told when it is not there. */
+ATTR_NODISCARD enum ctl_exit ctl_instance_show(const struct ctl_call *call, const json_t *answer,
+                                               const char *key,
+                                               enum ctl_exit (*print)(const json_t *object));
 
 #endif

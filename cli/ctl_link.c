@@ -39,6 +39,7 @@ struct link {
 	uint64_t expires_at_ms; /* monotonic, of the code on the screen; 0: no countdown */
 	const char *tail;       /* what the line below says after the countdown */
 	int signal;             /* that ended it; 0: none */
+	bool typed;             /* the code is one to be typed, not scanned */
 	bool told_size;         /* that the terminal is too small */
 	bool over;              /* the last event was seen */
 	enum ctl_exit result;
@@ -177,6 +178,7 @@ static void on_pairing(struct link *l, const json_t *data)
 		rc = ctl_text_clean(&text, ctl_json_str(data, "pairingCode"));
 	if (rc == 0)
 		rc = buf_append(&text, "\n", 2); /* with its NUL */
+	l->typed = true;
 	if (rc < 0) {
 		end_link(l, ctl_no_memory());
 	} else {
@@ -186,17 +188,27 @@ static void on_pairing(struct link *l, const json_t *data)
 	buf_wipe(&text);
 }
 
+/* How to answer: a browser that has the account's passkey does it, and the gateway takes it on. */
 static void on_passkey(struct link *l, const json_t *data)
 {
 	(void)data;
 	clear_code(l);
-	say(l, "WhatsApp asks for a passkey of this account. Answer it on the linking page at ",
-	    l->api.target.shown);
+	say(l, "WhatsApp asks for a passkey of this account, and waits 5 minutes for it.", "");
+	printf(
+	    "1. GET %s/api/instance/passkey/%s shows the request, publicKey.\n"
+	    "2. A browser that has the passkey answers it: navigator.credentials.get({publicKey})\n"
+	    "3. POST what its toJSON() gives to the same address.\n",
+	    l->api.target.shown, l->call->name);
+	fflush(stdout);
 }
 
 static void on_passkey_confirm(struct link *l, const json_t *data)
 {
-	say(l, "Compare with what the phone shows: ", ctl_json_str(data, "confirmationCode"));
+	say(l, "Compare with what the phone shows: ",
+	    ctl_json_str(json_object_get(data, "passkey"), "confirmationCode"));
+	printf("When it is the same: POST %s/api/instance/passkey/%s/confirm\n",
+	       l->api.target.shown, l->call->name);
+	fflush(stdout);
 }
 
 static void on_connecting(struct link *l, const json_t *data)
@@ -204,7 +216,8 @@ static void on_connecting(struct link *l, const json_t *data)
 	(void)data;
 	if (l->expires_at_ms != 0) { /* a code was on the screen: it has been used */
 		clear_code(l);
-		say(l, "The code was scanned, linking.", "");
+		say(l, l->typed ? "The code was typed, linking." : "The code was scanned, linking.",
+		    "");
 	}
 }
 

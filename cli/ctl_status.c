@@ -12,6 +12,7 @@
 
 #define WATCH_S 2
 #define ERROR_CAP 384
+#define NEXT_CAP (CTL_AGE_CAP + 3)
 
 /* How long ago, or "-" for a time that is missing. */
 static void age_of(const char *rfc3339, int64_t now_s, char *out)
@@ -46,10 +47,25 @@ static void last_error(const json_t *connection, int64_t now_s, char *out)
 	                                   : " ago)");
 }
 
+/* When the next try is: "in 12 s", "now", or "-" when none is planned. */
+static void next_try(const json_t *connection, int64_t now_s, char *out)
+{
+	int64_t at_s;
+
+	if (ctl_text_rfc3339(ctl_json_str(connection, "nextRetryAt"), &at_s) < 0) {
+		snprintf(out, NEXT_CAP, "-");
+		return;
+	}
+	memcpy(out, "in ", 3);
+	ctl_text_age(at_s - now_s, out + 3);
+	if (strcmp(out + 3, "now") == 0)
+		memmove(out, out + 3, sizeof("now"));
+}
+
 static int draw(json_t *instances, int64_t now_s, struct buf *out)
 {
-	struct ctl_table t = { .cols_n = 4 };
-	const char *const head[] = { "NAME", "STATE", "SINCE", "LAST ERROR" };
+	struct ctl_table t = { .cols_n = 5 };
+	const char *const head[] = { "NAME", "STATE", "SINCE", "NEXT TRY", "LAST ERROR" };
 	size_t i;
 	json_t *inst;
 	int rc = ctl_table_row(&t, head);
@@ -57,11 +73,12 @@ static int draw(json_t *instances, int64_t now_s, struct buf *out)
 	json_array_foreach(instances, i, inst)
 	{
 		const json_t *connection = json_object_get(inst, "connection");
-		char since[CTL_AGE_CAP], error[ERROR_CAP];
+		char since[CTL_AGE_CAP], next[NEXT_CAP], error[ERROR_CAP];
 		const char *const row[] = { ctl_json_str(inst, "name"),
-			                    ctl_json_str(connection, "state"), since, error };
+			                    ctl_json_str(connection, "state"), since, next, error };
 
 		age_of(ctl_json_str(connection, "since"), now_s, since);
+		next_try(connection, now_s, next);
 		last_error(connection, now_s, error);
 		if (rc == 0)
 			rc = ctl_table_row(&t, row);

@@ -8,7 +8,9 @@ libctl_a_SOURCES = \
 	cli/ctl_http.c cli/ctl_http.h \
 	cli/ctl_instance.c cli/ctl_instance.h \
 	cli/ctl_link.c \
+	cli/ctl_proxy.c \
 	cli/ctl_resp.c cli/ctl_resp.h \
+	cli/ctl_settings.c \
 	cli/ctl_sse.c cli/ctl_sse.h \
 	cli/ctl_status.c \
 	cli/ctl_term.c cli/ctl_term.h \
