@@ -31,9 +31,8 @@ describe('the code', () => {
 		assert.equal(made.status, 201, made.text);
 		const { qrCode } = assertQr(await world.connect(await world.newInstance()));
 		const good = await world.control('POST', `/phones/${number}/scan`, { qr: qrCode });
-		// every part is right; this simulator does not yet link the device
-		assert.equal(good.status, 501, good.text);
-		assert.equal(good.json.error.code, 'not_implemented', good.text);
+		assert.equal(good.status, 200, good.text);
+		assert.match(good.json.jid, /^5511999990001:\d+@s\.whatsapp\.net$/);
 	});
 
 	test('is refused by the simulator\'s phone when any part of it is changed', async () => {
@@ -163,13 +162,6 @@ describe('parameters', () => {
 		for (const number of ['', '123456', '1234567890123456', '0123456789', 'abc', '55119x999999', '+', '55.11.99999999'])
 			assertError(await world.connect(instance, { query: `?number=${encodeURIComponent(number)}` }),
 			    400, 'Invalid number', 'invalid_number');
-	});
-
-	test('a valid number is 501 until pairing codes are built', async () => {
-		for (const number of ['5511999999999', '+55 (11) 99999-9999', '1234567', '123456789012345'])
-			assertError(await world.connect(instance, { query: `?number=${encodeURIComponent(number)}` }),
-			    501, 'Not implemented', 'not_implemented');
-		assert.equal((await world.listed(instance)).status, 'disconnected');
 	});
 
 	test('a number with a picture is 406', async () => {

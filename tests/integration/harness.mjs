@@ -197,6 +197,7 @@ export class World {
 		this.workerPids = new Set();
 		this.accounts = 0;
 		this.instances = 0;
+		this.phones = 0;
 	}
 
 	// ---- programs ------------------------------------------------------------------------------
@@ -317,6 +318,7 @@ export class World {
 		if ((response.headers.get('content-type') ?? '').startsWith('application/json')) {
 			answer.json = JSON.parse(text);
 			this.noteCode(answer.json.qrCode);
+			this.noteCode(answer.json.pairingCode);
 		}
 		return answer;
 	}
@@ -325,6 +327,7 @@ export class World {
 		if (typeof code !== 'string' || code === '')
 			return;
 		this.secrets.add(code);
+		this.secrets.add(code.replace('-', ''));
 		for (const part of code.slice(code.indexOf('#') + 1).split(','))
 			if (part.length > 16)
 				this.secrets.add(part);
@@ -368,6 +371,64 @@ export class World {
 
 	async clients() {
 		return (await this.control('GET', '/clients')).json;
+	}
+
+	// ---- phones and links ------------------------------------------------------------------------
+
+	// A phone of the simulator: its number unless one is given is one that no other has.
+	async newPhone(options = {}) {
+		const number = options.number ?? String(5511900000000 + ++this.phones);
+		const r = await this.control('POST', '/phones', { number, name: `Phone ${this.phones}`, ...options });
+		assert.equal(r.status, 201, r.text);
+		return r.json;
+	}
+
+	// The person scans what connect has answered. 200 { device, jid }, or the simulator's refusal.
+	scan(phone, qr) {
+		return this.control('POST', `/phones/${phone.number}/scan`, { qr });
+	}
+
+	// An instance from its QR to `connected`, with a phone of its own unless one is given.
+	async link(instance, { phone, query = '' } = {}) {
+		phone ??= await this.newPhone();
+		const answer = await this.connect(instance, { query });
+		assert.equal(answer.status, 200, answer.text);
+		const scanned = await this.scan(phone, answer.json.qrCode);
+		assert.equal(scanned.status, 200, scanned.text);
+		const listed = await this.until(instance, 'connected');
+		return { phone, listed, ...scanned.json };
+	}
+
+	// Until list shows this state (or one that the question accepts). Answers the instance.
+	until(instance, state, { timeoutMs = 10_000 } = {}) {
+		const fits = typeof state === 'function' ? state : (i) => i.connection.state === state;
+		let last;
+		return eventually(async () => {
+			last = await this.listed(instance);
+			return fits(last) && last;
+		}, { timeoutMs, what: `state ${state}` }).catch((error) => {
+			throw new Error(`${error.message}; last: ${JSON.stringify(last?.connection)}`);
+		});
+	}
+
+	// The simulator's connections that are online (or at another stage), newest last.
+	async online(stage = 'online') {
+		return (await this.clients()).filter((c) => c.stage === stage);
+	}
+
+	async device(phone, id) {
+		const r = await this.control('GET', `/phones/${phone.number}`);
+		assert.equal(r.status, 200, r.text);
+		return id === undefined ? r.json.devices : r.json.devices.find((d) => d.id === id);
+	}
+
+	unlink(phone, id) {
+		return this.control('DELETE', `/phones/${phone.number}/devices/${id}`);
+	}
+
+	// Files of an instance on disk.
+	files(instance) {
+		return folder(join(this.dataDir, 'instances', instance.id));
 	}
 
 	// ---- processes -------------------------------------------------------------------------------

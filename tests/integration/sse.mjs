@@ -58,6 +58,7 @@ class EventReader {
 			return;
 		const json = JSON.parse(data.join('\n'));
 		this.world.noteCode(json.qrCode);
+		this.world.noteCode(json.pairingCode);
 		this.events.push({ event, data: json, at: Date.now() });
 	}
 

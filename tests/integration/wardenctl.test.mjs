@@ -148,10 +148,12 @@ describe('instance', () => {
 });
 
 describe('link', () => {
+	const startLink = (instance, args = []) => new Program('wardenctl', ['link', instance.name, ...args], { env: {
+		WARDEN_RUN_DIR: world.runDir, WARDEN_URL: world.base, WARDEN_TOKEN: instance.account } });
+
 	test('draws a QR that a camera reads off the terminal, and ends with the attempt', async () => {
 		const instance = await world.newInstance();
-		const link = new Program('wardenctl', ['link', instance.name], { env: {
-			WARDEN_RUN_DIR: world.runDir, WARDEN_URL: world.base, WARDEN_TOKEN: instance.account } });
+		const link = startLink(instance);
 		try {
 			await eventually(() => /[▀▄█]{10}/.test(link.stdout) || link.result !== undefined, { timeoutMs: 10_000, what: 'a QR' });
 			const { qrCode } = (await world.connect(instance)).json;
@@ -178,11 +180,125 @@ describe('link', () => {
 		assert.match(r.stderr, /Instance not found/);
 	});
 
-	test('with a number says that it is not built yet', async () => {
+	test('ends with 0 once the QR is scanned', async () => {
 		const instance = await world.newInstance();
-		const r = await world.ctl(['link', instance.name, '--number', '5511999999999'], { token: instance.account });
+		const phone = await world.newPhone();
+		const link = startLink(instance);
+		try {
+			await eventually(() => /[▀▄█]{10}/.test(link.stdout) || link.result !== undefined, { timeoutMs: 10_000, what: 'a QR' });
+			const { qrCode } = (await world.connect(instance)).json;
+			assert.equal((await world.scan(phone, qrCode)).status, 200);
+			assert.equal((await link.waitExit()).code, 0, link.stderr);
+			await link.closed;
+			assert.match(link.stdout, new RegExp(`Linked as ${phone.number}@s\\.whatsapp\\.net`));
+		} finally {
+			link.kill('SIGKILL');
+		}
+		const again = await world.ctl(['link', instance.name], { token: instance.account });
+		assert.equal(again.code, 0, again.stderr);
+		assert.match(again.stdout, /Linked as/);
+	});
+
+	test('with a number shows the code to type, and ends with 0 once it is', async () => {
+		const instance = await world.newInstance();
+		const phone = await world.newPhone();
+		const link = startLink(instance, ['--number', `+${phone.number}`, '--json']);
+		try {
+			const { json: event } = await link.line(({ json: j }) => j?.event === 'pairing', { what: 'the code' });
+			world.noteCode(event.data.pairingCode);
+			const typed = await world.control('POST', `/phones/${phone.number}/code`, { code: event.data.pairingCode });
+			assert.equal(typed.status, 200, typed.text);
+			assert.equal((await link.waitExit()).code, 0, link.stderr);
+			await link.closed;
+			assert.equal(link.lines.at(-1).json.event, 'connected');
+		} finally {
+			link.kill('SIGKILL');
+		}
+	});
+
+	test('says what to do when a passkey is wanted, and stays', async () => {
+		const instance = await world.newInstance();
+		const phone = await world.newPhone({ passkey: true });
+		const link = startLink(instance);
+		try {
+			await eventually(() => /[▀▄█]{10}/.test(link.stdout) || link.result !== undefined, { timeoutMs: 10_000, what: 'a QR' });
+			assert.equal((await world.scan(phone, (await world.connect(instance)).json.qrCode)).status, 202);
+			await link.line(({ text }) => text.includes(`POST what its toJSON() gives`), { what: 'what to do' });
+			assert.match(link.stdout, new RegExp(`passkey of this account[^]*GET ${world.base}/api/instance/passkey/${instance.name} `));
+			assert.equal(link.result, undefined);
+			assert.equal((await world.control('POST', `/phones/${phone.number}/passkey`, { approve: false })).status, 200);
+			assert.equal((await link.waitExit()).code, 1);
+		} finally {
+			link.kill('SIGKILL');
+		}
+	});
+
+	test('of an unknown number ends with 1 and the reason', async () => {
+		const instance = await world.newInstance();
+		const r = await world.ctl(['link', instance.name, '--number', '5599999999998'], { token: instance.account });
 		assert.equal(r.code, 1);
-		assert.match(r.stderr, /Not implemented/);
+		assert.match(r.stderr, /Failed to generate QR code: .*number/);
+	});
+});
+
+describe('a linked instance', () => {
+	let instance, as;
+	before(async () => {
+		instance = await world.newInstance();
+		as = { token: instance.account };
+		await world.link(instance);
+	});
+
+	test('status says since when, and reconnect that it is there', async () => {
+		const [shown] = await json(['status', instance.name], as);
+		assert.equal(shown.connection.state, 'connected');
+		const table = (await ok(['status', instance.name], as)).stdout;
+		assert.match(table, /^NAME\s+STATE\s+SINCE\s+NEXT TRY\s+LAST ERROR\n\S+\s+connected\s+(now|\d+ s)\s+-\s+-\n$/);
+		assert.match((await ok(['reconnect', instance.name], as)).stderr, /is connected already/);
+		assert.deepEqual(await json(['reconnect', instance.name], as), { name: instance.name, status: 'connected' });
+	});
+
+	test('logout unlinks it; reconnect then says what to do', async () => {
+		assert.deepEqual(await json(['instance', 'logout', instance.name], as), { name: instance.name, status: 'loggedout' });
+		assert.match((await ok(['status', instance.name], as)).stdout, /loggedout/);
+		const r = await world.ctl(['reconnect', instance.name], as);
+		assert.equal(r.code, 1);
+		assert.match(r.stderr, /no saved session[^]*wardenctl link NAME/);
+	});
+
+	test('token gives it a new token, once', async () => {
+		const made = await json(['instance', 'token', instance.name], as);
+		world.secrets.add(made.token);
+		assert.equal((await world.request('GET', '/api/instance/list', { token: made.token })).status, 200);
+		assert.equal((await world.request('GET', '/api/instance/list', { token: instance.token })).status, 401);
+	});
+
+	test('settings are shown and changed', async () => {
+		const name = instance.name;
+		assert.equal((await json(['instance', 'settings', name], as)).disableHistorySync, true);
+		const changed = await json(['instance', 'settings', name, 'autoRejectCalls=on', 'callRejectMessage=Not now, thanks'], as);
+		assert.equal(changed.autoRejectCalls, true);
+		assert.match((await ok(['instance', 'settings', name], as)).stdout, /callRejectMessage\s+Not now, thanks/);
+		for (const word of ['autoRejectCalls', 'autoRejectCalls=perhaps', 'nothing=true'])
+			assert.equal((await world.ctl(['instance', 'settings', name, word], as)).code, 2, word);
+	});
+
+	test('a proxy is set by its URL, its password only from a file', async () => {
+		const name = instance.name;
+		assert.equal((await ok(['instance', 'proxy', name], as)).stdout, 'off\n');
+		const file = join(world.dir, 'proxy-password');
+		writeFileSync(file, 'hush-hush-hush\n', { mode: 0o600 });
+		world.secrets.add('hush-hush-hush');
+		const url = 'socks5://me@[2001:db8::5]:1080';
+		assert.equal((await ok(['instance', 'proxy', name, url, '--password-file', file], as)).stdout, `on ${url}\n`);
+		assert.deepEqual(await json(['instance', 'proxy', name], as),
+		    { enabled: true, host: '2001:db8::5', port: 1080, protocol: 'socks5', username: 'me' });
+		assert.equal((await ok(['instance', 'proxy', name, 'off'], as)).stdout, `off ${url}\n`);
+		for (const word of ['http://host', 'http://me:secret@host:1', 'ftp', 'http://host:0'])
+			assert.equal((await world.ctl(['instance', 'proxy', name, word], as)).code, 2, word);
+		const refused = await world.ctl(['instance', 'proxy', name, 'ftp://host:1'], as);
+		assert.equal(refused.code, 1);
+		assert.match(refused.stderr, /protocol has to be/);
 	});
 });
 
