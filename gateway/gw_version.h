@@ -20,7 +20,7 @@ struct gw_version;
 
 #define GW_VERSION_FRESH_MS (24 * 3600 * INT64_C(1000))
 #define GW_VERSION_REST_MS 60000    /* after a look-up that failed, unless WhatsApp refuses ours */
-#define GW_VERSION_REFUSED_MS 5000  /* between look-ups then */
+#define GW_VERSION_REFUSED_MS 1000  /* between look-ups then */
 #define GW_VERSION_LOOK_UP_MS 15000 /* after this long, the worker that looks has failed */
 
 /* One who asks; embedded. Zero-initialised but for tell and arg. */

@@ -23,8 +23,7 @@
 #define CLOSE_NORMAL 1000
 #define CLOSE_NO_STATUS 1005
 
-/* Flag byte and tag: a longer frame can't hold a stanza that we take. Memory grows as bytes arrive.
- */
+/* With flag byte and tag: a longer frame can't hold a stanza that we take. */
 #define FRAME_MAX (WA_STANZA_MAX_LEN + 1 + WA_TAG_LEN)
 
 enum phase {

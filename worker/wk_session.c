@@ -11,6 +11,7 @@
 #include "common/err.h"
 #include "common/secret.h"
 #include "worker/wk_session_priv.h"
+#include "worker/wk_store.h"
 #include "worker/wk_timer.h"
 
 #define NO_STEP (-1)   /* the one announced last goes on */
@@ -137,7 +138,7 @@ static const struct edge edges[WK_STATE_N][WK_EVENT_N] = {
 	[WK_ONLINE][WK_EV_UNLINK] = { WK_UNLINKING, wk_act_unlink },
 
 	STREAMING(WK_UNLINKING),
-	[WK_UNLINKING][WK_EV_KEPT] = { WK_ONLINE, wk_act_kept },
+	[WK_UNLINKING][WK_EV_KEPT] = { WK_ONLINE, wk_act_none },
 
 	DIALS(WK_BACKOFF),
 	FAILS(WK_BACKOFF),
@@ -172,11 +173,6 @@ uint32_t wk_session_ms(const struct wk_session *s, uint32_t ms)
 	return s->p.speed > 1 ? ms / s->p.speed : ms;
 }
 
-bool wk_session_has_stream(const struct wk_session *s)
-{
-	return s->state >= WK_REGISTERING && s->state <= WK_UNLINKING;
-}
-
 int wk_act_none(struct wk_session *s)
 {
 	(void)s;
@@ -199,7 +195,6 @@ static int enter_state(struct wk_session *s, enum wk_state next)
 	const struct wk_state_info *info = &infos[next];
 	int rc = 0;
 
-	s->from = s->state;
 	s->state = next;
 	if (info->deadline_ms == WK_NO_DEADLINE)
 		(void)event_del(s->deadline);
@@ -271,6 +266,7 @@ static void on_later(evutil_socket_t fd, short what, void *arg)
 			rc = wk_timer_set(s->later, TRIM_MS);
 		fail_self(s, rc);
 	} else {
+		wk_store_trim(s->store);
 		(void)malloc_trim(0);
 	}
 }

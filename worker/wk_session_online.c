@@ -137,12 +137,6 @@ int wk_act_unlink(struct wk_session *s)
 	return wk_online_logout(s->online);
 }
 
-int wk_act_kept(struct wk_session *s)
-{
-	(void)s;
-	return 0;
-}
-
 /* Dials at once when there is nothing to unlink over. */
 void wk_session_logout(struct wk_session *s)
 {

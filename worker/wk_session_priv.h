@@ -22,8 +22,7 @@ struct wk_version;
 struct wk_session {
 	struct wk_session_params p;
 	enum wk_state state;
-	enum wk_state from; /* the state before */
-	int step;           /* announced last; -1: none */
+	int step; /* announced last; -1: none */
 	uint64_t connect_us, dial_us;
 	struct wk_timing timing;
 	struct wk_target target;
@@ -101,10 +100,8 @@ int wk_session_event(struct wk_session *s, enum wk_event ev);
 /* As wk_session_event(), for callbacks: an action that failed is a failure of the session. */
 void wk_session_raise(struct wk_session *s, enum wk_event ev);
 
-/* As the test clock has them. */
+/* A wait as the test clock has it. */
 uint32_t wk_session_ms(const struct wk_session *s, uint32_t ms);
-/* Is there an open WebSocket to say goodbye on? */
-bool wk_session_has_stream(const struct wk_session *s);
 
 /* ---- what a failure means (wk_session_lost.c) -------------------------------------------- */
 
@@ -158,7 +155,6 @@ void wk_session_on_pair_success(struct wk_session *s, const struct wa_node *n);
 /* wk_session_online.c */
 int wk_act_online(struct wk_session *s);
 int wk_act_unlink(struct wk_session *s);
-int wk_act_kept(struct wk_session *s);
 /* <success>: WK_EV_SUCCESS, then the bring-up. */
 void wk_session_on_success(struct wk_session *s, const struct wa_node *n);
 /* Unlinking is over: told, once. f NULL: done, and the session is erased. */

@@ -223,6 +223,12 @@ void wk_store_close(struct wk_store *st)
 		store_free(st);
 }
 
+void wk_store_trim(struct wk_store *st)
+{
+	if (st != NULL)
+		(void)sqlite3_db_release_memory(st->db);
+}
+
 /* What a clean close leaves of the log is nothing; after a failed one it goes along. */
 static int move_aside(const char *dir, const char *word)
 {
