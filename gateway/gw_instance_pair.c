@@ -119,8 +119,10 @@ int gw_act_code(struct gw_instance *inst, const struct gw_inst_input *in)
 	inst->code_seq++;
 	if (inst->attempt.codes_n++ == 0)
 		log_first_code(inst, &in->code.timing);
-	if (in->code.pairing)
+	if (in->code.pairing) {
 		gw_numbers_issued(inst->gw->numbers, inst->attempt.number, clock_ms());
+		inst->attempt.holds_number = false;
+	}
 	inst->goal = GW_GOAL_PAIR;
 	gw_inst_error_clear(inst); /* what failed last time works now */
 	gw_inst_deadline(inst, (uint64_t)in->code.valid_ms + GRACE_MS);

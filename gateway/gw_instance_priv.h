@@ -220,7 +220,7 @@ struct gw_instance {
 	enum gw_inst_state back;             /* after a logout that failed */
 	uint64_t logout_until_ms;            /* monotonic: how long it may take */
 	bool unlinking;                      /* the worker has been told to unlink */
-	uint64_t unlink_failed_ms; /* monotonic; 0: it has not */
+	uint64_t unlink_failed_ms;           /* monotonic; 0: it has not */
 	bool unlink_tried;                   /* before the deletion that is on its way */
 
 	gw_instance_gone_cb *on_gone; /* of gw_instance_delete() */

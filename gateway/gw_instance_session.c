@@ -242,6 +242,16 @@ static enum gw_link_end end_of(int rc)
 	                            : GW_END_NONE;
 }
 
+/* WhatsApp did not take the link: whose it would have been is nobody's business any more. */
+static void forget_device(struct gw_device *l)
+{
+	gw_device_jid_set(l, "");
+	l->lid[0] = '\0';
+	l->platform[0] = '\0';
+	l->push_name[0] = '\0';
+	l->business_name[0] = '\0';
+}
+
 /* What the end of a saved session leaves behind. True: who waits is to be paired anew. */
 static bool session_over(struct gw_instance *inst, const struct gw_reason *said)
 {
@@ -254,6 +264,8 @@ static bool session_over(struct gw_instance *inst, const struct gw_reason *said)
 	inst->retry.next_unix_ms = 0;
 	inst->retry.attempt = 0;
 	online_over(inst);
+	if (r.rc == WA_EPAIRING_REFUSED)
+		forget_device(&inst->link);
 	if (ends_link(r.rc))
 		gw_inst_unlink(inst, end_of(r.rc));
 	if (r.rc == WA_ENO_SESSION)

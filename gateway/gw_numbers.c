@@ -15,7 +15,7 @@
 struct number {
 	uint64_t hash;
 	uint64_t issued_ms; /* the last code; 0: none yet */
-	bool open;          /* an attempt for it runs */
+	bool open;          /* an attempt for it has not come to its code */
 };
 
 struct gw_numbers {
@@ -43,9 +43,10 @@ static uint32_t rest_ms(const struct number *e, uint64_t now_ms)
 {
 	uint64_t age = now_ms - e->issued_ms;
 
-	if (e->issued_ms == 0)
-		return e->open ? GW_NUMBER_REST_MS : 0;
-	return age < GW_NUMBER_REST_MS ? (uint32_t)(GW_NUMBER_REST_MS - age) : 0;
+	if (e->open)
+		return GW_NUMBER_REST_MS;
+	return e->issued_ms != 0 && age < GW_NUMBER_REST_MS ? (uint32_t)(GW_NUMBER_REST_MS - age)
+	                                                    : 0;
 }
 
 static void sweep(struct gw_numbers *n, uint64_t now_ms)
@@ -53,7 +54,7 @@ static void sweep(struct gw_numbers *n, uint64_t now_ms)
 	size_t kept = 0;
 
 	for (size_t i = 0; i < n->n; i++)
-		if (n->list[i].open || rest_ms(&n->list[i], now_ms) > 0)
+		if (rest_ms(&n->list[i], now_ms) > 0)
 			n->list[kept++] = n->list[i];
 	n->n = kept;
 }
@@ -84,31 +85,43 @@ uint32_t gw_numbers_wait_ms(const struct gw_numbers *n, const char *number, uint
 	return e != NULL ? rest_ms(e, now_ms) : 0;
 }
 
-int gw_numbers_begin(struct gw_numbers *n, const char *number, uint64_t now_ms)
+/* Found or made. */
+static int entry(struct gw_numbers *n, const char *number, uint64_t now_ms, struct number **e_out)
 {
 	struct number *e = find(n, number);
+	int rc = e != NULL ? 0 : make_room(n, now_ms);
+
+	if (rc < 0)
+		return rc;
+	if (e == NULL) {
+		e = &n->list[n->n++];
+		*e = (struct number){ .hash = hash_of(n, number) };
+	}
+	*e_out = e;
+	return 0;
+}
+
+int gw_numbers_begin(struct gw_numbers *n, const char *number, uint64_t now_ms)
+{
+	struct number *e;
 	int rc;
 
-	if (e != NULL && (e->open || rest_ms(e, now_ms) > 0))
+	if (gw_numbers_wait_ms(n, number, now_ms) > 0)
 		return WA_ERATE_LIMITED;
-	if (e == NULL) {
-		rc = make_room(n, now_ms);
-		if (rc < 0)
-			return rc;
-		e = &n->list[n->n++];
-		e->hash = hash_of(n, number);
-	}
-	e->issued_ms = 0;
-	e->open = true;
-	return 0;
+	rc = entry(n, number, now_ms, &e);
+	if (rc == 0)
+		e->open = true;
+	return rc;
 }
 
 void gw_numbers_issued(struct gw_numbers *n, const char *number, uint64_t now_ms)
 {
-	struct number *e = find(n, number);
+	struct number *e;
 
-	if (e != NULL)
-		e->issued_ms = now_ms;
+	if (entry(n, number, now_ms, &e) < 0)
+		return; /* full of numbers that rest: nobody else can begin with this one either */
+	e->issued_ms = now_ms;
+	e->open = false;
 }
 
 void gw_numbers_end(struct gw_numbers *n, const char *number)

@@ -25,9 +25,9 @@ void gw_numbers_free(struct gw_numbers *n);
 uint32_t gw_numbers_wait_ms(const struct gw_numbers *n, const char *number, uint64_t now_ms);
 /* An attempt begins: 0; WA_ERATE_LIMITED (gw_numbers_wait_ms() says for how long); -ENOMEM. */
 ATTR_NODISCARD int gw_numbers_begin(struct gw_numbers *n, const char *number, uint64_t now_ms);
-/* It has given a code. */
+/* It has given a code, its first or a later one; from here on the minute counts. */
 void gw_numbers_issued(struct gw_numbers *n, const char *number, uint64_t now_ms);
-/* It is over. Without a code, the next may begin at once. */
+/* It is over without a code: the next may begin at once. */
 void gw_numbers_end(struct gw_numbers *n, const char *number);
 
 #endif

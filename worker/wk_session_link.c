@@ -186,7 +186,7 @@ static void refuse_proof(struct wk_session *s, const char *id, int rc, const cha
 		refuse(s, id, 401, "not-authorized", &f);
 		return;
 	}
-	wk_failure_set(&f, rc == WA_ELIMIT ? WA_EPROTO : rc,
+	wk_failure_set(&f, rc == WA_ELIMIT || rc == WA_ETRUNC ? WA_EPROTO : rc,
 	               "the phone's answer could not be read: %s", wa_err_name(rc));
 	refuse(s, id, 500, "internal-server-error", &f);
 }

@@ -1,10 +1,9 @@
 // A server that falls silent: each step of an attempt has a deadline of its own (fault L4).
 // The waits are real, so every case has its own world and they run side by side.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import net from 'node:net';
 import { describe, test } from 'node:test';
 import { QR_FAILED, SLOWNESS, assertError, startWorld } from './harness.mjs';
+import { startDeafServer } from './relay.mjs';
 
 // Connect and check code, step in the detail, and the time it took.
 async function assertTimesOut(w, { afterMs, step }) {
@@ -32,28 +31,6 @@ const silent = (stage, expected) => async () => {
 		await w.stop();
 	}
 };
-
-/*
- * A listening socket whose queue is full: the kernel drops further SYNs. The owner is stopped, so
- * nobody accepts.
- */
-async function startDeafServer() {
-	const child = spawn(process.execPath, ['-e', `
-		const s = require('net').createServer();
-		s.listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => console.log(s.address().port));
-	`], { stdio: ['ignore', 'pipe', 'inherit'] });
-	const port = Number(await new Promise((resolve) => child.stdout.once('data', resolve)));
-	child.kill('SIGSTOP');
-	const sockets = Array.from({ length: 8 }, () => net.connect({ port, host: '127.0.0.1' }).on('error', () => {}));
-	await new Promise((resolve) => sockets[0].once('connect', resolve));
-	return {
-		port,
-		stop() {
-			sockets.forEach((s) => s.destroy());
-			child.kill('SIGKILL');
-		},
-	};
-}
 
 describe('a server that is silent', { concurrency: true }, () => {
 	test('before TCP is connected: timeout after 10 s', async () => {

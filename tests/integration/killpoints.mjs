@@ -57,7 +57,7 @@ export async function killRound(world, afterMs) {
  * 'online': list says so, and the simulator has this device online. 'unlinked': list says that nothing is being
  * tried any more, there is no session on disk, and the phone has no such device. Undefined while it is still on its way.
  */
-async function settled(world, instance, phone) {
+export async function settled(world, instance, phone) {
 	const { state } = (await world.listed(instance)).connection;
 	const devices = await world.device(phone);
 	if (state === 'connected')

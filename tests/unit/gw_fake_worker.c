@@ -83,10 +83,129 @@ static void say_failed(int sock)
 	say(sock, IPC_BYE, &bye.base);
 }
 
+static void say_linked(int sock, const char *jid)
+{
+	Ipc__Account a = IPC__ACCOUNT__INIT;
+
+	a.jid = (char *)(uintptr_t)jid;
+	a.push_name = (char *)(uintptr_t) "Ana\n";
+	say(sock, IPC_LINKED, &a.base);
+}
+
+static void say_online(int sock)
+{
+	Ipc__Account a = IPC__ACCOUNT__INIT;
+	Ipc__Online online = IPC__ONLINE__INIT;
+
+	a.jid = (char *)(uintptr_t) "5511999999999:7@s.whatsapp.net";
+	online.account = &a;
+	say(sock, IPC_ONLINE, &online.base);
+}
+
+static void say_steps(int sock, unsigned n)
+{
+	Ipc__Step step = IPC__STEP__INIT;
+
+	step.has_name = true;
+	step.name = IPC__STEP__NAME__TCP;
+	while (n-- > 0)
+		say(sock, IPC_STEP, &step.base);
+}
+
+/* What the gateway must have put into CONNECT. */
+static void check_connect(const char *id, size_t n)
+{
+	ProtobufCMessage *m;
+	Ipc__Connect *c;
+
+	if (pb_unpack(&ipc__connect__descriptor, packet + IPC_HDR_LEN, n - IPC_HDR_LEN,
+	              &pb_limits_small, &m) < 0)
+		_exit(94);
+	c = (Ipc__Connect *)m;
+	if (c->instance_key.len != 32 || !c->has_key_epoch || c->key_epoch != 1)
+		_exit(93);
+	if (c->settings == NULL || !c->settings->disable_history_sync)
+		_exit(92);
+	if (c->has_mode && c->mode != IPC__CONNECT__MODE__LINK && !id_is(id, "saved"))
+		_exit(91);
+	if (id_is(id, "proxy") &&
+	    (c->proxy == NULL || strcmp(c->proxy->password, "secret") != 0 || c->proxy->port != 1))
+		_exit(90);
+	if (!id_is(id, "proxy") && c->proxy != NULL)
+		_exit(89);
+	if (id_is(id, "number") && (c->number == NULL || strcmp(c->number, "5511911111111") != 0))
+		_exit(88);
+	pb_free(m);
+}
+
+/* A worker that talks to the gateway about more than one pairing. True: this one does. */
+static bool on_connect_more(int sock, const char *id)
+{
+	Ipc__PairingCode code = IPC__PAIRING_CODE__INIT;
+	Ipc__DialAsk dial = IPC__DIAL_ASK__INIT;
+	Ipc__VersionAsk version = IPC__VERSION_ASK__INIT;
+
+	if (id_is(id, "saved")) {
+		say_online(sock);
+	} else if (id_is(id, "link") || id_is(id, "jid")) {
+		say_qr(sock);
+		say_linked(sock, id_is(id, "jid") ? "55@evil" : "5511999999999:7@s.whatsapp.net");
+		say(sock, IPC_DIAL_ASK, &dial.base);
+	} else if (id_is(id, "twice")) { /* asks again without waiting for the answer */
+		for (int i = 0; i < 100; i++)
+			say(sock, IPC_DIAL_ASK, &dial.base);
+	} else if (id_is(id, "number")) {
+		code.code = (char *)(uintptr_t) "ABCD-EFGH";
+		code.has_valid_ms = true;
+		code.valid_ms = 60000;
+		say(sock, IPC_PAIRING_CODE, &code.base);
+	} else if (id_is(id, "vers")) {
+		say(sock, IPC_VERSION_ASK, &version.base);
+	} else if (id_is(id, "flood")) {
+		say_steps(sock, 2000);
+	} else {
+		return false;
+	}
+	return true;
+}
+
+static void on_version(int sock, size_t n)
+{
+	Ipc__VersionFound found = IPC__VERSION_FOUND__INIT;
+	ProtobufCMessage *m;
+	Ipc__VersionTell *tell;
+
+	if (pb_unpack(&ipc__version_tell__descriptor, packet + IPC_HDR_LEN, n - IPC_HDR_LEN,
+	              &pb_limits_small, &m) < 0)
+		_exit(87);
+	tell = (Ipc__VersionTell *)m;
+	found.has_rc = found.has_revision = true;
+	found.revision = 4711;
+	if (tell->look_up)
+		say(sock, IPC_VERSION_FOUND, &found.base);
+	else if (tell->revision != 4711)
+		_exit(86);
+	pb_free(m);
+	say_qr(sock);
+}
+
+static ATTR_NORETURN void on_logout(int sock)
+{
+	Ipc__LogoutDone done = IPC__LOGOUT_DONE__INIT;
+	Ipc__Bye bye = IPC__BYE__INIT;
+
+	done.has_rc = true;
+	say(sock, IPC_LOGOUT_DONE, &done.base);
+	say(sock, IPC_BYE, &bye.base);
+	_exit(0);
+}
+
 static void on_connect(int sock, const char *id)
 {
 	Ipc__Qr bad = IPC__QR__INIT;
 
+	if (on_connect_more(sock, id))
+		return;
 	if (id_is(id, "fail")) {
 		say_failed(sock);
 		_exit(0);
@@ -148,7 +267,18 @@ static ATTR_NORETURN void worker(const char *id, int listen_fd)
 			on_hello(sock, id);
 			break;
 		case IPC_CONNECT:
+			check_connect(id, (size_t)n);
 			on_connect(sock, id);
+			break;
+		case IPC_DIAL_GO:
+			say_online(sock);
+			break;
+		case IPC_VERSION_TELL:
+			on_version(sock, (size_t)n);
+			break;
+		case IPC_LOGOUT:
+			on_logout(sock);
+		case IPC_SETTINGS:
 			break;
 		case IPC_PING:
 			if (ipc_send_packet(sock, IPC_PONG, req_id_of(), &pong.base, -1) < 0)

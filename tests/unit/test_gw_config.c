@@ -84,6 +84,7 @@ static void test_defaults_are_the_contracts(void **state)
 	assert_true(gw_config_root_key_is_whatsapps(&cfg));
 	assert_int_equal(cfg.wa_root_key_bytes[0], 0x14);
 	assert_int_equal(cfg.wa_root_key_bytes[31], 0x6b);
+	assert_null(cfg.master_key_file);
 	assert_string_equal(cfg.wa_version, "auto");
 	assert_string_equal(cfg.wa_device_name, "Warden");
 	assert_int_equal(cfg.log_level, LOG_INFO);
@@ -127,6 +128,7 @@ static void test_bad_values_name_the_setting_and_what_was_expected(void **state)
 		{ "--wa-url", "ws://", "ws://" },
 		{ "--wa-origin", "web.whatsapp.com", "http://" },
 		{ "--wa-root-key", "1423", "64 hex digits" },
+		{ "--master-key-file", "/nonexistent/key", "a file that can be read" },
 		{ "--wa-version", "2.2000.1", "2.3000.N" },
 		{ "--wa-version", "2.3000.", "2.3000.N" },
 		{ "--wa-version", "2.3000.1x", "2.3000.N" },

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <sys/resource.h>
 
 #include "common/err.h"
@@ -34,6 +35,15 @@ static void on_done(int rc, struct gw_instance *inst, void *arg)
 	o->calls_n++;
 	o->rc = rc;
 	o->inst = inst;
+}
+
+static void on_watch_nothing(struct gw_instance *inst, enum gw_watch_event ev,
+                             const struct gw_reason *reason, void *arg)
+{
+	(void)inst;
+	(void)ev;
+	(void)reason;
+	(void)arg;
 }
 
 static bool is_done(void *arg)
@@ -421,6 +431,234 @@ static void test_settings_that_are_no_object_are_refused(void **state)
 	assert_int_equal(acc->instances_n, 0);
 }
 
+/* ---- changes of an instance ------------------------------------------------- */
+
+static void restart(struct fixture *f)
+{
+	close_registry(f);
+	f->gw.master_key = NULL;
+	open_registry(f);
+}
+
+static struct gw_instance *find(struct fixture *f, const char *name)
+{
+	struct gw_account *acc = gw_registry_account_by_name(f->gw.registry, "acme");
+
+	assert_non_null(acc);
+	return gw_registry_instance(f->gw.registry, acc, name);
+}
+
+static bool file_has(const struct fixture *f, const char *name, const char *text)
+{
+	char path[96], data[65536];
+	bool found = false;
+	FILE *file;
+	size_t n;
+
+	snprintf(path, sizeof(path), "%s/%s", f->dir, name);
+	file = fopen(path, "r");
+	if (file == NULL)
+		return false;
+	while ((n = fread(data, 1, sizeof(data), file)) > 0)
+		found = found || memmem(data, n, text, strlen(text)) != NULL;
+	fclose(file);
+	return found;
+}
+
+static void test_settings_change_by_parts_and_reach_the_worker(void **state)
+{
+	struct fixture *f = *state;
+	struct gw_account *acc = make_account(f, "acme", GW_QUOTA_NONE, 'A');
+	struct gw_instance *inst = make_instance(f, acc, "x", 'x');
+	const struct gw_connect_params p = { 0 };
+	struct outcome a = { 0 }, b = { 0 };
+	struct gw_watch *w;
+	int64_t before = inst->updated_unix_ms;
+
+	assert_int_equal(gw_instance_connect(inst, &p, on_watch_nothing, NULL, &w), 0);
+	inst->updated_unix_ms = 1;
+	assert_int_equal(gw_registry_instance_settings(
+	                     f->gw.registry, inst, "{\"ignoreStatus\":true,\"x\":1}", on_done, &a),
+	                 0);
+	assert_int_equal(gw_registry_instance_settings(f->gw.registry, inst,
+	                                               "{\"keepOnlineStatus\":true}", on_done, &b),
+	                 0);
+	assert_false(gw_instance_setting_on(inst, "ignoreStatus")); /* with the commit */
+	test_run_until(f->gw.base, is_done, &b);
+	assert_int_equal(a.rc + b.rc, 0);
+	assert_ptr_equal(b.inst, inst);
+	assert_int_equal(fake.settings_n, 2);
+	assert_true(inst->updated_unix_ms >= before);
+	assert_int_equal(gw_registry_instance_settings(f->gw.registry, inst, "[]", on_done, &a),
+	                 -EINVAL);
+	fake_worker_gone(inst);
+	restart(f);
+	inst = find(f, "x");
+	assert_true(gw_instance_setting_on(inst, "ignoreStatus"));
+	assert_true(gw_instance_setting_on(inst, "keepOnlineStatus"));
+	assert_true(gw_instance_setting_on(inst, "disableHistorySync")); /* default */
+}
+
+static const struct gw_proxy test_proxy = { .enabled = true,
+	                                    .host = "proxy.example",
+	                                    .port = 1080,
+	                                    .protocol = GW_PROXY_SOCKS5,
+	                                    .username = "user",
+	                                    .password = "correct horse battery staple" };
+
+static void expect_proxy(const struct gw_proxy *p)
+{
+	assert_true(p->enabled);
+	assert_string_equal(p->host, "proxy.example");
+	assert_int_equal(p->port, 1080);
+	assert_int_equal(p->protocol, GW_PROXY_SOCKS5);
+	assert_string_equal(p->username, "user");
+	assert_string_equal(p->password, "correct horse battery staple");
+}
+
+static void test_a_proxys_password_is_sealed_on_disk_and_never_shown(void **state)
+{
+	struct fixture *f = *state;
+	struct gw_account *acc = make_account(f, "acme", GW_QUOTA_NONE, 'A');
+	struct gw_instance *inst = make_instance(f, acc, "x", 'x');
+	struct outcome o = { 0 }, made = { 0 };
+	json_t *json;
+	char *text;
+
+	assert_int_equal(gw_registry_instance_proxy(f->gw.registry, inst, &test_proxy, on_done, &o),
+	                 0);
+	assert_int_equal(gw_registry_instance_create(f->gw.registry, acc, "y", token('y'), NULL,
+	                                             &test_proxy, on_done, &made),
+	                 0);
+	test_run_until(f->gw.base, is_done, &made);
+	assert_int_equal(o.rc + made.rc, 0);
+	expect_proxy(gw_instance_proxy(inst));
+	expect_proxy(gw_instance_proxy(made.inst));
+	json = gw_instance_json(inst);
+	text = json_dumps(json, JSON_COMPACT);
+	assert_non_null(strstr(text, "proxy.example"));
+	assert_null(strstr(text, "battery"));
+	free(text);
+	json_decref(json);
+	restart(f);
+	expect_proxy(gw_instance_proxy(find(f, "x")));
+	expect_proxy(gw_instance_proxy(find(f, "y")));
+	close_registry(f);
+	assert_true(file_has(f, "registry.db", "proxy.example"));
+	assert_false(file_has(f, "registry.db", "battery"));
+	assert_false(file_has(f, "registry.db-wal", "battery"));
+	open_registry(f);
+}
+
+/* A row that was copied to another instance: its password stays shut, and nothing goes directly. */
+static void test_a_sealed_password_opens_only_where_it_was_put(void **state)
+{
+	struct fixture *f = *state;
+	struct gw_account *acc = make_account(f, "acme", GW_QUOTA_NONE, 'A');
+	struct gw_instance *inst = make_instance(f, acc, "x", 'x');
+	struct outcome o = { 0 };
+	char path[64];
+	sqlite3 *db;
+
+	make_instance(f, acc, "y", 'y');
+	assert_int_equal(gw_registry_instance_proxy(f->gw.registry, inst, &test_proxy, on_done, &o),
+	                 0);
+	test_run_until(f->gw.base, is_done, &o);
+	close_registry(f);
+	snprintf(path, sizeof(path), "%s/registry.db", f->dir);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db,
+	                              "UPDATE instance SET proxy = (SELECT proxy FROM instance"
+	                              " WHERE name = 'x') WHERE name = 'y'",
+	                              NULL, NULL, NULL),
+	                 SQLITE_OK);
+	sqlite3_close(db);
+	open_registry(f);
+	expect_proxy(gw_instance_proxy(find(f, "x")));
+	assert_true(gw_instance_proxy(find(f, "y"))->enabled);
+	assert_string_equal(gw_instance_proxy(find(f, "y"))->password, "");
+}
+
+static void test_an_instances_token_is_swapped_at_the_commit(void **state)
+{
+	struct fixture *f = *state;
+	struct gw_registry *reg = f->gw.registry;
+	struct gw_account *acc = make_account(f, "acme", GW_QUOTA_NONE, 'A');
+	struct gw_instance *inst = make_instance(f, acc, "x", 'x');
+	struct outcome o = { 0 };
+
+	assert_int_equal(gw_registry_instance_rotate(reg, inst, token('A'), on_done, &o),
+	                 -EADDRINUSE);
+	assert_int_equal(gw_registry_instance_rotate(reg, inst, token('n'), on_done, &o), 0);
+	assert_ptr_equal(gw_registry_instance_by_token(reg, token('x')), inst);
+	assert_null(gw_registry_instance_by_token(reg, token('n')));
+	test_run_until(f->gw.base, is_done, &o);
+	assert_int_equal(o.rc, 0);
+	assert_null(gw_registry_instance_by_token(reg, token('x')));
+	assert_ptr_equal(gw_registry_instance_by_token(reg, token('n')), inst);
+	restart(f);
+	assert_non_null(gw_registry_instance_by_token(f->gw.registry, token('n')));
+	assert_null(gw_registry_instance_by_token(f->gw.registry, token('x')));
+}
+
+static void test_a_link_is_written_through_and_there_after_a_restart(void **state)
+{
+	struct fixture *f = *state;
+	struct gw_account *acc = make_account(f, "acme", GW_QUOTA_NONE, 'A');
+	struct gw_instance *inst = make_instance(f, acc, "x", 'x');
+
+	for (int i = 0; i < 100; i++) { /* more often than they can be written */
+		inst->link.linked = true;
+		inst->link.history_days = (uint32_t)i;
+		gw_device_jid_set(&inst->link, "55:7@s.whatsapp.net");
+		gw_registry_instance_save(f->gw.registry, inst);
+	}
+	restart(f);
+	inst = find(f, "x");
+	assert_true(gw_instance_is_linked(inst));
+	assert_string_equal(gw_instance_number_jid(inst), "55@s.whatsapp.net");
+	assert_int_equal(inst->link.history_days, 99);
+}
+
+static void test_a_link_that_could_not_be_written_is_with_the_next_change(void **state)
+{
+	struct fixture *f = *state;
+	const struct rlimit none = { .rlim_cur = 0, .rlim_max = RLIM_INFINITY };
+	struct gw_account *acc = make_account(f, "acme", GW_QUOTA_NONE, 'A');
+	struct gw_instance *inst = make_instance(f, acc, "x", 'x');
+	struct rlimit before;
+
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+	inst->link.linked = true;
+	gw_registry_instance_save(f->gw.registry, inst);
+	gw_store_drain(f->gw.store);
+	setrlimit(RLIMIT_FSIZE, &before);
+	assert_false(gw_registry_ok(f->gw.registry));
+	gw_registry_instance_save(f->gw.registry, inst);
+	gw_store_drain(f->gw.store);
+	assert_true(gw_registry_ok(f->gw.registry));
+	restart(f);
+	assert_true(gw_instance_is_linked(find(f, "x")));
+}
+
+static void test_an_instance_that_is_being_saved_can_be_deleted(void **state)
+{
+	struct fixture *f = *state;
+	struct gw_account *acc = make_account(f, "acme", GW_QUOTA_NONE, 'A');
+	struct gw_instance *inst = make_instance(f, acc, "x", 'x');
+	struct outcome o = { 0 };
+
+	gw_registry_instance_save(f->gw.registry, inst);
+	gw_registry_instance_save(f->gw.registry, inst);
+	assert_int_equal(gw_registry_instance_delete(f->gw.registry, inst, on_done, &o), 0);
+	test_run_until(f->gw.base, is_done, &o);
+	gw_store_drain(f->gw.store);
+	assert_int_equal(o.rc, 0);
+	assert_null(find(f, "x"));
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -438,6 +676,13 @@ int main(void)
 		T(test_nothing_changes_when_the_disk_refuses),
 		T(test_everything_is_there_after_a_restart),
 		T(test_settings_that_are_no_object_are_refused),
+		T(test_settings_change_by_parts_and_reach_the_worker),
+		T(test_a_proxys_password_is_sealed_on_disk_and_never_shown),
+		T(test_a_sealed_password_opens_only_where_it_was_put),
+		T(test_an_instances_token_is_swapped_at_the_commit),
+		T(test_a_link_is_written_through_and_there_after_a_restart),
+		T(test_a_link_that_could_not_be_written_is_with_the_next_change),
+		T(test_an_instance_that_is_being_saved_can_be_deleted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

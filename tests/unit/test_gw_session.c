@@ -130,6 +130,7 @@ static void test_a_login_that_says_it_never_was_a_link_leaves_none(void **state)
 	assert_int_equal(a.failed_n, 1);
 	assert_int_equal(a.reason.rc, WA_EPAIRING_REFUSED);
 	assert_false(gw_instance_is_linked(f->inst));
+	assert_string_equal(gw_instance_number_jid(f->inst), "");
 	assert_int_equal(conn(f), GW_DISCONNECTED);
 	fake_worker_gone(f->inst);
 	assert_int_equal(fake.starts_n, 1);

@@ -20,7 +20,7 @@ struct fixture {
 	unsigned accounts_n, instances_n;
 	struct gw_account_row account;
 	struct gw_instance_row instance;
-	char settings[256];
+	char settings[256], proxy[256];
 };
 
 struct outcome {
@@ -44,6 +44,7 @@ static int on_instance(const struct gw_instance_row *row, void *arg)
 	f->instances_n++;
 	f->instance = *row;
 	snprintf(f->settings, sizeof(f->settings), "%s", row->settings);
+	snprintf(f->proxy, sizeof(f->proxy), "%s", row->proxy);
 	return 0;
 }
 
@@ -322,6 +323,165 @@ static void test_changes_given_before_the_end_are_made(void **state)
 	assert_int_equal(f->accounts_n, 1);
 }
 
+static void add_instance(struct fixture *f, const char *id)
+{
+	const struct gw_instance_row row = instance_row(id, "acme", id);
+	struct outcome o = { 0 };
+
+	assert_int_equal(gw_store_instance_add(f->st, &row, on_done, &o), 0);
+	test_run_until(f->base, is_done, &o);
+	assert_int_equal(o.rc, 0);
+}
+
+/* As the version before wrote it. */
+static const char version_1[] =
+    "CREATE TABLE account ("
+    "  name TEXT PRIMARY KEY, quota INTEGER NOT NULL, token_hash BLOB NOT NULL UNIQUE,"
+    "  created_unix_ms INTEGER NOT NULL) STRICT;"
+    "CREATE TABLE instance ("
+    "  id TEXT PRIMARY KEY, account TEXT NOT NULL REFERENCES account(name),"
+    "  name TEXT NOT NULL, token_hash BLOB NOT NULL UNIQUE, created_unix_ms INTEGER NOT NULL,"
+    "  updated_unix_ms INTEGER NOT NULL, settings TEXT NOT NULL, UNIQUE (account, name)) STRICT;"
+    "INSERT INTO account VALUES ('acme', 5, randomblob(32), 1000);"
+    "INSERT INTO instance VALUES ('aaaaaaaaaaaaaaaa', 'acme', 'sales', randomblob(32), 2000,"
+    " 3000, '{\"ignoreStatus\":true}');"
+    "PRAGMA user_version = 1;";
+
+static void test_a_file_of_the_version_before_is_brought_up_to_date(void **state)
+{
+	struct fixture *f = *state;
+	struct outcome o = { 0 };
+	struct gw_device link = { .linked = true };
+	char path[64];
+	sqlite3 *db;
+
+	gw_store_free(f->st);
+	f->st = NULL;
+	test_dir_remove(f->dir);
+	assert_int_equal(gw_dir_make(f->dir), 0);
+	snprintf(path, sizeof(path), "%s/registry.db", f->dir);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, version_1, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+
+	open_and_load(f);
+	assert_int_equal(f->accounts_n, 1);
+	assert_int_equal(f->instances_n, 1);
+	assert_string_equal(f->instance.name, "sales");
+	assert_int_equal(f->instance.updated_unix_ms, 3000);
+	assert_string_equal(f->settings, "{\"ignoreStatus\":true}");
+	assert_string_equal(f->proxy, "{}");
+	assert_false(f->instance.link.linked);
+	assert_int_equal(f->instance.link.key_epoch, 1);
+	assert_int_equal(f->instance.link.last_error.rc, 0);
+	assert_int_equal(
+	    gw_store_instance_link(f->st, "aaaaaaaaaaaaaaaa", &link, 4000, on_done, &o), 0);
+	reopen(f);
+	assert_true(f->instance.link.linked);
+}
+
+static void test_a_file_of_a_later_version_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	char path[64];
+	sqlite3 *db;
+
+	gw_store_free(f->st);
+	f->st = NULL;
+	snprintf(path, sizeof(path), "%s/registry.db", f->dir);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "PRAGMA user_version = 3", NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+	assert_int_equal(gw_store_open(f->base, f->dir, &f->st), WA_ESTATE);
+	assert_null(f->st);
+}
+
+static void test_each_change_of_an_instance_leaves_the_others_alone(void **state)
+{
+	struct fixture *f = *state;
+	const char *id = "aaaaaaaaaaaaaaaa";
+	struct gw_device link = { .linked = true,
+		                  .end = GW_END_BANNED,
+		                  .lid = "1:7@lid",
+		                  .platform = "android",
+		                  .push_name = "Jos\xc3\xa9",
+		                  .business_name = "Shop",
+		                  .history_days = 30,
+		                  .key_epoch = 4,
+		                  .last_error = { .rc = WA_ECONNECT_FAILURE,
+		                                  .number = 418,
+		                                  .detail = "refused",
+		                                  .at_unix_ms = 77 } };
+	uint8_t hash[GW_TOKEN_HASH_LEN];
+	struct outcome o = { 0 };
+
+	gw_device_jid_set(&link, "55:7@s.whatsapp.net");
+	memset(hash, 'n', sizeof(hash));
+	put_account(f, "acme");
+	add_instance(f, id);
+	assert_int_equal(
+	    gw_store_instance_settings(f->st, id, "{\"a\":true,\"b\":true}", 11, on_done, &o), 0);
+	assert_int_equal(gw_store_instance_settings(f->st, id, "{\"b\":false}", 12, on_done, &o),
+	                 0);
+	assert_int_equal(gw_store_instance_proxy(f->st, id, "{\"enabled\":true}", 13, on_done, &o),
+	                 0);
+	assert_int_equal(gw_store_instance_token(f->st, id, hash, 14, on_done, &o), 0);
+	assert_int_equal(gw_store_instance_link(f->st, id, &link, 15, on_done, &o), 0);
+	assert_int_equal(gw_store_instance_link(f->st, "nobody", &link, 16, on_done, &o), 0);
+	gw_store_drain(f->st);
+	assert_int_equal(o.calls_n, 6);
+	assert_int_equal(o.rc, 0);
+	reopen(f);
+	assert_string_equal(f->settings, "{\"a\":true,\"b\":false}");
+	assert_string_equal(f->proxy, "{\"enabled\":true}");
+	assert_memory_equal(f->instance.token_hash, hash, sizeof(hash));
+	assert_int_equal(f->instance.updated_unix_ms, 15);
+	assert_int_equal(f->instance.created_unix_ms, 2000);
+	assert_int_equal(f->instance.link.end, GW_END_BANNED);
+	assert_string_equal(f->instance.link.jid, "55:7@s.whatsapp.net");
+	assert_string_equal(f->instance.link.jid_bare, "55@s.whatsapp.net");
+	assert_string_equal(f->instance.link.lid, "1:7@lid");
+	assert_string_equal(f->instance.link.push_name, "Jos\xc3\xa9");
+	assert_string_equal(f->instance.link.business_name, "Shop");
+	assert_int_equal(f->instance.link.history_days, 30);
+	assert_int_equal(f->instance.link.key_epoch, 4);
+	assert_int_equal(f->instance.link.last_error.rc, WA_ECONNECT_FAILURE);
+	assert_int_equal(f->instance.link.last_error.number, 418);
+	assert_string_equal(f->instance.link.last_error.detail, "refused");
+}
+
+static void test_a_session_on_disk_is_seen_when_loading(void **state)
+{
+	struct fixture *f = *state;
+	char path[128];
+
+	put_account(f, "acme");
+	add_instance(f, "aaaaaaaaaaaaaaaa");
+	reopen(f);
+	assert_false(f->instance.has_session);
+	snprintf(path, sizeof(path), "%s/instances/aaaaaaaaaaaaaaaa/session.db", f->dir);
+	close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	reopen(f);
+	assert_true(f->instance.has_session);
+}
+
+static void test_small_values_are_kept_and_replaced(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t out[8];
+	size_t len = 0;
+
+	gw_store_free(f->st);
+	assert_int_equal(gw_store_open(f->base, f->dir, &f->st), 0);
+	assert_int_equal(gw_store_meta_get(f->st, "x", out, sizeof(out), &len), 0);
+	assert_int_equal(gw_store_meta_put(f->st, "x", "first", 5), 0);
+	assert_int_equal(gw_store_meta_put(f->st, "x", "second", 6), 0);
+	assert_int_equal(gw_store_meta_get(f->st, "x", out, 5, &len), WA_ELIMIT);
+	assert_int_equal(gw_store_meta_get(f->st, "x", out, sizeof(out), &len), 1);
+	assert_int_equal(len, 6);
+	assert_memory_equal(out, "second", 6);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 #define MANY 60
@@ -388,6 +548,11 @@ int main(void)
 		T(test_a_file_that_is_no_database_is_reported_as_corrupt),
 		T(test_an_instance_directory_that_is_missing_is_made_again),
 		T(test_changes_given_before_the_end_are_made),
+		T(test_a_file_of_the_version_before_is_brought_up_to_date),
+		T(test_a_file_of_a_later_version_is_refused),
+		T(test_each_change_of_an_instance_leaves_the_others_alone),
+		T(test_a_session_on_disk_is_seen_when_loading),
+		T(test_small_values_are_kept_and_replaced),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

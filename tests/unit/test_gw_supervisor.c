@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <sys/stat.h>
 
+#include "common/clock.h"
 #include "common/err.h"
 #include "common/log.h"
 #include "gateway/gw.h"
@@ -160,6 +161,16 @@ static bool has_ended(void *arg)
 	return ((struct watcher *)arg)->ended_n > 0;
 }
 
+static bool is_online(void *arg)
+{
+	return ((struct gw_instance *)arg)->state == GW_ONLINE;
+}
+
+static bool is_restarting(void *arg)
+{
+	return ((struct gw_instance *)arg)->state == GW_RESTARTING;
+}
+
 static bool is_idle(void *arg)
 {
 	return ((struct gw_instance *)arg)->state == GW_IDLE;
@@ -269,6 +280,130 @@ static void test_a_failure_that_the_worker_tells_keeps_its_reason(void **state)
 	expect_failure(state, "fail", &patient, WA_ENETWORK, "refused?by ?");
 }
 
+/* ---- a link and its session ------------------------------------------------- */
+
+static bool is_connected(void *arg)
+{
+	return ((struct watcher *)arg)->connected_n > 0;
+}
+
+static void test_a_link_from_its_code_to_online(void **state)
+{
+	struct fixture *f = *state;
+	struct watcher wr;
+
+	start(f, &patient);
+	connect_to(instance(f, "link"), &wr, 0);
+	test_run_until(f->gw.base, is_connected, &wr); /* it asked for its dial, too */
+	assert_true(gw_instance_is_linked(wr.inst));
+	assert_string_equal(gw_instance_number_jid(wr.inst), "5511999999999@s.whatsapp.net");
+	assert_string_equal(wr.inst->link.push_name, "Ana ");
+	assert_int_equal(gw_instance_state(wr.inst), GW_CONNECTED);
+}
+
+static void test_a_saved_session_is_resumed_and_after_a_crash_once_more(void **state)
+{
+	struct fixture *f = *state;
+	struct gw_instance *inst;
+	struct gw_worker_info info;
+
+	start(f, &patient);
+	inst = instance(f, "saved");
+	inst->link.linked = true;
+	gw_instance_autostart(inst);
+	test_run_until(f->gw.base, is_online, inst);
+	gw_worker_info(gw_supervisor_next(f->gw.sup, NULL), &info);
+	assert_int_equal(kill(info.pid, SIGKILL), 0);
+	test_run_until(f->gw.base, is_restarting, inst);
+	test_run_until(f->gw.base, is_online, inst);
+	assert_int_equal(gw_supervisor_count(f->gw.sup), 1);
+}
+
+static void on_logout(struct gw_instance *inst, const struct gw_reason *reason, void *arg)
+{
+	(void)inst;
+	assert_null(reason);
+	*(bool *)arg = true;
+}
+
+static void test_a_logout_goes_to_the_worker_and_comes_back(void **state)
+{
+	struct fixture *f = *state;
+	struct gw_logout *l;
+	struct watcher wr;
+	bool done = false;
+
+	start(f, &patient);
+	connect_to(instance(f, "link"), &wr, 0);
+	test_run_until(f->gw.base, is_connected, &wr);
+	assert_int_equal(gw_instance_logout(wr.inst, "r", on_logout, &done, &l), 0);
+	test_run_until(f->gw.base, is_true, &done);
+	assert_int_equal(gw_instance_state(wr.inst), GW_LOGGEDOUT);
+	test_run_until(f->gw.base, is_idle, wr.inst);
+}
+
+static void test_a_pairing_code_by_number(void **state)
+{
+	const struct gw_connect_params p = { .number = "5511911111111" };
+	struct fixture *f = *state;
+	struct watcher wr = { 0 };
+
+	start(f, &patient);
+	wr.inst = instance(f, "number");
+	assert_int_equal(gw_instance_connect(wr.inst, &p, on_watch, &wr, &wr.w), 0);
+	test_run_until(f->gw.base, has_code, &wr);
+	assert_string_equal(gw_instance_code(wr.inst)->text, "ABCD-EFGH");
+	assert_true(gw_numbers_wait_ms(f->gw.numbers, p.number, clock_ms()) > 50000);
+}
+
+static void test_a_proxy_with_its_password_reaches_the_worker(void **state)
+{
+	struct fixture *f = *state;
+	struct watcher wr;
+
+	start(f, &patient);
+	wr.inst = instance(f, "proxy");
+	wr.inst->proxy =
+	    (struct gw_proxy){ .enabled = true, .host = "h", .port = 1, .password = "secret" };
+	connect_to(wr.inst, &wr, 0);
+	test_run_until(f->gw.base, has_code, &wr);
+}
+
+static void test_one_worker_looks_the_version_up_and_the_next_is_told(void **state)
+{
+	struct fixture *f = *state;
+	struct watcher a, b;
+	uint32_t revision;
+	bool stale;
+
+	start(f, &patient);
+	connect_to(instance(f, "vers"), &a, 0);
+	connect_to(instance(f, "vers"), &b, 0);
+	test_run_until(f->gw.base, has_code, &a);
+	test_run_until(f->gw.base, has_code, &b);
+	gw_version_get(f->gw.version, &revision, &stale);
+	assert_int_equal(revision, 4711);
+	assert_false(stale);
+}
+
+/* As many as a host may dial in a second, and some more: those wait, and all come up. */
+static void test_starts_beyond_the_hosts_dials_wait_for_their_turn(void **state)
+{
+	struct fixture *f = *state;
+	struct watcher wr[8];
+
+	gw_dials_free(f->gw.dials);
+	assert_int_equal(gw_dials_new(f->gw.base, 5, &f->gw.dials), 0);
+	start(f, &patient);
+	for (size_t i = 0; i < ARRAY_LEN(wr); i++)
+		connect_to(instance(f, "qr"), &wr[i], 0);
+	for (size_t i = 0; i < 5; i++)
+		test_run_until(f->gw.base, has_code, &wr[i]);
+	assert_int_equal(wr[5].qr_n, 0);
+	for (size_t i = 5; i < ARRAY_LEN(wr); i++)
+		test_run_until(f->gw.base, has_code, &wr[i]);
+}
+
 /* ---- what goes wrong in a worker -------------------------------------------- */
 
 static void test_a_worker_that_ends_is_noticed_with_its_status(void **state)
@@ -304,6 +439,26 @@ static void test_a_worker_that_sends_an_unsound_code_is_killed(void **state)
 static void test_a_worker_that_speaks_out_of_turn_is_killed(void **state)
 {
 	expect_failure(state, "turn", &patient, WA_EWORKER_CRASHED, "wrong_state");
+}
+
+static void test_a_worker_that_lies_about_its_account_is_killed(void **state)
+{
+	expect_failure(state, "jid", &patient, WA_EWORKER_CRASHED, "broke the protocol");
+}
+
+static void test_a_worker_that_never_stops_asking_is_killed(void **state)
+{
+	struct fixture *f = *state;
+	struct gw_dial one = { .lane = GW_DIAL_START };
+
+	for (int i = 0; i < GW_DIALS_PER_S - 1; i++) /* but for its own first one */
+		assert_true(gw_dials_ask(f->gw.dials, &one));
+	expect_failure(state, "twice", &patient, WA_EWORKER_CRASHED, "broke the protocol");
+}
+
+static void test_a_worker_that_talks_too_much_is_killed(void **state)
+{
+	expect_failure(state, "flood", &patient, WA_EWORKER_CRASHED, "broke the protocol");
 }
 
 static void test_a_worker_that_hangs_is_killed(void **state)
@@ -536,6 +691,16 @@ int main(void)
 		T(test_more_starts_than_slots_all_get_their_code),
 		T(test_a_superseded_attempt_makes_room_for_the_next),
 		T(test_a_failure_that_the_worker_tells_keeps_its_reason),
+		T(test_a_link_from_its_code_to_online),
+		T(test_a_saved_session_is_resumed_and_after_a_crash_once_more),
+		T(test_a_logout_goes_to_the_worker_and_comes_back),
+		T(test_a_pairing_code_by_number),
+		T(test_a_proxy_with_its_password_reaches_the_worker),
+		T(test_one_worker_looks_the_version_up_and_the_next_is_told),
+		T(test_starts_beyond_the_hosts_dials_wait_for_their_turn),
+		T(test_a_worker_that_lies_about_its_account_is_killed),
+		T(test_a_worker_that_never_stops_asking_is_killed),
+		T(test_a_worker_that_talks_too_much_is_killed),
 		T(test_a_worker_that_ends_is_noticed_with_its_status),
 		T(test_a_worker_that_is_killed_is_noticed_with_the_signal),
 		T(test_a_worker_that_ends_at_its_start_has_not_started),

@@ -402,6 +402,28 @@ static void test_malformed_pair_success_keeps_nothing(void **state)
 	fake_teardown(&f);
 }
 
+/* The outer message is whole, what it holds breaks off. */
+static void test_device_identity_that_breaks_off_is_a_protocol_error(void **state)
+{
+	static const uint8_t inner[] = { 0x0a, 0xff, 0xff };
+	uint8_t id[2 + sizeof(inner) + 2 + 32] = { 0x0a, sizeof(inner) };
+	struct fake f;
+
+	(void)state;
+	registering(&f);
+	fake_rx_pair_device(&f);
+	memcpy(id + 2, inner, sizeof(inner));
+	id[2 + sizeof(inner)] = 0x12;
+	id[3 + sizeof(inner)] = 32;
+	assert_int_equal(wa_hmac_sha256(f.s->creds.device.adv_secret, WA_KEY_LEN, inner,
+	                                sizeof(inner), id + 4 + sizeof(inner)), 0);
+	fake_rx_device_identity(&f, id, sizeof(id));
+	assert_non_null(fake_sent_find(&f, "iq", "error"));
+	assert_int_equal(f.failure.rc, WA_EPROTO);
+	assert_int_equal(f.linked, 0);
+	fake_teardown(&f);
+}
+
 static void test_link_that_can_not_be_saved_is_refused(void **state)
 {
 	struct wk_store *held;
@@ -600,6 +622,7 @@ int main(void)
 		    test_link_is_on_disk_before_it_is_told_and_told_before_it_is_answered),
 		cmocka_unit_test(test_pair_success_with_a_wrong_proof_keeps_nothing),
 		cmocka_unit_test(test_malformed_pair_success_keeps_nothing),
+		cmocka_unit_test(test_device_identity_that_breaks_off_is_a_protocol_error),
 		cmocka_unit_test(test_link_that_can_not_be_saved_is_refused),
 		cmocka_unit_test(test_second_pair_success_is_ignored),
 		cmocka_unit_test(test_whatever_ends_the_stream_after_the_link_leads_to_the_login),

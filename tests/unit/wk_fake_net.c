@@ -581,23 +581,29 @@ static void device_identity(const struct wa_device *d, bool wrong, struct buf *o
 	buf_free(&details);
 }
 
-void fake_rx_pair_success(struct fake *f, bool wrong)
+void fake_rx_device_identity(struct fake *f, const uint8_t *id, size_t len)
 {
 	struct wa_node *n = wa_node_new("iq");
 	struct wa_node *ps = wa_node_add(n, "pair-success");
 	struct wa_node *device;
-	struct buf id = { 0 };
 
-	device_identity(&f->s->creds.device, wrong, &id);
 	wa_node_set_jid(n, "from", WA_SERVER_JID);
 	wa_node_set(n, "type", "set");
 	wa_node_set(n, "id", "ps-1");
-	wa_node_set_bytes(wa_node_add(ps, "device-identity"), id.p, id.len);
+	wa_node_set_bytes(wa_node_add(ps, "device-identity"), id, len);
 	device = wa_node_add(ps, "device");
 	wa_node_set_jid(device, "jid", FAKE_JID);
 	wa_node_set_jid(device, "lid", FAKE_LID);
 	wa_node_set(wa_node_add(ps, "platform"), "name", "android");
 	fake_rx(f, n);
+}
+
+void fake_rx_pair_success(struct fake *f, bool wrong)
+{
+	struct buf id = { 0 };
+
+	device_identity(&f->s->creds.device, wrong, &id);
+	fake_rx_device_identity(f, id.p, id.len);
 	buf_free(&id);
 }
 
