@@ -1,4 +1,5 @@
-/* common/codec.h - hex, base64 and base32 text; lengths in bytes, outputs always NUL-terminated */
+/* common/codec.h - hex, base64, base32 and UTF-8 text; lengths in bytes, outputs always
+ * NUL-terminated */
 #ifndef CODEC_H
 #define CODEC_H
 
@@ -31,5 +32,11 @@ ATTR_NODISCARD int b64_decode(const char *text, size_t text_len, uint8_t *out, s
 
 /* RFC 4648 base32 in lower case without padding ("a-z2-7"); out holds out_len + 1 characters. */
 void base32_encode_lower(const void *data, size_t n, char *out, size_t out_len);
+
+/*
+ * Bytes of the UTF-8 character (RFC 3629) that NUL-terminated text begins with; 0: it begins with
+ * none. The terminator is a character of one byte.
+ */
+size_t utf8_char_len(const char *text);
 
 #endif

@@ -97,19 +97,36 @@ static void ATTR_PRINTF(2, 3) putf(struct line *l, const char *fmt, ...)
 		put(l, tmp, (size_t)n < sizeof(tmp) ? (size_t)n : sizeof(tmp) - 1);
 }
 
-/* Text as a JSON string, which is also how a text line quotes: one escape for both. */
+/* U+0080 to U+009F */
+static bool is_c1(const char *s)
+{
+	return (unsigned char)s[0] == 0xc2 && (unsigned char)s[1] >= 0x80 &&
+	       (unsigned char)s[1] <= 0x9f;
+}
+
+/*
+ * Text as a JSON string, which is also how a text line quotes: one escape for both. What is no
+ * UTF-8 would make the line no JSON, and C1 controls are commands to a terminal as those of C0 are.
+ */
 static void put_quoted(struct line *l, const char *s)
 {
 	put(l, "\"", 1);
-	for (; *s != '\0'; s++) {
+	for (size_t n; *s != '\0'; s += n) {
 		unsigned char c = (unsigned char)*s;
 
-		if (c == '"' || c == '\\')
+		n = utf8_char_len(s);
+		if (n == 0) {
+			put(l, "\\ufffd", 6);
+			n = 1;
+		} else if (c == '"' || c == '\\') {
 			putf(l, "\\%c", c);
-		else if (c < 0x20 || c == 0x7f)
+		} else if (c < 0x20 || c == 0x7f) {
 			putf(l, "\\u%04x", c);
-		else
-			put(l, s, 1);
+		} else if (is_c1(s)) {
+			putf(l, "\\u%04x", (unsigned char)s[1]);
+		} else {
+			put(l, s, n);
+		}
 	}
 	put(l, "\"", 1);
 }
@@ -118,9 +135,12 @@ static bool needs_quotes(const char *s)
 {
 	if (*s == '\0')
 		return true;
-	for (; *s != '\0'; s++)
-		if ((unsigned char)*s <= 0x20 || *s == '"' || *s == '=' || *s == '\\' || *s == 0x7f)
+	for (size_t n; *s != '\0'; s += n) {
+		n = utf8_char_len(s);
+		if (n == 0 || (unsigned char)*s <= 0x20 || *s == '"' || *s == '=' || *s == '\\' ||
+		    *s == 0x7f || is_c1(s))
 			return true;
+	}
 	return false;
 }
 

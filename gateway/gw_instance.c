@@ -137,6 +137,9 @@ int gw_instance_reconnect(struct gw_instance *inst, const char *request_id)
 		return WA_ENO_SESSION;
 	if (inst->state == GW_ONLINE)
 		return 1;
+	if (inst->state == GW_WAITING && inst->retry.down_rc == WA_ETEMP_BANNED &&
+	    clock_unix_ms() < inst->retry.next_unix_ms)
+		return WA_ETEMP_BANNED; /* kept to, whoever asks */
 	rc = gw_instance_event(inst, GW_EV_RECONNECT, &in);
 	return rc == WA_ESTATE ? WA_ENO_SESSION : rc;
 }
@@ -402,4 +405,6 @@ void gw_instance_proxy_changed(struct gw_instance *inst, const struct gw_proxy *
 	secret_wipe(inst->proxy.password, sizeof(inst->proxy.password));
 	inst->proxy = *proxy;
 	inst->updated_unix_ms = updated_unix_ms;
+	if (inst->worker != NULL)
+		gw_worker_proxy(inst->worker);
 }

@@ -108,7 +108,8 @@ unsigned gw_instance_number_wait_s(const struct gw_instance *inst, const char *n
 
 /*
  * Resume the saved session; nobody waits for it. 0: it is being tried now; 1: online already;
- * WA_ENO_SESSION; -ENOMEM, WA_EAT_CAPACITY, WA_ESHUTTING_DOWN, WA_EWORKER_START.
+ * WA_ENO_SESSION; WA_ETEMP_BANNED (not before that is over); -ENOMEM, WA_EAT_CAPACITY,
+ * WA_ESHUTTING_DOWN, WA_EWORKER_START.
  */
 ATTR_NODISCARD int gw_instance_reconnect(struct gw_instance *inst, const char *request_id);
 

@@ -69,6 +69,8 @@ void gw_inst_attempt_again(struct gw_instance *inst);
  * can be none is done, and its code returned.
  */
 int gw_inst_start(struct gw_instance *inst);
+/* For whom the attempt is from here on: who wants to pair another way is superseded. */
+void gw_inst_pairing_begins(struct gw_instance *inst);
 /* A worker to unlink. 0 or why there is none. */
 int gw_inst_start_logout(struct gw_instance *inst);
 

@@ -246,7 +246,7 @@ static int worker_start(struct gw_instance *inst, enum gw_mode mode)
 	return gw_supervisor_start(inst->gw->sup, inst, &at, &inst->worker);
 }
 
-static void pairing_begins(struct gw_instance *inst)
+void gw_inst_pairing_begins(struct gw_instance *inst)
 {
 	const struct gw_reason other =
 	    gw_reason_make(WA_ESUPERSEDED, "another connect call asked for something else");
@@ -273,7 +273,7 @@ int gw_inst_start(struct gw_instance *inst)
 	rc = worker_start(inst, mode);
 	if (rc == 0) {
 		if (pair)
-			pairing_begins(inst);
+			gw_inst_pairing_begins(inst);
 		return 0;
 	}
 	reason = gw_reason_make(rc, "no worker could be started");

@@ -400,11 +400,13 @@ int gw_act_delete_over(struct gw_instance *inst, const struct gw_inst_input *in)
 	return 0;
 }
 
-/* BYE or LOST. */
+/* BYE or LOST. A worker that was to leave, not to unlink, has done nothing wrong. */
 int gw_act_delete_broken(struct gw_instance *inst, const struct gw_inst_input *in)
 {
 	const struct gw_reason left =
-	    gw_reason_make(WA_EWORKER_CRASHED, "the worker left before it was done");
+	    inst->unlinking
+	        ? gw_reason_make(WA_EWORKER_CRASHED, "the worker left before it was done")
+	        : gw_reason_make(WA_EDELETED, "the instance is being deleted");
 	const struct gw_inst_input lost = { .reason = in->reason->rc != 0 ? in->reason : &left };
 
 	return gw_act_delete_over(inst, &lost);

@@ -142,6 +142,7 @@ int gw_act_session_code(struct gw_instance *inst, const struct gw_inst_input *in
 		return rc;
 	gw_inst_unlink(inst, GW_END_NONE);
 	inst->goal = GW_GOAL_PAIR;
+	gw_inst_pairing_begins(inst);
 	return 0;
 }
 

@@ -154,12 +154,14 @@ static void save(struct gw_registry *reg, struct gw_node *n)
 {
 	struct gw_change *c = gw_registry_change_new(reg, NULL, NULL);
 	const struct gw_device *link = gw_instance_link(n->inst);
+	int64_t now = clock_unix_ms();
 	int rc = -ENOMEM;
 
+	gw_instance_updated(n->inst, now); /* the time that is stored is the time that is shown */
 	if (c != NULL) {
 		c->node = n;
-		rc = gw_store_instance_link(reg->gw->store, gw_instance_id(n->inst), link,
-		                            clock_unix_ms(), on_saved, c);
+		rc = gw_store_instance_link(reg->gw->store, gw_instance_id(n->inst), link, now,
+		                            on_saved, c);
 	}
 	n->saving = rc == 0;
 	n->dirty = rc < 0;
@@ -173,7 +175,6 @@ void gw_registry_instance_save(struct gw_registry *reg, struct gw_instance *inst
 {
 	struct gw_node *n = gw_instance_owner(inst);
 
-	gw_instance_updated(inst, clock_unix_ms());
 	if (n->saving)
 		n->dirty = true;
 	else

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/attr.h"
+#include "common/codec.h"
 
 #define JID_USER_MAX 20
 #define JID_DEVICE_MAX 5
@@ -59,38 +60,12 @@ bool gw_check_jid(const char *text, const char *server)
 	return *text == '@' && strcmp(text + 1, server) == 0;
 }
 
-/* Bytes of the character that begins here; 0: none that is allowed (RFC 3629). */
-static size_t utf8_char(const unsigned char *p)
-{
-	static const struct {
-		unsigned char first_min, first_max, second_min, second_max, len;
-	} kinds[] = {
-		{ 0x00, 0x7f, 0x00, 0xff, 1 }, { 0xc2, 0xdf, 0x80, 0xbf, 2 },
-		{ 0xe0, 0xe0, 0xa0, 0xbf, 3 }, { 0xe1, 0xec, 0x80, 0xbf, 3 },
-		{ 0xed, 0xed, 0x80, 0x9f, 3 }, { 0xee, 0xef, 0x80, 0xbf, 3 },
-		{ 0xf0, 0xf0, 0x90, 0xbf, 4 }, { 0xf1, 0xf3, 0x80, 0xbf, 4 },
-		{ 0xf4, 0xf4, 0x80, 0x8f, 4 },
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
-		if (p[0] < kinds[i].first_min || p[0] > kinds[i].first_max)
-			continue;
-		if (kinds[i].len > 1 && (p[1] < kinds[i].second_min || p[1] > kinds[i].second_max))
-			return 0;
-		for (size_t k = 2; k < kinds[i].len; k++)
-			if ((p[k] & 0xc0) != 0x80)
-				return 0;
-		return kinds[i].len;
-	}
-	return 0;
-}
-
 bool gw_check_name(const char *text, char *out, size_t out_cap)
 {
 	size_t n = 0;
 
 	while (text != NULL && text[n] != '\0') {
-		size_t len = utf8_char((const unsigned char *)text + n);
+		size_t len = utf8_char_len(text + n);
 
 		if (len == 0 || n + len >= out_cap)
 			return false;

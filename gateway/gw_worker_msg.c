@@ -19,6 +19,7 @@
 /* One that says more in a second than a sound one in minutes is to be ended. */
 #define RATE_MS 1000
 #define RATE_MAX 500
+#define RATE_OF_CODE 10 /* one code counts for so many: it is drawn for those who wait */
 
 static const struct {
 	const char *name;
@@ -267,7 +268,7 @@ static int on_bye(struct gw_worker *w, const Ipc__Bye *m)
 	return gw_instance_event(w->inst, GW_EV_BYE, &in);
 }
 
-static bool talks_too_much(struct gw_worker *w)
+static bool talks_too_much(struct gw_worker *w, enum ipc_type type)
 {
 	uint64_t now = clock_ms();
 
@@ -275,7 +276,8 @@ static bool talks_too_much(struct gw_worker *w)
 		w->rate_ms = now;
 		w->rate_n = 0;
 	}
-	return ++w->rate_n > RATE_MAX;
+	w->rate_n += type == IPC_QR ? RATE_OF_CODE : 1;
+	return w->rate_n > RATE_MAX;
 }
 
 int gw_worker_on_msg(struct ipc_chan *c, struct ipc_msg *m, void *arg)
@@ -283,7 +285,7 @@ int gw_worker_on_msg(struct ipc_chan *c, struct ipc_msg *m, void *arg)
 	struct gw_worker *w = arg;
 
 	(void)c;
-	if (talks_too_much(w))
+	if (talks_too_much(w, m->type))
 		return WA_ELIMIT;
 	switch (m->type) {
 	case IPC_HELLO_REPLY:
@@ -329,6 +331,7 @@ int gw_worker_on_msg(struct ipc_chan *c, struct ipc_msg *m, void *arg)
 	case IPC_PASSKEY_ANSWER:
 	case IPC_PASSKEY_CONFIRM:
 	case IPC_SETTINGS:
+	case IPC_ROUTE:
 	case IPC_SPAWN:
 	case IPC_SPAWN_REPLY:
 		break; /* never from a worker: the channel refuses them */

@@ -140,6 +140,22 @@ void gw_worker_settings(struct gw_worker *w)
 	(void)!ipc_chan_send(w->chan, IPC_SETTINGS, 0, &m.base, -1);
 }
 
+void gw_worker_proxy(struct gw_worker *w)
+{
+	const struct gw_proxy *p = gw_instance_proxy(w->inst);
+	Ipc__Proxy proxy = IPC__PROXY__INIT;
+	Ipc__Route m = IPC__ROUTE__INIT;
+
+	if (!gw_worker_listens(w))
+		return; /* one that waits gets it with CONNECT */
+	if (p->enabled) {
+		fill_proxy(p, &proxy);
+		m.proxy = &proxy;
+	}
+	if (ipc_chan_send(w->chan, IPC_ROUTE, 0, &m.base, -1) < 0)
+		gw_worker_kill(w); /* it would go on without the proxy */
+}
+
 /* ---- dials ------------------------------------------------------------------ */
 
 static void say_dial(struct gw_worker *w)
@@ -205,8 +221,8 @@ void gw_worker_logout(struct gw_worker *w, const char *request_id)
 {
 	Ipc__Logout m = IPC__LOGOUT__INIT;
 
-	if (w->phase == GW_W_WAITING)
-		w->mode = GW_MODE_LOGOUT;
+	if (w->phase == GW_W_WAITING) /* whatever comes of it: it leaves then */
+		w->mode = w->inst->mode = GW_MODE_LOGOUT;
 	if (!gw_worker_listens(w))
 		return;
 	m.request_id = text_or_none(request_id);

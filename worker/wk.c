@@ -196,6 +196,18 @@ static void on_settings(const Ipc__SessionSettings *msg, void *arg)
 	wk_session_settings(w->session, msg);
 }
 
+/* Without the new proxy nothing may be dialled: the next worker gets it with CONNECT. */
+static void on_route(const Ipc__Route *msg, void *arg)
+{
+	struct wk *w = arg;
+	int rc = wk_session_route(w->session, msg->proxy);
+
+	if (rc == 0)
+		return;
+	LOG(&w->log, LOG_ERR, "proxy_not_taken", LF_ERR("err", rc));
+	(void)wk_session_stop(w->session);
+}
+
 static void on_stop(const Ipc__Stop *msg, void *arg)
 {
 	struct wk *w = arg;
@@ -288,6 +300,7 @@ static int setup(struct wk *w)
 		.on_passkey_answer = on_passkey_answer,
 		.on_passkey_confirm = on_passkey_confirm,
 		.on_settings = on_settings,
+		.on_route = on_route,
 		.on_wrong_instance = on_wrong_instance,
 		.on_presence = on_presence,
 		.get_step = get_step,

@@ -143,6 +143,13 @@ static void on_passkey_answer(struct wk_ipc *ipc, Ipc__PasskeyAnswer *msg)
 	wipe_text(msg->credential);
 }
 
+static void on_route(struct wk_ipc *ipc, Ipc__Route *msg)
+{
+	ipc->ops->on_route(msg, ipc->arg);
+	if (msg->proxy != NULL)
+		wipe_text(msg->proxy->password);
+}
+
 static int on_msg(struct ipc_chan *c, struct ipc_msg *m, void *arg)
 {
 	struct wk_ipc *ipc = arg;
@@ -181,6 +188,9 @@ static int on_msg(struct ipc_chan *c, struct ipc_msg *m, void *arg)
 		return 0;
 	case IPC_SETTINGS:
 		ipc->ops->on_settings((const Ipc__SessionSettings *)m->body, ipc->arg);
+		return 0;
+	case IPC_ROUTE:
+		on_route(ipc, (Ipc__Route *)m->body);
 		return 0;
 	case IPC_HELLO_REPLY:
 	case IPC_PONG:

@@ -32,6 +32,7 @@ struct wk_ipc_ops {
 	void (*on_passkey_answer)(const Ipc__PasskeyAnswer *msg, void *arg);
 	void (*on_passkey_confirm)(const Ipc__PasskeyConfirm *msg, void *arg);
 	void (*on_settings)(const Ipc__SessionSettings *msg, void *arg);
+	void (*on_route)(const Ipc__Route *msg, void *arg);
 	/* HELLO named another instance: the worker is to leave. BYE has been sent. */
 	void (*on_wrong_instance)(void *arg);
 	/* Whether a gateway is connected has changed. */

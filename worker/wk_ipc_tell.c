@@ -84,10 +84,11 @@ static void on_passkey(const struct wk_passkey_view *view, void *arg)
 	struct wk_tell *t = arg;
 	Ipc__Passkey msg = IPC__PASSKEY__INIT;
 
-	msg.has_state = msg.has_valid_ms = 1;
+	msg.has_state = 1;
 	msg.state = states[view->stage];
 	msg.public_key = TEXT(view->options);
 	msg.code = TEXT(view->code);
+	msg.has_valid_ms = view->valid_ms > 0; /* 0: its limit fires in this pass of the loop */
 	msg.valid_ms = view->valid_ms;
 	wk_ipc_send(t->ipc, IPC_PASSKEY, &msg.base);
 }

@@ -70,13 +70,14 @@ struct wk_online {
 	enum wk_phase phase;
 	struct wk_iq iq;
 	struct wk_prekeys keys;
-	bool digest_wanted; /* as soon as no upload is waiting */
-	unsigned uploads;   /* that the server has taken on this connection */
-	uint64_t upload_ms; /* when it took the last one */
-	int64_t offset_ms;  /* server clock - ours */
-	uint64_t stall_ms;  /* QUEUE: when the queue counts as over; 0: not waiting */
-	bool queue_waits;   /* offline_preview came: a batch is to be asked for */
-	bool queue_over;    /* <offline> came */
+	bool digest_wanted;  /* as soon as no upload is waiting */
+	unsigned uploads;    /* that the server has taken on this connection */
+	uint64_t upload_ms;  /* when it took the last one */
+	int64_t offset_ms;   /* server clock - ours */
+	uint64_t stall_ms;   /* QUEUE: when the queue counts as over; 0: not waiting */
+	bool queue_waits;    /* offline_preview came: a batch is to be asked for */
+	unsigned batch_left; /* stanzas until the batch that was asked for is through */
+	bool queue_over;     /* <offline> came */
 	bool expiry_told;
 	enum { WK_SHOWN_NOTHING, WK_SHOWN_AWAY, WK_SHOWN_HERE } shown; /* presence sent last */
 	char abt_hash[WK_ABT_HASH_CAP]; /* of the properties we have */
@@ -136,6 +137,8 @@ void wk_online_queue_ends(struct wk_online *o);
 /* A stanza of the queue has come, or the time for the next one is over. */
 void wk_online_queue_moves(struct wk_online *o);
 void wk_online_queue_stalls(struct wk_online *o, uint64_t now_ms);
+/* One of its stanzas has been acted on. */
+void wk_online_queue_taken(struct wk_online *o);
 /* Presence as the settings want it, if it is not what was sent last. */
 void wk_online_show(struct wk_online *o);
 

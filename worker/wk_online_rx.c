@@ -169,10 +169,8 @@ static const struct {
 	{ "success", on_ignored },
 };
 
-void wk_online_take(struct wk_online *o, const struct wa_node *n)
+static void take(struct wk_online *o, const struct wa_node *n)
 {
-	if (wa_node_attr(n, "offline") != NULL)
-		wk_online_queue_moves(o);
 	for (size_t i = 0; i < ARRAY_LEN(stanzas); i++) {
 		if (wa_node_is(n, stanzas[i].tag)) {
 			stanzas[i].take(o, n);
@@ -182,4 +180,15 @@ void wk_online_take(struct wk_online *o, const struct wa_node *n)
 	unknown(o, n);
 	if (wa_node_attr(n, "id") != NULL && wa_node_attr(n, "from") != NULL)
 		ack(o, n, NACK_UNKNOWN_STANZA);
+}
+
+void wk_online_take(struct wk_online *o, const struct wa_node *n)
+{
+	bool queued = wa_node_attr(n, "offline") != NULL;
+
+	if (queued)
+		wk_online_queue_moves(o);
+	take(o, n);
+	if (queued && !wk_online_is_over(o))
+		wk_online_queue_taken(o);
 }

@@ -168,7 +168,7 @@ void wk_online_on_digest(struct wk_online *o, const struct wk_answer *a)
 		wk_online_fail(o, rc, "our pre-keys can't be read");
 		return;
 	}
-	if (o->keys.reset)
+	if (rc > 0)
 		LOG(o->p.log, LOG_WARNING, "prekeys_differ");
 	wk_online_refill(o);
 }
@@ -200,6 +200,19 @@ void wk_online_queue_moves(struct wk_online *o)
 		o->stall_ms = clock_ms() + STALL_MS / o->iq.speed;
 }
 
+static void ask_batch(struct wk_online *o)
+{
+	o->batch_left = OFFLINE_BATCH;
+	wk_online_send(o, wa_offline_batch(OFFLINE_BATCH));
+}
+
+/* A server may wait with the rest until it is asked for. */
+void wk_online_queue_taken(struct wk_online *o)
+{
+	if (o->phase == WK_PHASE_QUEUE && o->batch_left > 0 && --o->batch_left == 0)
+		ask_batch(o);
+}
+
 /* Answered or refused: an account that can't be switched gets its queue all the same, or stalls. */
 void wk_online_on_active(struct wk_online *o, const struct wk_answer *a)
 {
@@ -214,7 +227,7 @@ void wk_online_on_active(struct wk_online *o, const struct wk_answer *a)
 	if (o->queue_over)
 		go_online(o);
 	else if (o->queue_waits)
-		wk_online_send(o, wa_offline_batch(OFFLINE_BATCH));
+		ask_batch(o);
 }
 
 void wk_online_queue_begins(struct wk_online *o)
@@ -224,7 +237,7 @@ void wk_online_queue_begins(struct wk_online *o)
 	o->queue_waits = true;
 	wk_online_queue_moves(o);
 	if (first && o->phase == WK_PHASE_QUEUE)
-		wk_online_send(o, wa_offline_batch(OFFLINE_BATCH));
+		ask_batch(o);
 }
 
 void wk_online_queue_ends(struct wk_online *o)

@@ -27,7 +27,6 @@ void wk_prekeys_clear(struct wk_prekeys *p)
 {
 	wk_prekeys_lost(p);
 	p->want = 0;
-	p->reset = false;
 }
 
 static void want(struct wk_prekeys *p, unsigned n)
@@ -55,14 +54,9 @@ int wk_prekeys_counted(struct wk_prekeys *p, const struct wa_node *result)
 int wk_prekeys_upload(struct wk_prekeys *p, const char *id, struct wa_node **upload_out)
 {
 	struct wa_node *upload;
-	int rc = 0;
+	int rc;
 
 	wk_prekeys_lost(p);
-	if (p->reset)
-		rc = wk_store_prekeys_reset(p->store);
-	if (rc < 0)
-		return rc;
-	p->reset = false;
 	p->sent = calloc(p->want, sizeof(*p->sent));
 	if (p->sent == NULL)
 		return -ENOMEM;
@@ -91,7 +85,7 @@ int wk_prekeys_uploaded(struct wk_prekeys *p, const struct wa_node *result)
 	if (rc < 0)
 		return rc;
 	/* What was told while it was on its way is a number from before it. */
-	p->want = p->reset ? WK_PREKEYS_ALL : 0;
+	p->want = 0;
 	if (wa_node_attr_is(wa_node_child(result, "list"), "count_low", "true"))
 		want(p, WK_PREKEYS_MORE);
 	return 0;
@@ -123,7 +117,6 @@ int wk_prekeys_digest(struct wk_prekeys *p, const struct wa_node *result)
 		return l.rc;
 	if (rc != WA_EAUTH)
 		return rc;
-	p->reset = true;
 	want(p, WK_PREKEYS_ALL);
-	return 0;
+	return 1;
 }

@@ -28,7 +28,6 @@ struct wk_prekeys {
 	struct wk_prekey *sent;       /* keys of the upload on its way; NULL: none */
 	size_t sent_n;
 	unsigned want; /* keys of the next upload; 0: none is needed */
-	bool reset;    /* the server has none of ours: the next upload begins anew */
 };
 
 void wk_prekeys_init(struct wk_prekeys *p, struct wk_store *store, const struct wk_creds *creds);
@@ -51,8 +50,9 @@ ATTR_NODISCARD int wk_prekeys_uploaded(struct wk_prekeys *p, const struct wa_nod
 void wk_prekeys_lost(struct wk_prekeys *p);
 
 /*
- * The answer to a digest request; NULL: the server has no keys of ours (404). Sets want and reset
- * when it does not match ours. 0; WA_EPROTO or WA_ESTATE: no digest, or of an unknown type, which
+ * The answer to a digest request; NULL: the server has no keys of ours (404). 1 when it does not
+ * match ours: want is set, for keys that it never had, as it may have given those away that it
+ * lost. 0: it does. WA_EPROTO or WA_ESTATE: no digest, or of an unknown type, which
  * asks for nothing; otherwise as wk_store_prekey_pub(), or WA_ECRYPTO.
  */
 ATTR_NODISCARD int wk_prekeys_digest(struct wk_prekeys *p, const struct wa_node *result);

@@ -22,7 +22,7 @@ static const struct wk_state_info infos[WK_STATE_N] = {
 	[WK_IDLE] = { "idle", NO_STEP, WK_NO_DEADLINE, "start" },
 	[WK_OPENING] = { "opening", NO_STEP, WK_NO_DEADLINE, "saved session" },
 	[WK_VERSION] = { "version", IPC__STEP__NAME__VERSION, 15000, "version look-up" },
-	[WK_ASKING] = { "asking", NO_STEP, 60000, "admission" },
+	[WK_ASKING] = { "asking", NO_STEP, WK_NO_DEADLINE, "admission" },
 	[WK_RESOLVING] = { "resolving", IPC__STEP__NAME__DNS, 5000, "dns" },
 	[WK_CONNECTING] = { "connecting", IPC__STEP__NAME__TCP, 10000, "tcp" },
 	[WK_TLS] = { "tls", IPC__STEP__NAME__TLS, 10000, "tls" },
@@ -94,7 +94,6 @@ static const struct edge edges[WK_STATE_N][WK_EVENT_N] = {
 	[WK_ASKING][WK_EV_DIAL] = { WK_RESOLVING, wk_act_dial },
 	FAILS(WK_ASKING),
 	[WK_ASKING][WK_EV_RESUME] = { WK_ASKING, wk_act_go },
-	[WK_ASKING][WK_EV_TIMEOUT] = { WK_ASKING, wk_act_ask },
 	[WK_ASKING][WK_EV_STOP] = { WK_ENDED, wk_act_end },
 
 	ON_THE_WAY(WK_RESOLVING),
@@ -314,6 +313,7 @@ void wk_session_free(struct wk_session *s)
 			event_free(timers[i]);
 	wk_creds_clear(&s->creds);
 	wk_target_clear(&s->target);
+	wk_proxy_clear(&s->next_proxy);
 	secret_wipe(s, sizeof(*s));
 	free(s);
 }

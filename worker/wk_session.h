@@ -153,6 +153,11 @@ void wk_session_passkey_answer(struct wk_session *s, const char *credential);
 void wk_session_passkey_confirm(struct wk_session *s);
 /* Settings have changed. */
 void wk_session_settings(struct wk_session *s, const Ipc__SessionSettings *settings);
+/*
+ * The proxy has changed (NULL: none): from the next dial on. 0; -ENOMEM or -EINVAL: the session
+ * must not dial any more.
+ */
+ATTR_NODISCARD int wk_session_route(struct wk_session *s, const Ipc__Proxy *proxy);
 
 /* The step last announced, or -1. */
 int wk_session_step(const struct wk_session *s);

@@ -19,14 +19,12 @@ static uint64_t elapsed_us(const struct wk_session *s)
 
 /* ---- dialling ---------------------------------------------------------------------------- */
 
-/* Also when the answer takes so long that the question may have been lost with a gateway. */
+/* Asked once, however long the turn takes; another gateway is asked by wk_session_tell(). */
 int wk_act_ask(struct wk_session *s)
 {
-	const struct wk_state_info *info = wk_state_info(WK_ASKING);
-
 	wk_session_drop(s);
 	s->p.ops->on_dial_ask(s->p.arg);
-	return wk_timer_set(s->deadline, wk_session_ms(s, (uint32_t)info->deadline_ms));
+	return 0;
 }
 
 static void on_resolved(void *arg)
@@ -60,6 +58,30 @@ static int prepare_device(struct wk_session *s)
 	return rc < 0 ? rc : wk_session_pair_prepare(s);
 }
 
+int wk_session_route(struct wk_session *s, const Ipc__Proxy *proxy)
+{
+	struct wk_proxy next;
+	int rc = wk_proxy_init(&next, proxy);
+
+	if (rc < 0)
+		return rc;
+	wk_proxy_clear(&s->next_proxy);
+	s->next_proxy = next;
+	s->proxy_changed = true;
+	LOG(s->p.log, LOG_INFO, "proxy_changed");
+	return 0;
+}
+
+void wk_session_take_proxy(struct wk_session *s)
+{
+	if (!s->proxy_changed)
+		return;
+	wk_proxy_clear(&s->target.proxy);
+	s->target.proxy = s->next_proxy;
+	s->next_proxy = (struct wk_proxy){ 0 };
+	s->proxy_changed = false;
+}
+
 int wk_act_dial(struct wk_session *s)
 {
 	static const struct wk_dial_ops ops = {
@@ -79,6 +101,7 @@ int wk_act_dial(struct wk_session *s)
 	int rc;
 
 	wk_session_drop(s);
+	wk_session_take_proxy(s);
 	s->may_dial = false;
 	s->dial_us = clock_us();
 	s->logout_dials += s->logging_out;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/codec.h"
 #include "common/err.h"
 #include "common/secret.h"
 #include "worker/wa/wa_adv.h"
@@ -132,18 +133,31 @@ int wk_session_make_store(struct wk_session *s)
 
 /* ---- pair-success ------------------------------------------------------------------------ */
 
+/* UTF-8, cut at a character; what is none of it becomes a question mark. */
 static void copy_text(char *out, size_t out_cap, const char *text)
 {
-	size_t len = text != NULL ? strlen(text) : 0;
+	size_t used = 0;
 
-	if (len >= out_cap) {
-		len = out_cap - 1;
-		while (len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80)
-			len--; /* UTF-8: never half a character */
+	while (text != NULL && *text != '\0') {
+		size_t len = utf8_char_len(text);
+		size_t step = len > 0 ? len : 1;
+
+		if (used + step >= out_cap)
+			break;
+		memcpy(out + used, len > 0 ? text : "?", step);
+		used += step;
+		text += step;
 	}
-	if (len > 0)
-		memcpy(out, text, len);
-	out[len] = '\0';
+	out[used] = '\0';
+}
+
+/* A word of printable ASCII. */
+static void copy_word(char *out, size_t out_cap, const char *text)
+{
+	copy_text(out, out_cap, text);
+	for (; *out != '\0'; out++)
+		if (*out < ' ' || *out > '~')
+			*out = '?';
 }
 
 /* Everything a login needs; adv's account moves over. */
@@ -153,7 +167,7 @@ static void fill_creds(struct wk_session *s, const struct wa_pair_success *ps, s
 
 	copy_text(c->jid, sizeof(c->jid), ps->jid);
 	copy_text(c->lid, sizeof(c->lid), ps->lid);
-	copy_text(c->platform, sizeof(c->platform), ps->platform);
+	copy_word(c->platform, sizeof(c->platform), ps->platform);
 	copy_text(c->business_name, sizeof(c->business_name), ps->business_name);
 	memcpy(c->account_key, adv->account_key, sizeof(c->account_key));
 	buf_free(&c->account);

@@ -11,6 +11,9 @@
 #include "worker/wk_store.h"
 #include "worker/wk_timer.h"
 
+/* A ban may be said to last longer, and a clock may be years off: then it is seen again anyway. */
+#define WAIT_MAX_MS (365 * 86400 * UINT64_C(1000))
+
 static unsigned speed(const struct wk_session *s)
 {
 	return s->p.speed > 1 ? s->p.speed : 1;
@@ -219,6 +222,8 @@ int wk_act_timeout(struct wk_session *s)
 int wk_act_wait(struct wk_session *s)
 {
 	wk_session_drop(s);
+	if (s->wait_ms > WAIT_MAX_MS)
+		s->wait_ms = WAIT_MAX_MS;
 	LOG(s->p.log, s->failure.rc == 0 ? LOG_INFO : LOG_NOTICE, "down",
 	    LF_ERR("code", s->failure.rc), LF_INT("reason", s->failure.reason),
 	    LF_STR("detail", s->failure.detail), LF_INT("attempt", s->retry.attempt),

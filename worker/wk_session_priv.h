@@ -26,6 +26,8 @@ struct wk_session {
 	uint64_t connect_us, dial_us;
 	struct wk_timing timing;
 	struct wk_target target;
+	struct wk_proxy next_proxy; /* from the next dial on */
+	bool proxy_changed;
 
 	struct event *deadline;    /* of the state */
 	struct event *alive_timer; /* next look at the peer's health */
@@ -174,6 +176,8 @@ int wk_act_fail(struct wk_session *s);
 int wk_act_end(struct wk_session *s);
 /* Close and release the connection and all that lives with it. */
 void wk_session_drop(struct wk_session *s);
+/* Before a dial or a look-up: a proxy that has changed is taken; nothing may use the old one. */
+void wk_session_take_proxy(struct wk_session *s);
 /* Let the store go: closed with a link in it, erased without. */
 void wk_session_leave_store(struct wk_session *s);
 

@@ -71,6 +71,7 @@ static void look_up(struct wk_session *s)
 
 	if (s->lookup != NULL)
 		return;
+	wk_session_take_proxy(s);
 	rc = wk_version_new(s->p.base, s->p.tls, &s->target.url, &s->target.proxy,
 	                    s->target.ca_file, wk_session_ms(s, LOOKUP_MS), &ops, s, &s->lookup);
 	if (rc == 0)

@@ -161,7 +161,7 @@ static void purge(const char *dir)
 	while ((e = readdir(d)) != NULL) {
 		int64_t at = aside_unix_s(e->d_name);
 
-		if (at >= 0 && (at + ASIDE_KEPT_S < now))
+		if (at >= 0 && now - at > ASIDE_KEPT_S)
 			(void)unlinkat(dirfd(d), e->d_name, 0);
 	}
 	(void)closedir(d);

@@ -61,8 +61,6 @@ ATTR_NODISCARD int wk_store_prekeys(struct wk_store *st, size_t n, struct wk_pre
 /* The server has them: every pre-key made so far with an id among these. */
 ATTR_NODISCARD int wk_store_prekeys_uploaded(struct wk_store *st, const struct wk_prekey *keys,
                                              size_t n);
-/* The server has none of ours: all are to be uploaded again, oldest first. */
-ATTR_NODISCARD int wk_store_prekeys_reset(struct wk_store *st);
 /* Public half of a pre-key we still have; -ENOENT: used up, or never ours. */
 ATTR_NODISCARD int wk_store_prekey_pub(struct wk_store *st, uint32_t id, uint8_t pub[WA_KEY_LEN]);
 

@@ -179,11 +179,6 @@ int wk_store_prekeys_uploaded(struct wk_store *st, const struct wk_prekey *keys,
 	return wk_store_end(st, rc);
 }
 
-int wk_store_prekeys_reset(struct wk_store *st)
-{
-	return db_exec(st->db, "UPDATE prekey SET uploaded = 0");
-}
-
 int wk_store_prekey_pub(struct wk_store *st, uint32_t id, uint8_t pub[WA_KEY_LEN])
 {
 	sqlite3_stmt *s;

@@ -125,7 +125,7 @@ out:
 	return rc;
 }
 
-/* Neither ssl nor the pipe is taken on failure. */
+/* ssl is taken, also on failure (libevent frees it then); the pipe is not. */
 static struct bufferevent *open_tls(struct event_base *base, const struct wk_pipe *pipe, SSL *ssl)
 {
 	struct bufferevent *bev;
@@ -154,6 +154,7 @@ int wk_tls_open(const struct wk_tls *tls, struct event_base *base, struct wk_pip
 		if (rc < 0)
 			goto fail;
 		bev = open_tls(base, &pipe, ssl);
+		ssl = NULL;
 	} else if (pipe.bev != NULL) {
 		bev = pipe.bev;
 	} else {

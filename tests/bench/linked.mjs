@@ -49,7 +49,7 @@ async function resumeAll(world, instances) {
 		const [worker] = world.workers(instance);
 		const from = world.gateway.lines.length;
 		process.kill(worker.pid, 'SIGKILL');
-		const online = await world.gateway.event('online', { instance: instance.id }, { from, timeoutMs: 60_000 });
+		const online = await world.gateway.event('online', { program: 'wardend', instance: instance.id }, { from, timeoutMs: 60_000 });
 		spans.push(online.ms);
 	}
 	return spans;

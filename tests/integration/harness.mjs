@@ -194,7 +194,7 @@ export class World {
 		this.runDir = join(this.dir, 'run');
 		this.programs = [];
 		this.secrets = new Set(); // tokens and codes seen; none may reach a log
-		this.workerPids = new Set();
+		this.workerStarts = new Map(); // pid of a worker that was seen, and when it started: pids come back
 		this.accounts = 0;
 		this.instances = 0;
 		this.phones = 0;
@@ -441,7 +441,7 @@ export class World {
 			const args = proc.cmdline(pid) ?? [];
 			const id = args[args.indexOf('--instance') + 1];
 			if (instance === undefined || id === instance.id) {
-				this.workerPids.add(pid);
+				this.workerStarts.set(pid, proc.stat(pid)?.startTicks);
 				found.push({ pid, id });
 			}
 		}
@@ -456,8 +456,10 @@ export class World {
 	// Everything that descends from a program or works in this world's directories.
 	survivors() {
 		const inside = proc.findByArgs((args) => args.some((a) => a.startsWith(this.dir + '/')));
-		const known = [...this.workerPids, ...this.programs.map((p) => p.pid)].filter((pid) =>
-			proc.isRunning(pid) && (proc.cmdline(pid) ?? []).some((a) => /warden/.test(a)));
+		const workers = [...this.workerStarts].filter(([pid, start]) =>
+			proc.isRunning(pid) && proc.stat(pid)?.startTicks === start).map(([pid]) => pid);
+		const known = [...workers, ...this.programs.filter((p) => p.result === undefined).map((p) => p.pid)]
+		    .filter((pid) => proc.isRunning(pid));
 		return [...new Set([...inside, ...known])];
 	}
 

@@ -1,5 +1,8 @@
 // From a code to a link, and what can go wrong on the way (part "Linking" of the fault table: L1, L2, L5 to L9)
 import assert from 'node:assert/strict';
+import { createPrivateKey, createPublicKey } from 'node:crypto';
+import { readFileSync, readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { PLAIN, QR_FAILED, assertError, assertQr, eventually, startWorld } from './harness.mjs';
 import { killRound, makeRandom, measurePairing } from './killpoints.mjs';
@@ -27,6 +30,37 @@ async function pairByCode(world, instance, phone) {
 
 function assertNoSession(world, instance) {
 	assert.deepEqual(world.files(instance).filter((f) => f.startsWith('session.db')), []);
+}
+
+const PKCS8_X25519 = Buffer.from('302e020100300506032b656e04220420', 'hex');
+
+function publicOf(secret) {
+	const key = createPrivateKey({ key: Buffer.concat([PKCS8_X25519, secret]), format: 'der', type: 'pkcs8' });
+	return createPublicKey(key).export({ format: 'der', type: 'spki' }).subarray(-32);
+}
+
+/*
+ * The files of a link are the gateway's alone, and no 32 bytes in them are the private key to one of the
+ * QR code's public ones, or its ADV secret.
+ */
+function assertPrivate(dir, qr) {
+	const [noise, identity, advSecret] = qr.split(',').slice(-4, -1).map((field) => Buffer.from(field, 'base64'));
+	const tried = new Set();
+	for (const name of readdirSync(dir)) {
+		assert.equal(statSync(join(dir, name)).mode & 0o777, 0o600, name);
+		const bytes = readFileSync(join(dir, name));
+		assert.ok(!bytes.includes(advSecret), `${name} holds the ADV secret`);
+		for (let at = 0; at + 32 <= bytes.length; at++) {
+			const window = bytes.subarray(at, at + 32);
+			const text = window.toString('latin1');
+			if (new Set(window).size < 16 || tried.has(text))
+				continue; // no key, or seen
+			tried.add(text);
+			const key = publicOf(window);
+			assert.ok(!key.equals(noise) && !key.equals(identity), `${name} holds a private key at ${at}`);
+		}
+	}
+	assert.ok(tried.size > 100, `${tried.size} places`);
 }
 
 describe('a QR code that is scanned', () => {
@@ -93,8 +127,15 @@ describe('a QR code that is scanned', () => {
 
 	test('leaves one private session file, without a key in the clear', async () => {
 		const instance = await world.newInstance();
-		await world.link(instance);
-		assert.ok(world.files(instance).includes('session.db'));
+		await world.fault('login', { kind: 'stall' }); // committed, but without the many keys that a login uploads
+		try {
+			const { json } = await world.connect(instance);
+			assert.equal((await world.scan(await world.newPhone(), json.qrCode)).status, 200);
+			assert.ok(world.files(instance).includes('session.db'));
+			assertPrivate(join(world.dataDir, 'instances', instance.id), json.qrCode);
+		} finally {
+			await world.clearFaults();
+		}
 	});
 
 	test('that is scanned twice links once', async () => {

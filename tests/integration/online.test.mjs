@@ -381,6 +381,28 @@ describe('names and hosts (O9, L4)', () => {
 	}));
 });
 
+describe('a proxy that is set while the instance is online (O10)', () => {
+	const proxy = (world, instance, json) =>
+		world.request('POST', `/api/instance/proxy/${instance.name}`, { token: instance.account, json });
+
+	test('is what the next dial takes: nothing goes around it, and without it the session is back', () => withWorld({}, async (world) => {
+		const { instance, phone } = await linked(world);
+		const dead = await proxy(world, instance, { enabled: true, host: '127.0.0.1', port: 1, protocol: 'http' });
+		assert.equal(dead.status, 200, dead.text);
+		assert.equal((await world.listed(instance)).status, 'connected'); // what is connected stays
+		await strike(world, phone, { kind: 'close' });
+		await ended(world, instance, 'connecting', 'proxy_unreachable');
+		const answer = await world.connect(instance);
+		assertError(answer, 500, 'Failed to generate QR code', 'proxy_unreachable');
+		assert.equal(await logins(world, phone), 1);
+		assert.deepEqual((await world.clients()).filter((c) => c.number === phone.number), []);
+		const off = await proxy(world, instance, { enabled: false });
+		assert.equal(off.status, 200, off.text);
+		const back = await world.connect(instance);
+		assert.equal(back.json.status, 'connected', back.text);
+	}));
+});
+
 describe('a linked instance on this host', () => {
 	test('comes back when its worker is killed', () => withWorld({}, async (world) => {
 		const { instance, phone } = await linked(world);

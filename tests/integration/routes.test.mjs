@@ -178,6 +178,22 @@ describe('proxy', () => {
 		assert.deepEqual((await call(instance, 'GET', 'getProxy')).json.proxy, NO_PROXY);
 	});
 
+	test('set on a linked instance is gone through from the next connect on: never around it', async () => {
+		const instance = await world.newInstance();
+		await world.link(instance);
+		const [client] = await world.online();
+		const dead = { enabled: true, host: '127.0.0.1', port: 1, protocol: 'http' };
+		assert.equal((await call(instance, 'POST', 'proxy', { json: dead })).status, 200);
+		assert.equal((await world.listed(instance)).status, 'connected');
+		await world.control('POST', `/clients/${client.id}/fault`, { kind: 'close' });
+		await world.until(instance, 'connecting');
+		assertError(await world.connect(instance), 500, 'Failed to generate QR code', 'proxy_unreachable');
+		assert.deepEqual(await world.online(), []);
+		await call(instance, 'POST', 'proxy', { json: { enabled: false } });
+		const back = await world.connect(instance);
+		assert.equal(back.json.status, 'connected', back.text);
+	});
+
 	test('its password is in no file in the clear', async () => {
 		for (const name of readdirSync(world.dataDir, { recursive: true, withFileTypes: true }).filter((e) => e.isFile())) {
 			const bytes = readFileSync(join(name.parentPath ?? name.path, name.name));

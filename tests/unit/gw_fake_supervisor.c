@@ -65,6 +65,11 @@ void gw_worker_settings(struct gw_worker *w)
 	fake.settings_n += w == &the_worker;
 }
 
+void gw_worker_proxy(struct gw_worker *w)
+{
+	fake.proxies_n += w == &the_worker;
+}
+
 int gw_worker_passkey_answer(struct gw_worker *w, const char *credential, const char *request_id)
 {
 	(void)w;

@@ -19,7 +19,7 @@ struct fake_supervisor {
 	unsigned stops_n;
 	int stop_reason; /* enum gw_stop_reason of the last stop */
 	unsigned expects_n;
-	unsigned resumes_n, logouts_n, settings_n;
+	unsigned resumes_n, logouts_n, settings_n, proxies_n;
 	unsigned answers_n, confirms_n;
 	char credential[64]; /* of the last passkey answer, cut */
 };

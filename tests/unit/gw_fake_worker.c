@@ -163,6 +163,9 @@ static bool on_connect_more(int sock, const char *id)
 		say(sock, IPC_VERSION_ASK, &version.base);
 	} else if (id_is(id, "flood")) {
 		say_steps(sock, 2000);
+	} else if (id_is(id, "codes")) {
+		for (int i = 0; i < 100; i++)
+			say_qr(sock);
 	} else {
 		return false;
 	}
@@ -279,6 +282,7 @@ static ATTR_NORETURN void worker(const char *id, int listen_fd)
 		case IPC_LOGOUT:
 			on_logout(sock);
 		case IPC_SETTINGS:
+		case IPC_ROUTE:
 			break;
 		case IPC_PING:
 			if (ipc_send_packet(sock, IPC_PONG, req_id_of(), &pong.base, -1) < 0)

@@ -129,6 +129,33 @@ static void test_error_names(void **state)
 	assert_false(wa_err_is_outcome(-EIO));
 }
 
+static void test_utf8_characters_of_rfc3629(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t len;
+	} cases[] = {
+		{ "", 1 },
+		{ "a", 1 },
+		{ "\xc3\xa9", 2 },
+		{ "\xe2\x82\xac", 3 },
+		{ "\xf0\x9f\x92\xa9", 4 },
+		{ "\xf4\x8f\xbf\xbf", 4 },
+		{ "\x80", 0 },             /* in the middle */
+		{ "\xc3", 0 },             /* cut */
+		{ "\xf0\x9f\x92", 0 },     /* cut */
+		{ "\xc0\xaf", 0 },         /* longer than need be */
+		{ "\xe0\x9f\xbf", 0 },     /* as well */
+		{ "\xed\xa0\x80", 0 },     /* half of a UTF-16 pair */
+		{ "\xf4\x90\x80\x80", 0 }, /* beyond the last */
+		{ "\xff", 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		assert_int_equal(utf8_char_len(cases[i].text), cases[i].len);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -138,6 +165,7 @@ int main(void)
 		cmocka_unit_test(test_base64_refuses_what_is_none),
 		cmocka_unit_test(test_base32_lower_of_rfc4648),
 		cmocka_unit_test(test_base32_lower_cuts_at_the_length_asked_for),
+		cmocka_unit_test(test_utf8_characters_of_rfc3629),
 		cmocka_unit_test(test_rfc3339_text),
 		cmocka_unit_test(test_error_names),
 	};

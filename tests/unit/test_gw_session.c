@@ -430,6 +430,19 @@ static void test_a_caller_of_one_that_waits_gets_a_try_at_once_and_its_outcome(v
 	assert_int_equal(fake.resumes_n, 2); /* it is being tried */
 }
 
+static void test_a_temporary_ban_is_kept_to_and_said(void **state)
+{
+	struct fixture *f = *state;
+
+	resume_saved(f);
+	assert_int_equal(event_down(f, WA_ETEMP_BANNED, 3600000), 0);
+	assert_int_equal(gw_instance_reconnect(f->inst, "r"), WA_ETEMP_BANNED);
+	assert_int_equal(fake.resumes_n, 0);
+	f->inst->retry.next_unix_ms = clock_unix_ms();
+	assert_int_equal(gw_instance_reconnect(f->inst, "r"), 0);
+	assert_int_equal(fake.resumes_n, 1);
+}
+
 static void test_a_caller_of_one_that_is_offline_resumes_it(void **state)
 {
 	struct fixture *f = *state;
@@ -494,6 +507,23 @@ static void test_a_session_that_is_gone_from_the_disk_is_paired_anew(void **stat
 	assert_false(gw_instance_is_linked(f->inst));
 	run_due(f);
 	assert_string_equal(a.code, "new");
+}
+
+static void
+test_a_pairing_in_place_of_a_lost_session_is_for_those_who_want_it_that_way(void **state)
+{
+	struct fixture *f = *state;
+	struct watcher number = { 0 }, qr = { 0 };
+
+	make_instance_from(f, true, false);
+	connect_number_ok(f, &number, "5511911111111");
+	connect_ok(f, &qr, 0); /* joins what runs: the session, as far as one knows */
+	assert_int_equal(event(f, GW_EV_READY), 0);
+	assert_int_equal(event_pairing_code(f, "ABCD-EFGH", 60000), 0);
+	run_due(f);
+	assert_string_equal(number.code, "ABCD-EFGH");
+	assert_string_equal(qr.code, "");
+	assert_int_equal(qr.reason.rc, WA_ESUPERSEDED);
 }
 
 static void test_callers_wait_a_minute_the_session_longer(void **state)
@@ -633,6 +663,8 @@ static void test_json_of_one_that_is_online(void **state)
 	link_up(f, &a);
 	gw_instance_settings_changed(f->inst, "{\"keepOnlineStatus\":true}", 1700000009000);
 	assert_int_equal(fake.settings_n, 1);
+	gw_instance_proxy_changed(f->inst, gw_instance_proxy(f->inst), 1700000009000);
+	assert_int_equal(fake.proxies_n, 1);
 	json = gw_instance_json(f->inst);
 	c = json_object_get(json, "connection");
 	assert_string_equal(json_string_value(json_object_get(json, "status")), "connected");
@@ -1029,6 +1061,21 @@ static void test_a_logout_in_progress_is_told_when_the_instance_is_deleted(void 
 	assert_int_equal(gone, 1);
 }
 
+static void test_a_logout_that_waits_for_a_worker_to_leave_is_told_of_the_deletion(void **state)
+{
+	struct fixture *f = *state;
+	struct watcher wr = { 0 };
+	struct logout a = { 0 };
+	int gone = 0;
+
+	begin(f, &wr);
+	logout_ok(f, &a);
+	gw_instance_delete(f->inst, on_gone, &gone);
+	assert_int_equal(event_reason(f, GW_EV_BYE, 0, ""), 0); /* as it was told to */
+	run_due(f);
+	assert_int_equal(a.reason.rc, WA_EDELETED);
+}
+
 static void test_a_deletion_that_did_not_work_out_goes_on_with_the_session(void **state)
 {
 	struct fixture *f = *state;
@@ -1089,10 +1136,12 @@ int main(void)
 		T(test_a_store_that_is_held_is_tried_again_some_times),
 		T(test_a_caller_of_one_that_is_online_is_told_so),
 		T(test_a_caller_of_one_that_waits_gets_a_try_at_once_and_its_outcome),
+		T(test_a_temporary_ban_is_kept_to_and_said),
 		T(test_a_caller_of_one_that_is_offline_resumes_it),
 		T(test_logged_out_meanwhile_is_a_pairing_in_the_same_call),
 		T(test_a_pairing_that_follows_is_for_those_who_want_it_that_way),
 		T(test_a_session_that_is_gone_from_the_disk_is_paired_anew),
+		T(test_a_pairing_in_place_of_a_lost_session_is_for_those_who_want_it_that_way),
 		T(test_callers_wait_a_minute_the_session_longer),
 		T(test_no_room_for_a_worker_is_told_and_tried_again),
 		T(test_ends_of_a_session_are_what_they_are),
@@ -1122,6 +1171,7 @@ int main(void)
 		T(test_deleting_a_linked_one_that_is_offline_starts_a_worker_for_it),
 		T(test_a_logout_that_just_failed_is_not_tried_again_by_the_deletion),
 		T(test_a_logout_in_progress_is_told_when_the_instance_is_deleted),
+		T(test_a_logout_that_waits_for_a_worker_to_leave_is_told_of_the_deletion),
 		T(test_a_deletion_that_did_not_work_out_goes_on_with_the_session),
 		T(test_the_gateways_end_leaves_links_as_they_are),
 	};

@@ -461,6 +461,12 @@ static void test_a_worker_that_talks_too_much_is_killed(void **state)
 	expect_failure(state, "flood", &patient, WA_EWORKER_CRASHED, "broke the protocol");
 }
 
+/* Long before the number of its messages would matter. */
+static void test_a_worker_that_shows_too_many_codes_is_killed(void **state)
+{
+	expect_failure(state, "codes", &patient, WA_EWORKER_CRASHED, "broke the protocol");
+}
+
 static void test_a_worker_that_hangs_is_killed(void **state)
 {
 	expect_failure(state, "hang", &impatient, WA_EWORKER_CRASHED, "did not answer any more");
@@ -701,6 +707,7 @@ int main(void)
 		T(test_a_worker_that_lies_about_its_account_is_killed),
 		T(test_a_worker_that_never_stops_asking_is_killed),
 		T(test_a_worker_that_talks_too_much_is_killed),
+		T(test_a_worker_that_shows_too_many_codes_is_killed),
 		T(test_a_worker_that_ends_is_noticed_with_its_status),
 		T(test_a_worker_that_is_killed_is_noticed_with_the_signal),
 		T(test_a_worker_that_ends_at_its_start_has_not_started),

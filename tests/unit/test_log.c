@@ -68,6 +68,33 @@ static void test_foreign_text_cannot_forge_a_line(void **state)
 	assert_non_null(strstr(line, "path=\"/a\\u000aerr forged=1\\u001b[2J \\\"q\\\"\"\n"));
 }
 
+static void test_foreign_bytes_that_are_no_utf8_leave_the_line_utf8(void **state)
+{
+	static const char foreign[] = "a\xffz\xc3(\xed\xa0\x80 \xc2\x9b"
+	                              "2J \xc3\xbc";
+	struct capture c;
+	char line[4096];
+	json_t *obj;
+
+	(void)state;
+	log_init("prog", LOG_INFO, LOG_FMT_JSON);
+	capture_start(&c);
+	LOG(NULL, LOG_NOTICE, "x", LF_STR("tag", foreign));
+	capture_end(&c, line, sizeof(line));
+	obj = json_loads(line, 0, NULL);
+	assert_non_null(obj);
+	assert_non_null(
+	    strstr(line, "\"a\\ufffdz\\ufffd(\\ufffd\\ufffd\\ufffd \\u009b2J \xc3\xbc\""));
+	json_decref(obj);
+
+	log_init("prog", LOG_INFO, LOG_FMT_TEXT);
+	capture_start(&c);
+	LOG(NULL, LOG_NOTICE, "x", LF_STR("bad", "a\xff"), LF_STR("c1", "a\xc2\x9b"),
+	    LF_STR("plain", "\xc3\xbc"));
+	capture_end(&c, line, sizeof(line));
+	assert_non_null(strstr(line, "bad=\"a\\ufffd\" c1=\"a\\u009b\" plain=\xc3\xbc\n"));
+}
+
 static void test_json_line_is_json_even_when_cut(void **state)
 {
 	char big[5000], line[8192];
@@ -137,6 +164,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_text_line_quotes_what_needs_it),
 		cmocka_unit_test(test_foreign_text_cannot_forge_a_line),
+		cmocka_unit_test(test_foreign_bytes_that_are_no_utf8_leave_the_line_utf8),
 		cmocka_unit_test(test_json_line_is_json_even_when_cut),
 		cmocka_unit_test(test_level_filters_before_arguments_are_read),
 		cmocka_unit_test(test_id_is_stable_and_hides_its_text),

@@ -516,7 +516,7 @@ static void test_malformed_pair_success_is_refused(void **state)
 		"abc:7@s.whatsapp.net", "0123:7@s.whatsapp.net",
 		"nonsense@:7@@x",       "",
 	};
-	static const char *const lids[] = { "5@lid", "5:7@s.whatsapp.net", "lid", "" };
+	static const char *const lids[] = { "5@lid", "a:7@lid", "5:7@s.whatsapp.net", "lid", "" };
 	struct wa_node *iq;
 
 	(void)state;

@@ -145,6 +145,9 @@ static void test_success(void **state)
 	assert_string_equal(s.lid, "123:7@lid");
 	assert_string_equal(s.display_name, "Name");
 	assert_int_equal(s.server_unix_s, 1787000001);
+	wa_node_set_jid(n, "lid", "abc:7@lid");
+	assert_int_equal(wa_success_read(n, &s), 0);
+	assert_null(s.lid);
 	wa_node_set(n, "lid", "123@lid");
 	wa_node_set(n, "t", "9223372036854775808"); /* 2^63 */
 	assert_int_equal(wa_success_read(n, &s), 0);

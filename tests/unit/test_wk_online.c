@@ -428,6 +428,37 @@ static void test_late_preview_is_asked_for_once(void **state)
 	fx_expect(f, "");
 }
 
+static void give_queued(struct fx *f, unsigned n)
+{
+	while (n-- > 0) {
+		struct wa_node *r = wa_node_new("receipt");
+
+		wa_node_set(r, "id", "R");
+		wa_node_set_jid(r, "from", WA_SERVER_JID);
+		wa_node_set(r, "offline", "0");
+		f->trace[0] = '\0';
+		fx_give(f, r);
+	}
+}
+
+static void test_queue_longer_than_a_batch_is_asked_for_again(void **state)
+{
+	struct fx *f = *state;
+
+	to_queue(f, 1);
+	fx_ib(f, "offline_preview");
+	give_queued(f, 99);
+	fx_expect(f, "ack:receipt");
+	give_queued(f, 1);
+	fx_expect(f, "ack:receipt offline_batch");
+	give_queued(f, 100);
+	fx_expect(f, "ack:receipt offline_batch");
+	fx_ib(f, "offline");
+	fx_expect(f, FX_BRINGUP_END);
+	give_queued(f, 101);
+	fx_expect(f, "ack:receipt");
+}
+
 static void test_queue_that_stalls_counts_as_over(void **state)
 {
 	struct fx *f = *state;
@@ -498,7 +529,6 @@ static void test_may_be_freed_in_any_callback(void **state)
 		assert_null(f->online);
 		assert_string_equal(f->trace + strlen(f->trace) - strlen(words[i]), words[i]);
 		f->trace[0] = '\0';
-		assert_int_equal(wk_store_prekeys_reset(f->store), 0);
 	}
 }
 
@@ -554,6 +584,7 @@ int main(void)
 		TEST(test_answer_counts_whoever_it_is_from),
 		TEST(test_end_of_the_queue_may_come_before_active_is_answered),
 		TEST(test_late_preview_is_asked_for_once),
+		TEST(test_queue_longer_than_a_batch_is_asked_for_again),
 		TEST(test_queue_that_stalls_counts_as_over),
 		TEST(test_each_stanza_of_the_queue_gives_it_60_s_more),
 		TEST(test_second_end_of_the_queue_changes_nothing),

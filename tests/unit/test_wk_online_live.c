@@ -307,7 +307,7 @@ static void test_digest_of_our_keys_asks_for_nothing(void **state)
 	fx_expect(f, "");
 }
 
-static void test_digest_that_differs_uploads_everything_again(void **state)
+static void test_digest_that_differs_uploads_keys_never_given_away(void **state)
 {
 	struct fx *f = *state;
 	struct wa_node *n;
@@ -320,12 +320,12 @@ static void test_digest_that_differs_uploads_everything_again(void **state)
 	                  "01234567890123456789", 20);
 	fx_give(f, n);
 	fx_expect(f, "upload:812");
-	assert_int_equal(fx_key_id(fx_sent(f, "upload:812"), 0), first);
+	assert_int_equal(fx_key_id(fx_sent(f, "upload:812"), 0), first + 812);
 	fx_ok(f, "upload:812");
 	fx_expect(f, "");
 }
 
-static void test_digest_with_a_key_that_is_not_ours_uploads_everything_again(void **state)
+static void test_digest_with_a_key_that_is_not_ours_uploads_all_anew(void **state)
 {
 	struct fx *f = *state;
 	struct wa_node *n;
@@ -883,8 +883,8 @@ int main(void)
 		TEST(test_unanswered_refill_is_made_again),
 		TEST(test_refill_without_disk_ends_the_stream),
 		TEST(test_digest_of_our_keys_asks_for_nothing),
-		TEST(test_digest_that_differs_uploads_everything_again),
-		TEST(test_digest_with_a_key_that_is_not_ours_uploads_everything_again),
+		TEST(test_digest_that_differs_uploads_keys_never_given_away),
+		TEST(test_digest_with_a_key_that_is_not_ours_uploads_all_anew),
 		TEST(test_server_that_has_no_keys_gets_them_all),
 		TEST(test_digest_of_an_unknown_type_or_none_asks_for_nothing),
 		TEST(test_identity_notification_is_acked_only),

@@ -8,6 +8,7 @@
 
 #include "common/err.h"
 #include "wk_fake_net.h"
+#include "worker/wa/wa_keys.h"
 #include "worker/wk_store.h"
 
 #define NUMBER "5511999999999"
@@ -22,7 +23,7 @@ static const unsigned expected[WK_STATE_N] = {
 	[WK_IDLE] = EV(WK_EV_CONNECT) | EV(WK_EV_FAILED) | EV(WK_EV_STOP),
 	[WK_OPENING] = DIALS | FAILS,
 	[WK_VERSION] = DIALS | FAILS | EV(WK_EV_TIMEOUT),
-	[WK_ASKING] = FAILS | EV(WK_EV_DIAL) | EV(WK_EV_RESUME) | EV(WK_EV_TIMEOUT),
+	[WK_ASKING] = FAILS | EV(WK_EV_DIAL) | EV(WK_EV_RESUME),
 	[WK_RESOLVING] = FAILS | EV(WK_EV_TIMEOUT) | EV(WK_EV_RESOLVED),
 	[WK_CONNECTING] = FAILS | EV(WK_EV_TIMEOUT) | EV(WK_EV_DIALLED),
 	[WK_TLS] = FAILS | EV(WK_EV_TIMEOUT) | EV(WK_EV_TLS_UP),
@@ -416,7 +417,8 @@ static void test_device_identity_that_breaks_off_is_a_protocol_error(void **stat
 	id[2 + sizeof(inner)] = 0x12;
 	id[3 + sizeof(inner)] = 32;
 	assert_int_equal(wa_hmac_sha256(f.s->creds.device.adv_secret, WA_KEY_LEN, inner,
-	                                sizeof(inner), id + 4 + sizeof(inner)), 0);
+	                                sizeof(inner), id + 4 + sizeof(inner)),
+	                 0);
 	fake_rx_device_identity(&f, id, sizeof(id));
 	assert_non_null(fake_sent_find(&f, "iq", "error"));
 	assert_int_equal(f.failure.rc, WA_EPROTO);
@@ -440,6 +442,34 @@ static void test_link_that_can_not_be_saved_is_refused(void **state)
 	assert_non_null(fake_sent_find(&f, "iq", "error"));
 	assert_int_equal(f.failure.rc, WA_EALREADY_RUNNING);
 	wk_store_close(held);
+	fake_teardown(&f);
+}
+
+/* The gateway ends a worker whose names are not UTF-8: the link would be lost on every login. */
+static void test_names_of_the_phone_are_made_what_the_gateway_takes(void **state)
+{
+	static const char jid[] = FAKE_JID;
+	char long_name[WK_NAME_CAP + 8];
+	struct fake f;
+
+	(void)state;
+	memset(long_name, 'x', sizeof(long_name) - 1);
+	long_name[sizeof(long_name) - 1] = '\0';
+	memcpy(long_name + WK_NAME_CAP - 2, "\xc3\xa9", 2); /* would be cut in half */
+	registering(&f);
+	fake_rx_pair_device(&f);
+	f.platform = "smb\xc3\xa9\n";
+	f.business_name = "Caf\xc3\xa9 \xf0\x9f";
+	fake_rx_pair_success(&f, false);
+	assert_string_equal(f.s->creds.jid, jid);
+	assert_string_equal(f.s->creds.platform, "smb???");
+	assert_string_equal(f.s->creds.business_name, "Caf\xc3\xa9 ??");
+	fake_teardown(&f);
+	registering(&f);
+	fake_rx_pair_device(&f);
+	f.business_name = long_name;
+	fake_rx_pair_success(&f, false);
+	assert_int_equal(strlen(f.s->creds.business_name), WK_NAME_CAP - 2);
 	fake_teardown(&f);
 }
 
@@ -624,6 +654,7 @@ int main(void)
 		cmocka_unit_test(test_malformed_pair_success_keeps_nothing),
 		cmocka_unit_test(test_device_identity_that_breaks_off_is_a_protocol_error),
 		cmocka_unit_test(test_link_that_can_not_be_saved_is_refused),
+		cmocka_unit_test(test_names_of_the_phone_are_made_what_the_gateway_takes),
 		cmocka_unit_test(test_second_pair_success_is_ignored),
 		cmocka_unit_test(test_whatever_ends_the_stream_after_the_link_leads_to_the_login),
 		cmocka_unit_test(test_link_that_whatsapp_does_not_know_never_was_one),

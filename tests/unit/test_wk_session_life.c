@@ -2,6 +2,7 @@
  */
 #include "test.h"
 
+#include <errno.h>
 #include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
@@ -116,6 +117,36 @@ static void test_failed_dial_keeps_the_servers_key_and_the_routing(void **state)
 	fake_teardown(&f);
 }
 
+static void test_proxy_that_changes_is_that_of_the_next_dial(void **state)
+{
+	Ipc__Proxy proxy = IPC__PROXY__INIT;
+	char host[] = "proxy.example";
+	struct fake f;
+
+	(void)state;
+	proxy.has_kind = proxy.has_port = true;
+	proxy.kind = IPC__PROXY__KIND__SOCKS5;
+	proxy.host = host;
+	proxy.port = 1080;
+	online(&f);
+	assert_int_equal(wk_session_route(f.s, &proxy), 0);
+	assert_int_equal(f.s->state, WK_ONLINE); /* what stands is not touched */
+	assert_int_equal(f.dial_proxy_port, 0);
+	fake_conn_ends(&f, WA_ENETWORK);
+	wk_session_resume(f.s);
+	assert_int_equal(f.dial_proxy_port, 1080);
+	proxy.port = 0;
+	assert_int_equal(wk_session_route(f.s, &proxy), -EINVAL);
+	fake_dial_fails(&f, WA_EPROXY_UNREACHABLE);
+	wk_session_resume(f.s);
+	assert_int_equal(f.dial_proxy_port, 1080);
+	assert_int_equal(wk_session_route(f.s, NULL), 0); /* while that is under way */
+	fake_dial_fails(&f, WA_EPROXY_UNREACHABLE);
+	wk_session_resume(f.s);
+	assert_int_equal(f.dial_proxy_port, 0);
+	fake_teardown(&f);
+}
+
 static void test_every_dial_but_the_first_asks(void **state)
 {
 	struct fake f;
@@ -128,6 +159,8 @@ static void test_every_dial_but_the_first_asks(void **state)
 	assert_int_equal(f.s->state, WK_ASKING);
 	assert_int_equal(f.dial_asks, 2);
 	assert_int_equal(f.dials, 2);
+	/* its turn may come late: a second question would be a broken protocol to the gateway */
+	assert_false(event_pending(f.s->deadline, EV_TIMEOUT, NULL));
 	wk_session_tell(f.s); /* another gateway has come: asked again */
 	assert_int_equal(f.dial_asks, 3);
 	wk_session_dial_go(f.s);
@@ -290,12 +323,12 @@ static void test_login_without_an_answer_is_tried_again(void **state)
 
 /* ---- temporary ban, replaced ------------------------------------------------------------- */
 
-static void receive_ban(struct fake *f)
+static void receive_ban(struct fake *f, const char *expire)
 {
 	struct wa_node *n = wa_node_new("failure");
 
 	wa_node_set(n, "reason", "402");
-	wa_node_set(n, "expire", "7200");
+	wa_node_set(n, "expire", expire);
 	fake_rx(f, n);
 }
 
@@ -305,7 +338,7 @@ static void test_temporary_ban_is_kept_to_after_a_restart_and_whoever_asks(void 
 
 	(void)state;
 	logging_in(&f, RESUME);
-	receive_ban(&f);
+	receive_ban(&f, "7200");
 	assert_waits(&f, WA_ETEMP_BANNED, 7190000, 7200000);
 	f.downs = 0;
 	wk_session_resume(f.s);
@@ -316,6 +349,22 @@ static void test_temporary_ban_is_kept_to_after_a_restart_and_whoever_asks(void 
 	wk_session_logout(f.s);
 	assert_int_equal(f.logout.rc, WA_ETEMP_BANNED);
 	assert_int_equal(f.dials, 0);
+	fake_teardown(&f);
+}
+
+/* The gateway takes no wait of more than 400 days: it would end the worker for it. */
+static void test_endless_ban_is_waited_for_a_year_at_a_time(void **state)
+{
+	const uint64_t year_ms = 365 * 86400 * UINT64_C(1000);
+	struct fake f;
+
+	(void)state;
+	logging_in(&f, RESUME);
+	receive_ban(&f, "4294967295");
+	assert_waits(&f, WA_ETEMP_BANNED, year_ms, year_ms);
+	fake_restart(&f);
+	fake_connect(&f, RESUME, NULL);
+	assert_waits(&f, WA_ETEMP_BANNED, year_ms, year_ms);
 	fake_teardown(&f);
 }
 
@@ -799,6 +848,7 @@ int main(void)
 		cmocka_unit_test(test_second_login_uses_noise_ik_while_the_chain_is_valid),
 		cmocka_unit_test(test_failed_handshake_forgets_the_servers_key_and_the_routing),
 		cmocka_unit_test(test_failed_dial_keeps_the_servers_key_and_the_routing),
+		cmocka_unit_test(test_proxy_that_changes_is_that_of_the_next_dial),
 		cmocka_unit_test(test_every_dial_but_the_first_asks),
 		cmocka_unit_test(test_resume_without_a_session_is_refused),
 		cmocka_unit_test(test_store_without_a_link_is_no_session),
@@ -810,6 +860,7 @@ int main(void)
 		cmocka_unit_test(test_unknown_reason_and_server_trouble_are_tried_again),
 		cmocka_unit_test(test_login_without_an_answer_is_tried_again),
 		cmocka_unit_test(test_temporary_ban_is_kept_to_after_a_restart_and_whoever_asks),
+		cmocka_unit_test(test_endless_ban_is_waited_for_a_year_at_a_time),
 		cmocka_unit_test(test_replaced_waits_5_minutes_unless_somebody_asks),
 		cmocka_unit_test(test_connect_to_show_a_code_takes_over_from_another_login),
 		cmocka_unit_test(test_restart_by_the_server_is_no_failure),

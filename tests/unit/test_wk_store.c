@@ -412,19 +412,6 @@ static void test_pre_keys_come_in_order_and_again_until_uploaded(void **state)
 	assert_int_equal(wk_store_prekey_pub(p->st, 99, pub), -ENOENT);
 }
 
-static void test_after_a_reset_all_are_uploaded_again(void **state)
-{
-	struct place *p = *state;
-	struct wk_prekey a[3], b[3];
-
-	link_it(p);
-	assert_int_equal(wk_store_prekeys(p->st, 3, a), 0);
-	assert_int_equal(wk_store_prekeys_uploaded(p->st, a, 3), 0);
-	assert_int_equal(wk_store_prekeys_reset(p->st), 0);
-	assert_int_equal(wk_store_prekeys(p->st, 3, b), 0);
-	assert_memory_equal(a, b, sizeof(a));
-}
-
 static void test_ids_wrap_around_those_in_use(void **state)
 {
 	struct place *p = *state;
@@ -518,7 +505,6 @@ int main(void)
 		TEST(test_what_was_told_done_survives_a_kill),
 		TEST(test_a_full_disk_changes_nothing),
 		TEST(test_pre_keys_come_in_order_and_again_until_uploaded),
-		TEST(test_after_a_reset_all_are_uploaded_again),
 		TEST(test_ids_wrap_around_those_in_use),
 		TEST(test_a_link_that_is_over_is_kept_aside),
 		TEST(test_what_was_set_aside_is_kept_for_seven_days),

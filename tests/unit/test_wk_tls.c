@@ -7,6 +7,7 @@
 #include <event2/event.h>
 #include <openssl/ssl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -25,6 +26,23 @@ struct fixture {
 	bool connected;
 	struct wk_failure failure; /* rc 0: none */
 };
+
+static unsigned libevent_fails_at; /* this allocation of libevent's from now; 0: none */
+
+static bool libevent_fails(void)
+{
+	return libevent_fails_at > 0 && --libevent_fails_at == 0;
+}
+
+static void *libevent_malloc(size_t n)
+{
+	return libevent_fails() ? NULL : malloc(n);
+}
+
+static void *libevent_realloc(void *p, size_t n)
+{
+	return libevent_fails() ? NULL : realloc(p, n);
+}
 
 static void setup(struct fixture *f, const char *alt_name, long not_after_s)
 {
@@ -185,6 +203,27 @@ static void test_closed_connection_is_a_network_failure(void **state)
 	teardown(&f);
 }
 
+static void test_no_memory_for_the_connection_is_said_and_nothing_is_freed_twice(void **state)
+{
+	struct fixture f;
+	int pair[2];
+	int rc;
+
+	(void)state;
+	setup(&f, "DNS:chat.example", 3600);
+	assert_int_equal(wk_url_parse("wss://chat.example/", &f.url), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+	libevent_fails_at = 1; /* later ones end inside libevent 2.1.12 itself */
+	rc = wk_tls_open(f.tls, f.base, (struct wk_pipe){ pair[0], NULL }, &f.url, f.server.ca_file,
+	                 &f.failure, &f.client);
+	assert_true(rc < 0);
+	assert_int_equal(f.failure.rc, rc);
+	assert_null(f.client);
+	assert_int_equal(libevent_fails_at, 0);
+	(void)close(pair[1]);
+	teardown(&f);
+}
+
 static void test_warming_up_works(void **state)
 {
 	struct wk_tls *tls;
@@ -205,9 +244,12 @@ int main(void)
 		cmocka_unit_test(test_old_protocol_is_refused),
 		cmocka_unit_test(test_missing_ca_file_is_said_at_once),
 		cmocka_unit_test(test_closed_connection_is_a_network_failure),
+		cmocka_unit_test(
+		    test_no_memory_for_the_connection_is_said_and_nothing_is_freed_twice),
 		cmocka_unit_test(test_warming_up_works),
 	};
 
 	(void)signal(SIGPIPE, SIG_IGN); /* as the worker does */
+	event_set_mem_functions(libevent_malloc, libevent_realloc, free);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

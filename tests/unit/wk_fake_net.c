@@ -40,6 +40,7 @@ int wk_dial_new(const struct wk_dial_params *params, const struct wk_dial_ops *o
 	dial->ops = ops;
 	dial->arg = arg;
 	fake->dials++;
+	fake->dial_proxy_port = params->proxy->kind != WK_PROXY_NONE ? params->proxy->port : 0;
 	fake->dialling = true;
 	*dial_out = dial;
 	return 0;
@@ -594,7 +595,10 @@ void fake_rx_device_identity(struct fake *f, const uint8_t *id, size_t len)
 	device = wa_node_add(ps, "device");
 	wa_node_set_jid(device, "jid", FAKE_JID);
 	wa_node_set_jid(device, "lid", FAKE_LID);
-	wa_node_set(wa_node_add(ps, "platform"), "name", "android");
+	wa_node_set(wa_node_add(ps, "platform"), "name",
+	            f->platform != NULL ? f->platform : "android");
+	if (f->business_name != NULL)
+		wa_node_set(wa_node_add(ps, "biz"), "name", f->business_name);
 	fake_rx(f, n);
 }
 

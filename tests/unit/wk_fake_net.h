@@ -41,9 +41,13 @@ struct fake {
 	uint32_t version_used, version_found;
 	bool stored_when_linked; /* there was a link on disk when it was told */
 
+	/* of the phone; NULL: "android", none */
+	const char *platform, *business_name;
+
 	/* what went to the network */
 	unsigned dials, conns, closes, lookups;
 	bool dialling, open, closing, used_ik, looking_up;
+	uint16_t dial_proxy_port; /* of the last dial; 0: directly */
 	size_t routing_len;
 	struct buf payload;
 	int send_rc;
@@ -83,6 +87,8 @@ void fake_rx_pair_device(struct fake *f);
 void fake_rx_notification(struct fake *f, const char *type);
 /* The phone signs; wrong: with another secret. */
 void fake_rx_pair_success(struct fake *f, bool wrong);
+/* The same with these bytes as what the phone has signed. */
+void fake_rx_device_identity(struct fake *f, const uint8_t *id, size_t len);
 void fake_rx_success(struct fake *f);
 /* Answer every request of the bring-up that has not been answered. */
 void fake_answer(struct fake *f);

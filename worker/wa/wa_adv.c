@@ -38,7 +38,8 @@ static int read_device(const struct wa_node *device, struct wa_pair_success *out
 	if (out->jid == NULL || wa_jid_parse_device(out->jid, WA_SERVER_JID, &jid) < 0 ||
 	    wa_jid_user_number(&jid, &number) < 0)
 		return WA_EPROTO;
-	if (out->lid != NULL && wa_jid_parse_device(out->lid, "lid", &jid) < 0)
+	if (out->lid != NULL && (wa_jid_parse_device(out->lid, "lid", &jid) < 0 ||
+	                         wa_jid_user_number(&jid, &number) < 0))
 		return WA_EPROTO;
 	return 0;
 }

@@ -18,12 +18,13 @@ static uint32_t attr_u32(const struct wa_node *n, const char *name)
 int wa_success_read(const struct wa_node *n, struct wa_success *out)
 {
 	struct wa_jid lid;
-	uint64_t t;
+	uint64_t number, t;
 
 	if (!wa_node_is(n, "success"))
 		return WA_ESTATE;
 	out->lid = wa_node_attr(n, "lid");
-	if (out->lid != NULL && wa_jid_parse_device(out->lid, "lid", &lid) < 0)
+	if (out->lid != NULL && (wa_jid_parse_device(out->lid, "lid", &lid) < 0 ||
+	                         wa_jid_user_number(&lid, &number) < 0))
 		out->lid = NULL;
 	out->server_unix_s = wa_node_attr_u64(n, "t", INT64_MAX, &t) < 0 ? 0 : (int64_t)t;
 	out->display_name = wa_node_attr(n, "display_name");
