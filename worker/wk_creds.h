@@ -7,6 +7,7 @@
 #define WK_CREDS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "common/attr.h"
@@ -43,5 +44,8 @@ struct wk_creds {
 
 /* Wipes and releases. */
 void wk_creds_clear(struct wk_creds *c);
+
+/* Copy a text from outside (NULL: ""): UTF-8, cut at a character; what is none becomes "?". */
+void wk_creds_set_text(char *out, size_t out_cap, const char *text);
 
 #endif

@@ -40,12 +40,24 @@ static bool take_lid(struct wk_online *o, const char *lid)
 	return true;
 }
 
+/* The name WhatsApp knows us by stands in for the push name, which comes with app state. */
+static bool take_name(struct wk_online *o, const char *display_name)
+{
+	struct wk_creds *c = o->p.creds;
+
+	if (c->push_name[0] != '\0' || display_name == NULL || display_name[0] == '\0')
+		return false;
+	wk_creds_set_text(c->push_name, sizeof(c->push_name), display_name);
+	return true;
+}
+
 /* The login counts: on disk before anything is sent. On failure the credentials are as before. */
 static int commit_login(struct wk_online *o, const struct wa_success *s)
 {
 	struct wk_creds *c = o->p.creds;
 	bool was_confirmed = c->confirmed;
 	bool new_lid = take_lid(o, s->lid);
+	bool new_name = take_name(o, s->display_name);
 	int rc;
 
 	c->confirmed = true;
@@ -56,9 +68,11 @@ static int commit_login(struct wk_online *o, const struct wa_success *s)
 		c->logins--;
 		if (new_lid)
 			c->lid[0] = '\0';
+		if (new_name)
+			c->push_name[0] = '\0';
 		return rc;
 	}
-	if (new_lid)
+	if (new_lid || new_name)
 		o->p.ops->on_profile(o->p.arg);
 	return 0;
 }

@@ -133,28 +133,10 @@ int wk_session_make_store(struct wk_session *s)
 
 /* ---- pair-success ------------------------------------------------------------------------ */
 
-/* UTF-8, cut at a character; what is none of it becomes a question mark. */
-static void copy_text(char *out, size_t out_cap, const char *text)
-{
-	size_t used = 0;
-
-	while (text != NULL && *text != '\0') {
-		size_t len = utf8_char_len(text);
-		size_t step = len > 0 ? len : 1;
-
-		if (used + step >= out_cap)
-			break;
-		memcpy(out + used, len > 0 ? text : "?", step);
-		used += step;
-		text += step;
-	}
-	out[used] = '\0';
-}
-
 /* A word of printable ASCII. */
 static void copy_word(char *out, size_t out_cap, const char *text)
 {
-	copy_text(out, out_cap, text);
+	wk_creds_set_text(out, out_cap, text);
 	for (; *out != '\0'; out++)
 		if (*out < ' ' || *out > '~')
 			*out = '?';
@@ -165,10 +147,10 @@ static void fill_creds(struct wk_session *s, const struct wa_pair_success *ps, s
 {
 	struct wk_creds *c = &s->creds;
 
-	copy_text(c->jid, sizeof(c->jid), ps->jid);
-	copy_text(c->lid, sizeof(c->lid), ps->lid);
+	wk_creds_set_text(c->jid, sizeof(c->jid), ps->jid);
+	wk_creds_set_text(c->lid, sizeof(c->lid), ps->lid);
 	copy_word(c->platform, sizeof(c->platform), ps->platform);
-	copy_text(c->business_name, sizeof(c->business_name), ps->business_name);
+	wk_creds_set_text(c->business_name, sizeof(c->business_name), ps->business_name);
 	memcpy(c->account_key, adv->account_key, sizeof(c->account_key));
 	buf_free(&c->account);
 	c->account = adv->account;

@@ -77,6 +77,7 @@ describe('a QR code that is scanned', () => {
 		assert.equal(listed.connection.displayStatus, 'Connected');
 		assert.equal(listed.connection.lastError, null);
 		assert.equal(listed.connection.nextRetryAt, null);
+		assert.equal(listed.profile.name, 'Ana');
 		assert.equal(listed.profile.isBusiness, true);
 		assert.equal(listed.history, null);
 		assert.ok(Math.abs(Date.parse(listed.connection.since) - Date.now()) < 60_000);

@@ -7,7 +7,7 @@ import { Baileys, withSim } from './baileys.mjs';
 const REST_MS = 1_500; // a client that has sent nothing for so long has sent all
 
 // What differs from run to run, or says who somebody is.
-const FREE = new Set(['id', 't', 'sid', 'timestamp', 'jid']);
+const FREE = new Set(['name', 'id', 't', 'sid', 'timestamp', 'jid']);
 
 function content(c) {
 	if (c === null)
@@ -35,8 +35,8 @@ const WORKER_ONLY = new Map([
 	'the same'],
 	// The worker says to which state of the list its cleaning belongs, as WhatsApp Web does.
 	[dirty('timestamp=* type=groups'), 'the bit is cleaned with its timestamp'],
-	// Baileys says available, and only once it knows a push name; the gateway\'s instances begin unseen.
-	['<presence type=unavailable></>', 'presence is unavailable until somebody wants otherwise'],
+	// Baileys says available, and only once app state has told it a push name; the gateway\'s instances begin unseen.
+	['<presence name=* type=unavailable></>', 'presence is unavailable until somebody wants otherwise'],
 ]);
 const BAILEYS_ONLY = new Map([
 	[dirty('type=groups'), 'the bit is cleaned without a timestamp'],

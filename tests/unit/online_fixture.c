@@ -263,7 +263,7 @@ void fx_new(struct fx *f, unsigned speed)
 	assert_int_equal(wk_online_new(&params, &f->online), 0);
 }
 
-static struct wa_node *success(const char *lid)
+static struct wa_node *success(const struct fx *f, const char *lid)
 {
 	struct wa_node *n = wa_node_new("success");
 
@@ -271,13 +271,14 @@ static struct wa_node *success(const char *lid)
 	wa_node_set(n, "props", "27");
 	if (lid != NULL)
 		wa_node_set_jid(n, "lid", lid);
+	wa_node_set(n, "display_name", f->display_name);
 	return n;
 }
 
 void fx_start(struct fx *f, const char *lid)
 {
 	struct buf wire = { 0 };
-	struct wa_node *n = success(lid);
+	struct wa_node *n = success(f, lid);
 	struct wa_node *copy = NULL;
 
 	assert_int_equal(wa_stanza_encode(n, &wire), 0);

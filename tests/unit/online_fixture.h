@@ -21,6 +21,7 @@
 #define FX_BRINGUP_END "ONLINE props blocklist privacy digest unavailable"
 
 struct fx {
+	const char *display_name; /* in <success>; NULL: none */
 	struct event_base *base;
 	char dir[64];
 	struct sealed_key key;

@@ -112,6 +112,23 @@ static void test_login_is_on_disk_before_anything_is_sent(void **state)
 	assert_int_equal(f->creds.logins, 2);
 }
 
+static void test_name_from_the_login_stands_in_for_a_push_name(void **state)
+{
+	struct fx *f = *state;
+
+	f->creds.push_name[0] = '\0';
+	f->display_name = "Ana \xc3\xa9\xff";
+	fx_new(f, 1);
+	fx_start(f, FX_LID);
+	fx_expect(f, "PROFILE count");
+	assert_string_equal(f->creds.push_name, "Ana \xc3\xa9?");
+	f->display_name = "Another";
+	fx_new(f, 1);
+	fx_start(f, FX_LID);
+	fx_expect(f, "count");
+	assert_string_equal(f->creds.push_name, "Ana \xc3\xa9?");
+}
+
 static void test_login_that_can_not_be_saved_sends_nothing(void **state)
 {
 	struct fx *f = *state;
@@ -566,6 +583,7 @@ int main(void)
 		TEST(test_unified_session_follows_the_servers_clock),
 		TEST(test_login_is_on_disk_before_anything_is_sent),
 		TEST(test_login_that_can_not_be_saved_sends_nothing),
+		TEST(test_name_from_the_login_stands_in_for_a_push_name),
 		TEST(test_lid_that_differs_is_not_believed),
 		TEST(test_second_success_changes_nothing),
 		TEST(test_stanza_before_success_is_not_looked_at),
