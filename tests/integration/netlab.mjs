@@ -26,12 +26,26 @@ export function whyNot() {
 	const missing = TOOLS.filter((tool) => !path.some((dir) => existsSync(join(dir, tool))));
 	if (missing.length > 0)
 		return `not installed: ${missing.join(', ')}`;
+	return whyNoNamespace();
+}
+
+// A namespace made, entered, wired and removed, as the lab does it: some containers and chroots can't.
+function whyNoNamespace() {
+	const ns = `wl${process.pid}p`;
 	try {
-		execFileSync('unshare', ['--net', 'true'], { stdio: 'ignore' });
-	} catch {
-		return 'no network namespaces here';
+		ip('netns', 'add', ns);
+		ip('-n', ns, 'link', 'add', 'probe0', 'type', 'veth', 'peer', 'name', 'probe1');
+		ip('netns', 'exec', ns, 'true');
+		return null;
+	} catch (error) {
+		return `no network of its own here: ${String(error.stderr ?? error).trim().split('\n')[0]}`;
+	} finally {
+		try {
+			ip('netns', 'del', ns);
+		} catch {
+			// was not made
+		}
 	}
-	return null;
 }
 
 function ip(...args) {
