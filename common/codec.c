@@ -154,3 +154,22 @@ size_t utf8_char_len(const char *text)
 	}
 	return 0;
 }
+
+int dec_decode(const char *text, uint64_t max, uint64_t *v_out)
+{
+	uint64_t v = 0;
+
+	if (*text == '\0')
+		return -EINVAL;
+	for (; *text != '\0'; text++) {
+		uint64_t digit = (uint64_t)(*text - '0');
+
+		if (*text < '0' || *text > '9' || v > (UINT64_MAX - digit) / 10)
+			return -EINVAL;
+		v = v * 10 + digit;
+	}
+	if (v > max)
+		return -EINVAL;
+	*v_out = v;
+	return 0;
+}

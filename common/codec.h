@@ -33,6 +33,9 @@ ATTR_NODISCARD int b64_decode(const char *text, size_t text_len, uint8_t *out, s
 /* RFC 4648 base32 in lower case without padding ("a-z2-7"); out holds out_len + 1 characters. */
 void base32_encode_lower(const void *data, size_t n, char *out, size_t out_len);
 
+/* Decimal digits and nothing else, at least one, not over max. 0 or -EINVAL. */
+ATTR_NODISCARD int dec_decode(const char *text, uint64_t max, uint64_t *v_out);
+
 /*
  * Bytes of the UTF-8 character (RFC 3629) that NUL-terminated text begins with; 0: it begins with
  * none. The terminator is a character of one byte.

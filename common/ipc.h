@@ -136,7 +136,6 @@ ATTR_NODISCARD int ipc_chan_send(struct ipc_chan *c, enum ipc_type type, uint32_
 
 /* Monotonic instant of the last message received. */
 uint64_t ipc_chan_last_rx_ms(const struct ipc_chan *c);
-int ipc_chan_fd(const struct ipc_chan *c);
 
 /* ---- blocking helpers, for a process without a loop (zygote) ----------------------------------
  */

@@ -429,8 +429,3 @@ uint64_t ipc_chan_last_rx_ms(const struct ipc_chan *c)
 {
 	return c->last_rx_ms;
 }
-
-int ipc_chan_fd(const struct ipc_chan *c)
-{
-	return c->fd;
-}

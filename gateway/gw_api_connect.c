@@ -9,6 +9,7 @@
 #include <event2/event.h>
 
 #include "common/buf.h"
+#include "common/codec.h"
 #include "common/err.h"
 #include "common/secret.h"
 #include "gateway/gw.h"
@@ -50,13 +51,9 @@ static bool read_number(const char *text, char digits_out[NUMBER_DIGITS_MAX + 1]
 /* A whole number of days, or 0. */
 static uint32_t history_days(const char *text)
 {
-	size_t len = strspn(text, "0123456789");
-	unsigned long days;
+	uint64_t days;
 
-	if (len == 0 || text[len] != '\0')
-		return 0;
-	days = strtoul(text, NULL, 10); /* saturates */
-	return days >= 1 && days <= HISTORY_DAYS_MAX ? (uint32_t)days : 0;
+	return dec_decode(text, HISTORY_DAYS_MAX, &days) == 0 ? (uint32_t)days : 0;
 }
 
 static const char number_rule[] =

@@ -261,29 +261,14 @@ const char *gw_req_id(const struct gw_req *req)
 	return req->id;
 }
 
-const struct log_ctx *gw_req_log(const struct gw_req *req)
-{
-	return &req->log;
-}
-
 const char *gw_req_method(const struct gw_req *req)
 {
 	return req->method;
 }
 
-const char *gw_req_path(const struct gw_req *req)
-{
-	return req->path;
-}
-
 const struct gw_addr *gw_req_client(const struct gw_req *req)
 {
 	return &req->client;
-}
-
-uint64_t gw_req_began_ms(const struct gw_req *req)
-{
-	return req->began_ms;
 }
 
 const struct gw_gate *gw_req_head(const struct gw_req *req)

@@ -79,12 +79,8 @@ enum gw_error {
 struct gw *gw_req_gw(const struct gw_req *req);
 const struct gw_req_env *gw_req_env(const struct gw_req *req);
 const char *gw_req_id(const struct gw_req *req);
-const struct log_ctx *gw_req_log(const struct gw_req *req);
 const char *gw_req_method(const struct gw_req *req);
-/* As sent, without the query. */
-const char *gw_req_path(const struct gw_req *req);
 const struct gw_addr *gw_req_client(const struct gw_req *req);
-uint64_t gw_req_began_ms(const struct gw_req *req);
 /* Value of a header, or NULL. Only until the handler returns. */
 const char *gw_req_header(const struct gw_req *req, const char *name);
 /*

@@ -1,12 +1,40 @@
-/* tests/unit/test_codec.c - hex, base64, base32, and the clock's text form */
+/* tests/unit/test_codec.c - hex, base64, base32, decimal numbers, and the clock's text form */
 #include "test.h"
 
 #include <errno.h>
 #include <string.h>
 
+#include "common/attr.h"
 #include "common/clock.h"
 #include "common/codec.h"
 #include "common/err.h"
+
+static void test_decimal_numbers(void **state)
+{
+	static const char *const none[] = { "",
+		                            " 1",
+		                            "1 ",
+		                            "-1",
+		                            "+1",
+		                            "0x1",
+		                            "1.0",
+		                            "a",
+		                            "18446744073709551616",
+		                            "99999999999999999999" };
+	uint64_t v = 7;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(none); i++)
+		assert_int_equal(dec_decode(none[i], UINT64_MAX, &v), -EINVAL);
+	assert_int_equal(dec_decode("3651", 3650, &v), -EINVAL);
+	assert_int_equal(v, 7);
+	assert_int_equal(dec_decode("3650", 3650, &v), 0);
+	assert_int_equal(v, 3650);
+	assert_int_equal(dec_decode("18446744073709551615", UINT64_MAX, &v), 0);
+	assert_true(v == UINT64_MAX);
+	assert_int_equal(dec_decode("007", 7, &v), 0);
+	assert_int_equal(v, 7);
+}
 
 static void test_hex_both_ways(void **state)
 {
@@ -166,6 +194,7 @@ int main(void)
 		cmocka_unit_test(test_base32_lower_of_rfc4648),
 		cmocka_unit_test(test_base32_lower_cuts_at_the_length_asked_for),
 		cmocka_unit_test(test_utf8_characters_of_rfc3629),
+		cmocka_unit_test(test_decimal_numbers),
 		cmocka_unit_test(test_rfc3339_text),
 		cmocka_unit_test(test_error_names),
 	};

@@ -288,8 +288,6 @@ static int op_prekeys(void)
 
 static int op_small_stanzas(void)
 {
-	static const char *const jids[] = { "2:1@lid", "1:2@lid" };
-	char hash[WA_DEVICE_HASH_CAP];
 	int rc;
 
 	rc = sent(wa_ack(digest, "49:7@s.whatsapp.net", 487));
@@ -301,7 +299,7 @@ static int op_small_stanzas(void)
 		rc = sent(wa_presence(true, "Name"));
 	if (rc == 0)
 		rc = sent(wa_unified_session(7));
-	return rc < 0 ? rc : wa_device_hash(jids, 2, hash);
+	return rc;
 }
 
 static int on_frame(const uint8_t *payload, size_t payload_len, void *arg)

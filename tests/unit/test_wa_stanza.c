@@ -242,38 +242,6 @@ static void test_unified_session_of_the_vector(void **state)
 	json_decref(crypto);
 }
 
-/* ---- device hash --------------------------------------------------------------------------------
- */
-
-static void assert_hash(const char *const *jids, size_t n, const char *hashed)
-{
-	char got[WA_DEVICE_HASH_CAP], want[WA_DEVICE_HASH_CAP] = "2:";
-	uint8_t hash[32];
-
-	assert_int_equal(wa_sha256(hashed, strlen(hashed), hash), 0);
-	b64_encode(hash, 6, want + 2);
-	assert_int_equal(wa_device_hash(jids, n, got), 0);
-	assert_string_equal(got, want);
-	assert_int_equal(strlen(got), 10);
-}
-
-static void test_device_hash(void **state)
-{
-	/* Sorted as they are hashed: "12.0:..." before "123.0:...", where "12:..." comes behind. */
-	static const char *const jids[] = { "123:2@s.whatsapp.net", "12:10@s.whatsapp.net",
-		                            "12@s.whatsapp.net", "12:3@s.whatsapp.net" };
-	static const char *const no_jid[] = { "12@s.whatsapp.net", "s.whatsapp.net" };
-	char out[WA_DEVICE_HASH_CAP];
-
-	(void)state;
-	assert_hash(jids, ARRAY_LEN(jids),
-	            "12.0:0@s.whatsapp.net12.0:10@s.whatsapp.net12.0:3@s.whatsapp.net"
-	            "123.0:2@s.whatsapp.net");
-	assert_hash(jids, 1, "123.0:2@s.whatsapp.net");
-	assert_hash(NULL, 0, "");
-	assert_int_equal(wa_device_hash(no_jid, 2, out), WA_EPROTO);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -288,7 +256,6 @@ int main(void)
 		cmocka_unit_test(test_requests_on_the_wire),
 		cmocka_unit_test(test_presence),
 		cmocka_unit_test(test_unified_session_of_the_vector),
-		cmocka_unit_test(test_device_hash),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

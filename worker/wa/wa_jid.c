@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/codec.h"
 #include "common/err.h"
 
 #define INTEROP_SERVER "interop"
@@ -112,20 +113,7 @@ int wa_jid_parse_device(const char *text, const char *server, struct wa_jid *jid
 
 int wa_jid_user_number(const struct wa_jid *jid, uint64_t *v_out)
 {
-	const char *s = jid->user;
-	uint64_t v = 0;
-
-	if (*s == '\0' || *s == '0')
-		return WA_EPROTO;
-	for (; *s != '\0'; s++) {
-		uint64_t digit = (uint64_t)(*s - '0');
-
-		if (*s < '0' || *s > '9' || v > (UINT64_MAX - digit) / 10)
-			return WA_EPROTO;
-		v = v * 10 + digit;
-	}
-	*v_out = v;
-	return 0;
+	return jid->user[0] == '0' || dec_decode(jid->user, UINT64_MAX, v_out) < 0 ? WA_EPROTO : 0;
 }
 
 size_t wa_jid_format(const struct wa_jid *jid, char *out)

@@ -4,40 +4,21 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "common/buf.h"
 #include "common/codec.h"
 #include "common/err.h"
-#include "worker/wa/wa_jid.h"
-#include "worker/wa/wa_keys.h"
 
 #define DAY_MS (24 * 60 * 60 * 1000LL)
-#define HASHED_JID_CAP (WA_JID_TEXT_CAP + 16)
-#define HASH_BYTES 6
 
 /* ---- reading ------------------------------------------------------------------------------------
  */
 
 int wa_node_attr_u64(const struct wa_node *n, const char *name, uint64_t max, uint64_t *v_out)
 {
-	const char *s = wa_node_attr(n, name);
-	uint64_t v = 0;
+	const char *text = wa_node_attr(n, name);
 
-	if (s == NULL || *s == '\0')
-		return WA_EPROTO;
-	for (; *s != '\0'; s++) {
-		uint64_t digit = (uint64_t)(*s - '0');
-
-		if (*s < '0' || *s > '9' || v > (UINT64_MAX - digit) / 10)
-			return WA_EPROTO;
-		v = v * 10 + digit;
-	}
-	if (v > max)
-		return WA_EPROTO;
-	*v_out = v;
-	return 0;
+	return text == NULL || dec_decode(text, max, v_out) < 0 ? WA_EPROTO : 0;
 }
 
 int wa_child_bytes(const struct wa_node *n, const char *tag, size_t len_min, size_t len_max,
@@ -198,63 +179,4 @@ struct wa_node *wa_unified_session(uint64_t id)
 	snprintf(text, sizeof(text), "%" PRIu64, id);
 	wa_node_set(wa_node_add(ib, "unified_session"), "id", text);
 	return ib;
-}
-
-/* ---- device hash --------------------------------------------------------------------------------
- */
-
-struct hashed_jid {
-	char text[HASHED_JID_CAP];
-};
-
-static int compare_jids(const void *a, const void *b)
-{
-	return strcmp(((const struct hashed_jid *)a)->text, ((const struct hashed_jid *)b)->text);
-}
-
-static int write_jid(const char *text, struct hashed_jid *out)
-{
-	struct wa_jid jid;
-
-	if (wa_jid_parse(text, strlen(text), &jid) < 0 || jid.user[0] == '\0')
-		return WA_EPROTO;
-	snprintf(out->text, sizeof(out->text), "%s.0:%u@%s", jid.user, (unsigned)jid.device,
-	         jid.server);
-	return 0;
-}
-
-static int hash_sorted(const struct hashed_jid *list, size_t n, uint8_t hash[32])
-{
-	struct buf all = { 0 };
-	int rc = 0;
-
-	for (size_t i = 0; i < n && rc == 0; i++)
-		rc = buf_append_str(&all, list[i].text);
-	if (rc == 0)
-		rc = wa_sha256(all.p, all.len, hash);
-	buf_free(&all);
-	return rc;
-}
-
-int wa_device_hash(const char *const *jids, size_t n, char *out)
-{
-	struct hashed_jid *list;
-	uint8_t hash[32];
-	int rc = 0;
-
-	list = calloc(n == 0 ? 1 : n, sizeof(*list));
-	if (list == NULL)
-		return -ENOMEM;
-	for (size_t i = 0; i < n && rc == 0; i++)
-		rc = write_jid(jids[i], &list[i]);
-	if (rc == 0) {
-		qsort(list, n, sizeof(*list), compare_jids);
-		rc = hash_sorted(list, n, hash);
-	}
-	if (rc == 0) {
-		memcpy(out, "2:", 2);
-		b64_encode(hash, HASH_BYTES, out + 2);
-	}
-	free(list);
-	return rc;
 }

@@ -51,14 +51,6 @@ uint64_t wa_unified_session_id(int64_t local_unix_ms, int64_t offset_ms);
 struct wa_node *wa_unified_session(uint64_t id);
 
 /*
- * "2:" and 8 characters: hash over the JIDs of devices in any order, each "user@server" or
- * "user:device@server" (hashed as "user.0:device@server"). out holds WA_DEVICE_HASH_CAP bytes.
- * 0, WA_EPROTO (not a user's JID), WA_ECRYPTO or -ENOMEM.
- */
-#define WA_DEVICE_HASH_CAP 11
-ATTR_NODISCARD int wa_device_hash(const char *const *jids, size_t n, char *out);
-
-/*
  * The <error code text/> of an IQ answer. 0: it is a result; else the code, 1 without one.
  * *text_out (may be NULL): borrowed, NULL without a text.
  */
