@@ -3,9 +3,10 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdio.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -26,8 +27,8 @@ struct gw_listener {
 	struct event *ev_resume;
 	gw_listener_cb *cb;
 	void *arg;
-	uint16_t port;
-	char path[GW_LISTEN_PATH_CAP]; /* empty for TCP */
+	struct gw_listen where; /* as bound */
+	bool owns_path;
 };
 
 /* ---- sockets --------------------------------------------------------------------------------- */
@@ -113,17 +114,78 @@ static int bind_unix(const struct gw_listen *where, mode_t mode)
 	return fd;
 }
 
-static uint16_t bound_port(int fd)
+static void where_v4(const struct sockaddr_in *sin, struct gw_listen *out)
 {
-	struct sockaddr_storage ss = { 0 };
-	socklen_t len = sizeof(ss);
+	inet_ntop(AF_INET, &sin->sin_addr, out->host, sizeof(out->host));
+	out->port = ntohs(sin->sin_port);
+}
 
-	if (getsockname(fd, (struct sockaddr *)&ss, &len) < 0)
-		return 0;
-	if (ss.ss_family == AF_INET)
-		return ntohs(((const struct sockaddr_in *)&ss)->sin_port);
-	if (ss.ss_family == AF_INET6)
-		return ntohs(((const struct sockaddr_in6 *)&ss)->sin6_port);
+static void where_v6(const struct sockaddr_in6 *sin6, struct gw_listen *out)
+{
+	inet_ntop(AF_INET6, &sin6->sin6_addr, out->host, sizeof(out->host));
+	out->port = ntohs(sin6->sin6_port);
+}
+
+/* An abstract or unnamed socket has no path; one may fill sun_path without a NUL. */
+static void where_unix(const struct sockaddr_un *sun, socklen_t len, struct gw_listen *out)
+{
+	size_t n = len > offsetof(struct sockaddr_un, sun_path)
+	               ? len - offsetof(struct sockaddr_un, sun_path)
+	               : 0;
+
+	out->is_unix = true;
+	if (n >= sizeof(out->path))
+		n = sizeof(out->path) - 1;
+	memcpy(out->path, sun->sun_path, n);
+}
+
+/* Where fd is bound. 0, -EAFNOSUPPORT or another -errno. */
+static int bound_to(int fd, struct gw_listen *out)
+{
+	union {
+		struct sockaddr sa;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+		struct sockaddr_un sun;
+		struct sockaddr_storage ss;
+	} u = { .sa.sa_family = AF_UNSPEC };
+	socklen_t len = sizeof(u);
+
+	memset(out, 0, sizeof(*out));
+	if (getsockname(fd, &u.sa, &len) < 0)
+		return -errno;
+	if (u.sa.sa_family == AF_INET)
+		where_v4(&u.v4, out);
+	else if (u.sa.sa_family == AF_INET6)
+		where_v6(&u.v6, out);
+	else if (u.sa.sa_family == AF_UNIX)
+		where_unix(&u.sun, len, out);
+	else
+		return -EAFNOSUPPORT;
+	return 0;
+}
+
+/* 0, or why fd can't be listened on; ready to be used as one of our own. */
+static int adopt(int fd)
+{
+	int type = 0, listens = 0, on = 1, flags, rc;
+	socklen_t type_len = sizeof(type), listens_len = sizeof(listens);
+	struct gw_listen where;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_len) < 0 ||
+	    getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &listens_len) < 0)
+		return -errno;
+	rc = bound_to(fd, &where);
+	if (rc < 0 || type != SOCK_STREAM)
+		return rc < 0 ? rc : -EAFNOSUPPORT;
+	if (listens == 0)
+		return -EINVAL;
+	flags = fcntl(fd, F_GETFL);
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
+	    fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+		return -errno;
+	if (!where.is_unix && setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0)
+		return -errno;
 	return 0;
 }
 
@@ -158,44 +220,64 @@ static void on_resume(evutil_socket_t fd, short what, void *arg)
 	evconnlistener_enable(l->lev);
 }
 
-static int start(struct gw_listener *l, struct event_base *base, int fd)
+/* takes fd. backlog 0: it listens already. */
+static int start(struct event_base *base, int fd, int backlog, gw_listener_cb *cb, void *arg,
+                 struct gw_listener **out)
 {
-	l->port = bound_port(fd);
+	struct gw_listener *l = calloc(1, sizeof(*l));
+	int rc = -ENOMEM;
+
+	if (l == NULL)
+		goto out;
+	l->cb = cb;
+	l->arg = arg;
+	rc = bound_to(fd, &l->where);
+	if (rc < 0)
+		goto out;
+	errno = ENOMEM;
 	l->ev_resume = evtimer_new(base, on_resume, l);
-	errno = 0;
 	if (l->ev_resume != NULL)
 		l->lev = evconnlistener_new(
-		    base, on_accept, l, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, BACKLOG, fd);
+		    base, on_accept, l, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, backlog, fd);
 	if (l->lev == NULL) {
-		close(fd);
-		return errno != 0 ? -errno : -ENOMEM;
+		rc = -errno;
+		goto out;
 	}
 	evconnlistener_set_error_cb(l->lev, on_accept_error);
+	*out = l;
 	return 0;
+out:
+	close(fd);
+	gw_listener_free(l);
+	return rc;
 }
 
 int gw_listener_new(struct event_base *base, const struct gw_listen *where, mode_t mode,
                     gw_listener_cb *cb, void *arg, struct gw_listener **out)
 {
-	struct gw_listener *l = calloc(1, sizeof(*l));
-	int fd, rc;
+	int fd = where->is_unix ? bind_unix(where, mode) : bind_tcp(where);
+	int rc = fd < 0 ? fd : start(base, fd, BACKLOG, cb, arg, out);
 
-	if (l == NULL)
-		return -ENOMEM;
-	l->cb = cb;
-	l->arg = arg;
-	fd = where->is_unix ? bind_unix(where, mode) : bind_tcp(where);
-	rc = fd < 0 ? fd : 0;
-	if (rc == 0) {
-		if (where->is_unix)
-			snprintf(l->path, sizeof(l->path), "%s", where->path);
-		rc = start(l, base, fd);
-	}
-	if (rc < 0)
-		gw_listener_free(l);
-	else
-		*out = l;
+	if (rc == 0)
+		(*out)->owns_path = where->is_unix;
 	return rc;
+}
+
+int gw_listener_new_fd(struct event_base *base, int fd, gw_listener_cb *cb, void *arg,
+                       struct gw_listener **out)
+{
+	int rc = adopt(fd);
+
+	if (rc < 0) {
+		close(fd);
+		return rc;
+	}
+	return start(base, fd, 0, cb, arg, out);
+}
+
+void gw_listener_own_path(struct gw_listener *l)
+{
+	l->owns_path = l->where.is_unix;
 }
 
 void gw_listener_free(struct gw_listener *l)
@@ -206,12 +288,22 @@ void gw_listener_free(struct gw_listener *l)
 		evconnlistener_free(l->lev);
 	if (l->ev_resume != NULL)
 		event_free(l->ev_resume);
-	if (l->path[0] != '\0')
-		unlink(l->path);
+	if (l->owns_path && l->where.path[0] != '\0')
+		unlink(l->where.path);
 	free(l);
+}
+
+int gw_listener_fd(const struct gw_listener *l)
+{
+	return (int)evconnlistener_get_fd(l->lev);
 }
 
 uint16_t gw_listener_port(const struct gw_listener *l)
 {
-	return l->port;
+	return l->where.port;
+}
+
+void gw_listener_where(const struct gw_listener *l, struct gw_listen *out)
+{
+	*out = l->where;
 }

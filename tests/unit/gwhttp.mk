@@ -1,7 +1,7 @@
 # The gateway's HTTP side.
 GWHTTP_TESTS = tests/unit/test_gw_gate tests/unit/test_gw_limit tests/unit/test_gw_accept \
 	tests/unit/test_gw_addr tests/unit/test_gw_qr tests/unit/test_gw_conn tests/unit/test_gw_http \
-	tests/unit/test_gw_json tests/unit/test_gw_api
+	tests/unit/test_gw_json tests/unit/test_gw_api tests/unit/test_gw_listener
 check_PROGRAMS += $(GWHTTP_TESTS)
 TESTS += $(GWHTTP_TESTS)
 GWHTTP_CFLAGS = $(UNIT_CFLAGS) $(CRYPTO_CFLAGS)
@@ -36,3 +36,6 @@ tests_unit_test_gw_api_SOURCES = tests/unit/test_gw_api.c tests/unit/http_client
 	tests/unit/gw_fake_core.c tests/unit/gw_fake_core.h
 tests_unit_test_gw_api_CFLAGS = $(GWHTTP_CFLAGS)
 tests_unit_test_gw_api_LDADD = $(GWHTTP_LDADD)
+tests_unit_test_gw_listener_SOURCES = tests/unit/test_gw_listener.c tests/unit/gw_test.h
+tests_unit_test_gw_listener_CFLAGS = $(GWHTTP_CFLAGS)
+tests_unit_test_gw_listener_LDADD = $(GWHTTP_LDADD)
