@@ -6,10 +6,12 @@
 #include <stdint.h>
 
 struct event_base;
+struct gw_activation;
 struct gw_dials;
 struct gw_http;
 struct gw_limit;
 struct gw_master_key;
+struct gw_notify;
 struct gw_numbers;
 struct gw_registry;
 struct gw_store;
@@ -57,10 +59,12 @@ struct gw {
 	struct gw_registry *registry; /* accounts and instances in memory */
 	struct gw_supervisor *sup;    /* zygote and workers */
 	struct gw_limit *limit;
-	struct gw_http *http; /* public listener and admin socket */
-	uint64_t start_ms;    /* monotonic */
-	bool stopping;        /* set once; new work is refused with 503 */
-	uint64_t stop_ms;     /* monotonic; when stopping was set */
+	struct gw_http *http;             /* public listener and admin socket */
+	struct gw_activation *activation; /* sockets handed over; NULL: none */
+	struct gw_notify *notify;         /* what systemd hears; NULL: it does not listen */
+	uint64_t start_ms;                /* monotonic */
+	bool stopping;                    /* set once; new work is refused with 503 */
+	uint64_t stop_ms;                 /* monotonic; when stopping was set */
 };
 
 /* Ask the loop to end in order: waiting callers get 503, workers are told to leave. Safe twice. */

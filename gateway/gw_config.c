@@ -70,6 +70,11 @@ int gw_listen_parse(const char *text, struct gw_listen *out)
 	size_t host_len;
 	int family = AF_INET;
 
+	if (strcmp(text, "systemd") == 0) {
+		l.is_systemd = true;
+		*out = l;
+		return 0;
+	}
 	if (strncmp(text, "unix:", 5) == 0) {
 		if (parse_unix(text + 5, &l) < 0)
 			return -EINVAL;
@@ -113,7 +118,7 @@ static bool check_listen(const char *text, const char **expected_out)
 {
 	struct gw_listen l;
 
-	*expected_out = "an address and port (127.0.0.1:8080, [::1]:8080) or unix:/path";
+	*expected_out = "an address and port (127.0.0.1:8080, [::1]:8080), unix:/path or systemd";
 	return gw_listen_parse(text, &l) == 0;
 }
 
@@ -251,7 +256,7 @@ static bool check_addresses(const char *text, const char **expected_out)
 
 static const struct setting table[] = {
 	{ STR(listen, "127.0.0.1:8080", "ADDR:PORT",
-	      "where HTTP is served; unix:/path for a socket"),
+	      "where HTTP is served; unix:/path for a socket; systemd: the socket handed over"),
 	  .check = check_listen },
 	{ STR(data_dir, "/var/lib/warden", "DIR", "registry and one directory per instance"),
 	  .check = check_path },
@@ -410,7 +415,7 @@ static bool derive_public_url(struct gw_config *cfg)
 	char url[GW_LISTEN_HOST_CAP + 32];
 
 	if (cfg->public_url != NULL || gw_listen_parse(cfg->listen, &l) < 0 ||
-	    (!l.is_unix && l.port == 0))
+	    (!l.is_unix && l.port == 0)) /* also: systemd's choice */
 		return true;
 	gw_listen_url(&l, l.port, url, sizeof(url));
 	cfg->public_url = strdup(url);

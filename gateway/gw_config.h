@@ -19,6 +19,7 @@ enum gw_runner { GW_RUNNER_ZYGOTE, GW_RUNNER_EXEC, GW_RUNNER_SYSTEMD };
 
 /* The setting listen, taken apart. */
 struct gw_listen {
+	bool is_systemd; /* sockets that are handed over (gw_activation.h) */
 	bool is_unix;
 	char host[GW_LISTEN_HOST_CAP]; /* IPv4 or IPv6 address, without brackets */
 	uint16_t port;                 /* 0: the kernel picks one */
@@ -26,7 +27,7 @@ struct gw_listen {
 };
 
 /*
- * "127.0.0.1:8080", "[::1]:8080" or "unix:/path"; addresses only, no names.
+ * "127.0.0.1:8080", "[::1]:8080", "unix:/path" or "systemd"; addresses only, no names.
  * 0 or -EINVAL.
  */
 ATTR_NODISCARD int gw_listen_parse(const char *text, struct gw_listen *out);

@@ -9,8 +9,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/err.h"
 #include "common/log.h"
 #include "gateway/gw.h"
+#include "gateway/gw_activation.h"
 #include "gateway/gw_addr.h"
 #include "gateway/gw_config.h"
 #include "gateway/gw_conn.h"
@@ -26,11 +28,12 @@
 #define ADDRESS_CAP (GW_LISTEN_PATH_CAP + sizeof("unix:"))
 #define URL_CAP 128
 
-/* One listener with its routes and connections. */
+/* Its listeners, with their routes and connections. More than one only where systemd made them. */
 struct door {
 	struct gw_req_env env;
 	struct gw_conns *conns;
-	struct gw_listener *listener;
+	struct gw_listener *listeners[GW_ACTIVATION_MAX];
+	size_t listeners_n;
 };
 
 struct gw_http {
@@ -167,14 +170,55 @@ static int parse_origins(const char *text, char **text_out, char ***origins_out)
 	return 0;
 }
 
-static void describe(struct gw_http *http, const struct gw_listen *where, uint16_t port)
+static void describe(const struct gw_listen *where, char out[ADDRESS_CAP])
 {
 	if (where->is_unix)
-		snprintf(http->address, sizeof(http->address), "unix:%s", where->path);
+		snprintf(out, ADDRESS_CAP, "unix:%s", where->path);
 	else
-		snprintf(http->address, sizeof(http->address),
-		         strchr(where->host, ':') != NULL ? "[%s]:%u" : "%s:%u", where->host, port);
-	LOG(NULL, LOG_NOTICE, "http_listening", LF_STR("address", http->address));
+		snprintf(out, ADDRESS_CAP, strchr(where->host, ':') != NULL ? "[%s]:%u" : "%s:%u",
+		         where->host, where->port);
+}
+
+/* The sockets that were handed over to serve HTTP on. */
+static int take_public(struct gw_http *http)
+{
+	struct gw_activation *activation = http->gw->activation;
+	struct door *door = &http->public;
+	int rc = 0;
+	int fd = -1;
+
+	while (rc == 0 && activation != NULL && door->listeners_n < GW_ACTIVATION_MAX &&
+	       (fd = gw_activation_take(activation, GW_ACTIVATION_HTTP)) >= 0) {
+		rc = gw_listener_new_fd(http->gw->base, fd, on_public, http,
+		                        &door->listeners[door->listeners_n]);
+		if (rc == 0)
+			door->listeners_n++;
+	}
+	return rc == 0 && door->listeners_n == 0 ? -ENOENT : rc;
+}
+
+static int bind_public(struct gw_http *http, const struct gw_listen *where)
+{
+	int rc = gw_listener_new(http->gw->base, where, PUBLIC_UNIX_MODE, on_public, http,
+	                         &http->public.listeners[0]);
+
+	if (rc == 0)
+		http->public.listeners_n = 1;
+	return rc;
+}
+
+static void say_where(struct gw_http *http)
+{
+	struct gw_listen where;
+	char address[ADDRESS_CAP];
+
+	for (size_t i = 0; i < http->public.listeners_n; i++) {
+		gw_listener_where(http->public.listeners[i], &where);
+		describe(&where, address);
+		if (i == 0)
+			memcpy(http->address, address, sizeof(http->address));
+		LOG(NULL, LOG_NOTICE, "http_listening", LF_STR("address", address));
+	}
 }
 
 static int open_public(struct gw_http *http)
@@ -182,21 +226,20 @@ static int open_public(struct gw_http *http)
 	struct gw_config *cfg = &http->gw->cfg;
 	struct gw_listen where;
 	char url[URL_CAP];
-	uint16_t port;
 	int rc = gw_listen_parse(cfg->listen, &where);
 
 	if (rc == 0)
-		rc = gw_listener_new(http->gw->base, &where, PUBLIC_UNIX_MODE, on_public, http,
-		                     &http->public.listener);
+		rc = where.is_systemd ? take_public(http) : bind_public(http, &where);
 	if (rc < 0) {
 		LOG(NULL, LOG_ERR, "http_not_listening", LF_STR("address", cfg->listen),
+		    LF_STR("why", rc == -ENOENT ? "no socket was handed over" : wa_err_name(rc)),
 		    LF_ERR("err", rc));
 		return rc;
 	}
-	port = gw_listener_port(http->public.listener);
-	describe(http, &where, port);
+	say_where(http);
 	if (cfg->public_url == NULL) {
-		gw_listen_url(&where, port, url, sizeof(url));
+		gw_listener_where(http->public.listeners[0], &where);
+		gw_listen_url(&where, where.port, url, sizeof(url));
 		cfg->public_url = strdup(url);
 	}
 	return cfg->public_url == NULL ? -ENOMEM : 0;
@@ -210,13 +253,15 @@ static int open_admin(struct gw_http *http)
 
 	if (rc == 0)
 		rc = gw_listener_new(http->gw->base, &where, ADMIN_UNIX_MODE, on_admin, http,
-		                     &http->admin.listener);
-	if (rc < 0)
+		                     &http->admin.listeners[0]);
+	if (rc < 0) {
 		LOG(NULL, LOG_ERR, "admin_not_listening", LF_STR("path", where.path),
 		    LF_ERR("err", rc));
-	else
-		LOG(NULL, LOG_NOTICE, "admin_listening", LF_STR("path", where.path));
-	return rc;
+		return rc;
+	}
+	http->admin.listeners_n = 1;
+	LOG(NULL, LOG_NOTICE, "admin_listening", LF_STR("path", where.path));
+	return 0;
 }
 
 /* Half of the descriptors there may be are left for workers and files. */
@@ -272,12 +317,17 @@ int gw_http_start(struct gw *gw, struct gw_http **http_out)
 	return rc;
 }
 
+static void door_close(struct door *door)
+{
+	for (size_t i = 0; i < door->listeners_n; i++)
+		gw_listener_free(door->listeners[i]);
+	door->listeners_n = 0;
+}
+
 void gw_http_stop_accepting(struct gw_http *http)
 {
-	gw_listener_free(http->public.listener);
-	http->public.listener = NULL;
-	gw_listener_free(http->admin.listener);
-	http->admin.listener = NULL;
+	door_close(&http->public);
+	door_close(&http->admin);
 	gw_conns_drain(http->public.conns);
 	gw_conns_drain(http->admin.conns);
 }
@@ -294,7 +344,7 @@ const char *gw_http_address(const struct gw_http *http)
 
 static void door_clear(struct door *door)
 {
-	gw_listener_free(door->listener);
+	door_close(door);
 	gw_conns_free(door->conns);
 }
 

@@ -16,11 +16,11 @@ struct gw;
 struct gw_http;
 
 /*
- * Bind cfg.listen ("host:port", "[v6]:port", "unix:/path") and run_dir/admin.sock, and answer from
- * the next pass of the loop on. cfg.public_url is filled in where it had to wait for the port. Each
+ * Bind cfg.listen ("host:port", "[v6]:port", "unix:/path"; "systemd" takes all sockets named "http"
+ * of gw->activation) and run_dir/admin.sock, and answer from the next pass of the loop on. cfg.public_url is filled in where it had to wait for the port. Each
  * address in force is logged (http_listening), with the port the kernel chose where port 0 was
  * asked for. 0; -EINVAL (listen, trusted_proxies or cors_origins can't be read), -EADDRINUSE (also:
- * another gateway answers on a Unix socket), another -errno, -ENOMEM. What failed has been logged.
+ * another gateway answers on a Unix socket), -ENOENT ("systemd", but no socket was handed over), another -errno, -ENOMEM. What failed has been logged.
  */
 ATTR_NODISCARD int gw_http_start(struct gw *gw, struct gw_http **http_out);
 
@@ -33,7 +33,7 @@ void gw_http_stop_accepting(struct gw_http *http);
 /* False once every connection has its answer and is closed. */
 bool gw_http_is_busy(const struct gw_http *http);
 
-/* Where the public listener answers: "127.0.0.1:8080", "[::1]:8080" or "unix:/path". */
+/* Where the (first) public listener answers: "127.0.0.1:8080", "[::1]:8080" or "unix:/path". */
 const char *gw_http_address(const struct gw_http *http);
 
 /* Ends what is left. NULL is fine. */

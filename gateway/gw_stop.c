@@ -7,6 +7,7 @@
 #include "gateway/gw.h"
 #include "gateway/gw_http.h"
 #include "gateway/gw_instance_priv.h"
+#include "gateway/gw_notify.h"
 #include "gateway/gw_registry.h"
 #include "gateway/gw_supervisor.h"
 
@@ -46,6 +47,7 @@ void gw_stop(struct gw *gw)
 	gw->stopping = true;
 	gw->stop_ms = clock_ms();
 	LOG(NULL, LOG_NOTICE, "stopping", LF_INT("workers", gw_supervisor_count(gw->sup)));
+	gw_notify_stopping(gw->notify);
 	gw_http_stop_accepting(gw->http);
 	while ((inst = gw_registry_next_any(gw->registry, inst)) != NULL)
 		gw_instance_stop(inst);

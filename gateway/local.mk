@@ -2,6 +2,7 @@
 noinst_LIBRARIES += libgateway.a
 libgateway_a_SOURCES = \
 	gateway/gw.h \
+	gateway/gw_activation.c gateway/gw_activation.h \
 	gateway/gw_config.c gateway/gw_config.h \
 	gateway/gw_dir.c gateway/gw_dir.h \
 	gateway/gw_exec.c gateway/gw_exec.h \
@@ -12,6 +13,7 @@ libgateway_a_SOURCES = \
 	gateway/gw_instance_watch.c gateway/gw_device.h gateway/gw_proxy.c gateway/gw_proxy.h \
 	gateway/gw_dials.c gateway/gw_dials.h \
 	gateway/gw_master_key.c gateway/gw_master_key.h \
+	gateway/gw_notify.c gateway/gw_notify.h \
 	gateway/gw_numbers.c gateway/gw_numbers.h \
 	gateway/gw_secrets.c gateway/gw_secrets.h \
 	gateway/gw_version.c gateway/gw_version.h \

@@ -3,6 +3,7 @@
 #include <event2/event.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -15,12 +16,14 @@
 #include "common/log.h"
 #include "common/pb_guard.h"
 #include "gateway/gw.h"
+#include "gateway/gw_activation.h"
 #include "gateway/gw_config.h"
 #include "gateway/gw_dials.h"
 #include "gateway/gw_http.h"
 #include "gateway/gw_instance_priv.h"
 #include "gateway/gw_limit.h"
 #include "gateway/gw_master_key.h"
+#include "gateway/gw_notify.h"
 #include "gateway/gw_numbers.h"
 #include "gateway/gw_registry.h"
 #include "gateway/gw_secrets.h"
@@ -55,6 +58,17 @@ static void process_setup(void)
 		files.rlim_cur = files.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &files);
 	}
+}
+
+/* Must come first: the descriptors it names are the lowest ones after stderr. */
+static int take_sockets(struct gw *gw, struct gw_activation *activation)
+{
+	int rc = gw_activation_init(activation);
+
+	if (rc < 0)
+		LOG(NULL, LOG_ERR, "sockets_unusable", LF_ERR("err", rc));
+	gw->activation = activation;
+	return rc;
 }
 
 static void on_signal(evutil_socket_t sig, short what, void *arg)
@@ -105,6 +119,30 @@ static int start_shared(struct gw *gw)
 	return rc;
 }
 
+/* One line for "systemctl status". */
+static void on_status(char *out, void *arg)
+{
+	const struct gw *gw = arg;
+	struct gw_instance *inst = NULL;
+	unsigned linked = 0, online = 0;
+
+	while ((inst = gw_registry_next_any(gw->registry, inst)) != NULL) {
+		linked += gw_instance_is_linked(inst);
+		online += gw_instance_state(inst) == GW_CONNECTED;
+	}
+	snprintf(out, GW_NOTIFY_STATUS_CAP, "%s: %zu workers, %u of %u linked instances online",
+	         gw_http_address(gw->http), gw_supervisor_count(gw->sup), online, linked);
+}
+
+/* Without it systemd would wait in vain; a watchdog of its own tells it what is wrong. */
+static void start_notify(struct gw *gw)
+{
+	int rc = gw_notify_new(gw->base, on_status, gw, &gw->notify);
+
+	if (rc < 0)
+		LOG(NULL, LOG_WARNING, "systemd_not_told", LF_ERR("err", rc));
+}
+
 /* Saved sessions, in the order of creation; the supervisor lets them through in its own time. */
 static void resume_sessions(struct gw *gw)
 {
@@ -146,6 +184,7 @@ static void stop_parts(struct gw *gw)
 	gw_dials_free(gw->dials);
 	gw_numbers_free(gw->numbers);
 	gw_master_key_free(gw->master_key);
+	gw_notify_free(gw->notify);
 }
 
 static int run(struct gw *gw)
@@ -156,12 +195,17 @@ static int run(struct gw *gw)
 
 	if (term == NULL || intr == NULL || event_add(term, NULL) < 0 || event_add(intr, NULL) < 0)
 		goto out;
+	start_notify(gw);
 	rc = start_parts(gw);
 	if (rc < 0)
 		goto out;
+	if (gw_activation_clear(gw->activation) > 0)
+		LOG(NULL, LOG_WARNING, "socket_not_used",
+		    LF_STR("hint", "only listen=systemd takes one, and only one named http"));
 	LOG(NULL, LOG_NOTICE, "ready", LF_STR("address", gw_http_address(gw->http)),
 	    LF_STR("version", WARDEN_VERSION));
 	resume_sessions(gw);
+	gw_notify_ready(gw->notify);
 	event_base_dispatch(gw->base);
 	LOG(NULL, LOG_NOTICE, "stopped", LF_INT("ms", clock_ms() - gw->start_ms));
 out:
@@ -176,6 +220,7 @@ out:
 int main(int argc, char **argv)
 {
 	struct gw gw = { .start_ms = clock_ms() };
+	struct gw_activation activation;
 	enum settings_result settings;
 	int status;
 
@@ -195,7 +240,8 @@ int main(int argc, char **argv)
 	if (!gw_config_root_key_is_whatsapps(&gw.cfg))
 		LOG(NULL, LOG_WARNING, "wa_root_key_is_not_whatsapps",
 		    LF_STR("hint", "right for a test server only"));
-	gw.base = event_base_new();
+	if (take_sockets(&gw, &activation) == 0)
+		gw.base = event_base_new();
 	if (gw.base == NULL || run(&gw) < 0)
 		status = 1;
 	if (gw.base != NULL)

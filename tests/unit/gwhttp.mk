@@ -1,7 +1,8 @@
 # The gateway's HTTP side.
 GWHTTP_TESTS = tests/unit/test_gw_gate tests/unit/test_gw_limit tests/unit/test_gw_accept \
 	tests/unit/test_gw_addr tests/unit/test_gw_qr tests/unit/test_gw_conn tests/unit/test_gw_http \
-	tests/unit/test_gw_json tests/unit/test_gw_api tests/unit/test_gw_listener
+	tests/unit/test_gw_json tests/unit/test_gw_api tests/unit/test_gw_listener \
+	tests/unit/test_gw_activation tests/unit/test_gw_notify
 check_PROGRAMS += $(GWHTTP_TESTS)
 TESTS += $(GWHTTP_TESTS)
 GWHTTP_CFLAGS = $(UNIT_CFLAGS) $(CRYPTO_CFLAGS)
@@ -39,3 +40,10 @@ tests_unit_test_gw_api_LDADD = $(GWHTTP_LDADD)
 tests_unit_test_gw_listener_SOURCES = tests/unit/test_gw_listener.c tests/unit/gw_test.h
 tests_unit_test_gw_listener_CFLAGS = $(GWHTTP_CFLAGS)
 tests_unit_test_gw_listener_LDADD = $(GWHTTP_LDADD)
+tests_unit_test_gw_activation_SOURCES = tests/unit/test_gw_activation.c tests/unit/gw_test.h
+tests_unit_test_gw_activation_CFLAGS = $(GWHTTP_CFLAGS)
+tests_unit_test_gw_activation_LDADD = $(GWHTTP_LDADD)
+tests_unit_test_gw_notify_SOURCES = tests/unit/test_gw_notify.c tests/unit/gw_test.h \
+	tests/unit/gw_fake_clock.c tests/unit/gw_fake_clock.h
+tests_unit_test_gw_notify_CFLAGS = $(GWHTTP_CFLAGS)
+tests_unit_test_gw_notify_LDADD = $(GWHTTP_LDADD)

@@ -121,7 +121,7 @@ static void test_bad_values_name_the_setting_and_what_was_expected(void **state)
 		{ "--listen", "127.0.0.1", "listen" },
 		{ "--listen", "127.0.0.1:65536", "listen" },
 		{ "--listen", "::1:80", "listen" },
-		{ "--listen", "systemd", "listen" },
+		{ "--listen", "systemd:", "listen" },
 		{ "--listen", "unix:relative", "listen" },
 		{ "--public-url", "ftp://x", "http://" },
 		{ "--wa-url", "https://web.whatsapp.com", "ws://" },
@@ -289,6 +289,9 @@ static void test_listen_is_taken_apart(void **state)
 	assert_true(l.is_unix);
 	gw_listen_url(&l, 0, url, sizeof(url));
 	assert_string_equal(url, "http://localhost");
+	assert_int_equal(gw_listen_parse("systemd", &l), 0);
+	assert_true(l.is_systemd);
+	assert_int_equal(l.port, 0);
 	assert_int_equal(gw_listen_parse("[::1]", &l), -EINVAL);
 	assert_int_equal(gw_listen_parse(":80", &l), -EINVAL);
 	assert_int_equal(gw_listen_parse("1.2.3.4:", &l), -EINVAL);

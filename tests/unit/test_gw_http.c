@@ -15,6 +15,7 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "gateway/gw.h"
+#include "gateway/gw_activation.h"
 #include "gateway/gw_auth.h"
 #include "gateway/gw_http.h"
 #include "gateway/gw_instance_priv.h"
@@ -1109,6 +1110,53 @@ static void test_a_dead_admin_socket_is_replaced_and_a_live_one_is_not(void **st
 	assert_int_equal(client_status(&f->admin), 200);
 }
 
+/* A listening socket as systemd makes one; its port in *port_out. */
+static int listening_socket(uint16_t *port_out)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET };
+	socklen_t len = sizeof(sin);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(bind(fd, (struct sockaddr *)&sin, sizeof(sin)), 0);
+	assert_int_equal(listen(fd, 16), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&sin, &len), 0);
+	*port_out = ntohs(sin.sin_port);
+	return fd;
+}
+
+static void test_every_socket_handed_over_is_served(void **state)
+{
+	struct fixture *f = *state;
+	struct gw_activation activation = { .n = 3 };
+	uint16_t ports[2], unused;
+	char url[64];
+
+	unserve(f);
+	f->gw.cfg.listen = (char *)(uintptr_t) "systemd";
+	assert_int_equal(gw_http_start(&f->gw, &f->gw.http), -ENOENT);
+	assert_null(f->gw.http);
+	activation.sockets[0] = (struct gw_activated){ listening_socket(&ports[0]), "http" };
+	activation.sockets[1] = (struct gw_activated){ listening_socket(&unused), "other" };
+	activation.sockets[2] = (struct gw_activated){ listening_socket(&ports[1]), "http" };
+	f->gw.activation = &activation;
+	free(f->gw.cfg.public_url);
+	f->gw.cfg.public_url = NULL;
+	assert_int_equal(gw_http_start(&f->gw, &f->gw.http), 0);
+	snprintf(url, sizeof(url), "http://127.0.0.1:%u", ports[0]);
+	assert_string_equal(f->gw.cfg.public_url, url);
+	for (int i = 0; i < 2; i++) {
+		f->port = ports[i];
+		dial(f, &f->c);
+		ask(&f->c, "GET /health", "", NULL);
+		assert_int_equal(client_status(&f->c), 200);
+		client_close(&f->c);
+	}
+	assert_int_equal(gw_activation_clear(&activation), 1);
+	dial(f, &f->c);
+	dial_admin(f, &f->admin);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -1145,6 +1193,7 @@ int main(void)
 		T(test_a_proxy_is_believed_about_its_clients),
 		T(test_accounts_are_administered_over_the_admin_socket),
 		T(test_a_dead_admin_socket_is_replaced_and_a_live_one_is_not),
+		T(test_every_socket_handed_over_is_served),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
