@@ -1,6 +1,8 @@
-/* cli/ctl_account.c - wardenctl account create, list, rotate, delete: over the admin socket */
+/* cli/ctl_account.c - wardenctl account create, list, rotate, quota, delete: over the admin socket
+ */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "cli/ctl_command.h"
 #include "cli/ctl_term.h"
@@ -123,6 +125,52 @@ enum ctl_exit ctl_account_rotate(const struct ctl_call *call)
 	rc = call_admin("POST", path, NULL, &answer);
 	if (rc == CTL_EXIT_OK)
 		rc = print_token(call, answer, "New token for the account");
+	json_decref(answer);
+	return rc;
+}
+
+/* "none", or a number. */
+static enum ctl_exit quota_body(const char *word, json_t **body_out)
+{
+	int64_t quota = 0;
+	bool none = strcmp(word, "none") == 0;
+
+	if (!none && ctl_args_number(word, 0, QUOTA_MAX, &quota) < 0) {
+		fprintf(stderr,
+		        "wardenctl: a quota is a whole number from 0 to %d, or none for no limit\n",
+		        QUOTA_MAX);
+		return CTL_EXIT_USAGE;
+	}
+	*body_out = json_pack("{s:o}", "quota", none ? json_null() : json_integer(quota));
+	return *body_out == NULL ? ctl_no_memory() : CTL_EXIT_OK;
+}
+
+enum ctl_exit ctl_account_quota(const struct ctl_call *call)
+{
+	char path[PATH_CAP];
+	json_t *body = NULL, *answer = NULL;
+	enum ctl_exit rc;
+
+	if (call->rest_n == 0) {
+		fputs("wardenctl: which quota? \"wardenctl account quota NAME N\", or none for no "
+		      "limit\n",
+		      stderr);
+		return CTL_EXIT_USAGE;
+	}
+	rc = quota_body(call->rest[0], &body);
+	if (rc != CTL_EXIT_OK)
+		return rc;
+	snprintf(path, sizeof(path), "/admin/accounts/%s/quota", call->name);
+	rc = call_admin("POST", path, body, &answer);
+	if (rc == CTL_EXIT_OK && ctl_wants_json(call))
+		rc = ctl_json_print(json_incref(json_object_get(answer, "account")));
+	else if (rc == CTL_EXIT_OK)
+		fprintf(stderr, "The account %s may have %s%s.\n", call->name,
+		        strcmp(call->rest[0], "none") == 0 ? "any number of instances"
+		                                           : call->rest[0],
+		        strcmp(call->rest[0], "none") == 0 ? ""
+		        : strcmp(call->rest[0], "1") == 0  ? " instance"
+		                                           : " instances");
 	json_decref(answer);
 	return rc;
 }

@@ -165,7 +165,9 @@ static const struct hint {
 	{ "instance_not_found", "\"wardenctl instance list\" shows the instances there are; "
 	                        "\"wardenctl instance create NAME\" makes one." },
 	{ "instance_exists", "\"wardenctl link NAME\" links it." },
-	{ "quota_exceeded", "Delete an instance, or make an account with a larger --quota." },
+	{ "quota_exceeded",
+	  "Delete an instance; or, on the gateway's machine, \"wardenctl account quota NAME N\" "
+	  "allows more." },
 	{ "account_exists", "\"wardenctl account rotate NAME\" gives it a new token." },
 	{ "account_not_found", "\"wardenctl account list\" shows the accounts there are." },
 	{ "account_not_empty", "\"wardenctl instance delete NAME\", with its token, deletes one." },

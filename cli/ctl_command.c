@@ -23,6 +23,11 @@ const struct ctl_command ctl_commands[] = {
 	{ "account", "rotate", "NAME", true, true, 0, 0, false,
 	  "give an account a new token; the old one stops working at once", NULL,
 	  ctl_account_rotate },
+	{ "account", "quota", "NAME N|none", true, true, 1, 0, false,
+	  "change how many instances an account may have",
+	  "None of those it has already goes: with a lower quota there are just no new ones.\n"
+	  "    wardenctl account quota sales 50\n",
+	  ctl_account_quota },
 	{ "account", "delete", "NAME", true, true, 0, CTL_OPT_BIT(CTL_OPT_YES), false,
 	  "delete an account that has no instances", NULL, ctl_account_delete },
 	{ "instance", "create", "NAME", true, true, 0, TOKEN, true,

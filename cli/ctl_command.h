@@ -45,6 +45,7 @@ enum ctl_exit ctl_command_main(int argc, char *const *argv);
 enum ctl_exit ctl_account_create(const struct ctl_call *call);
 enum ctl_exit ctl_account_list(const struct ctl_call *call);
 enum ctl_exit ctl_account_rotate(const struct ctl_call *call);
+enum ctl_exit ctl_account_quota(const struct ctl_call *call);
 enum ctl_exit ctl_account_delete(const struct ctl_call *call);
 /* ctl_instance.c */
 enum ctl_exit ctl_instance_create(const struct ctl_call *call);

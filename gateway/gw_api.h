@@ -36,6 +36,7 @@ void gw_api_root(struct gw_req *req);
 void gw_api_admin_accounts(struct gw_req *req);
 void gw_api_admin_account_create(struct gw_req *req);
 void gw_api_admin_account_rotate(struct gw_req *req);
+void gw_api_admin_account_quota(struct gw_req *req);
 void gw_api_admin_account_delete(struct gw_req *req);
 void gw_api_admin_workers(struct gw_req *req);
 

@@ -155,6 +155,19 @@ static void on_token_stored(int rc, struct gw_instance *inst, void *arg)
 	change_free(c);
 }
 
+/* 0, or -EINVAL. null: no limit. */
+static int read_quota(const json_t *quota, int64_t *quota_out)
+{
+	if (json_is_null(quota)) {
+		*quota_out = GW_QUOTA_NONE;
+		return 0;
+	}
+	if (!json_is_integer(quota) || json_integer_value(quota) < 0)
+		return -EINVAL;
+	*quota_out = json_integer_value(quota);
+	return 0;
+}
+
 /* Name and quota of a new account. 0, or -EINVAL. */
 static int read_account(const json_t *body, const char **name_out, int64_t *quota_out)
 {
@@ -164,12 +177,7 @@ static int read_account(const json_t *body, const char **name_out, int64_t *quot
 	if (!json_is_string(name))
 		return -EINVAL;
 	*name_out = json_string_value(name);
-	if (quota == NULL || json_is_null(quota))
-		return 0;
-	if (!json_is_integer(quota) || json_integer_value(quota) < 0)
-		return -EINVAL;
-	*quota_out = json_integer_value(quota);
-	return 0;
+	return quota == NULL ? 0 : read_quota(quota, quota_out);
 }
 
 void gw_api_admin_account_create(struct gw_req *req)
@@ -180,9 +188,9 @@ void gw_api_admin_account_create(struct gw_req *req)
 	int64_t quota;
 	int rc = gw_req_json(req, &body);
 
-	if (rc == 0 && read_account(body, &name, &quota) < 0) {
+	if (rc == -EINVAL || (rc == 0 && read_account(body, &name, &quota) < 0)) {
 		json_decref(body);
-		gw_req_fail(req, GW_ERR_BODY, "name is text, quota a whole number or null");
+		gw_req_fail(req, GW_ERR_BODY, "name is a string, quota a whole number or null");
 		return;
 	}
 	if (rc == 0)
@@ -224,6 +232,66 @@ void gw_api_admin_account_rotate(struct gw_req *req)
 		change_free(c);
 		fail(req, rc);
 	}
+}
+
+/* One change of an account's quota under way. */
+struct quota_change {
+	struct gw_req *req;
+	int64_t quota;
+	char name[GW_NAME_MAX + 1];
+};
+
+static void on_quota_stored(int rc, struct gw_instance *inst, void *arg)
+{
+	struct quota_change *c = arg;
+
+	(void)inst;
+	if (rc < 0)
+		fail(c->req, rc);
+	else
+		gw_req_reply(c->req, 200,
+		             json_pack("{s:b, s:{s:s, s:o}}", "success", 1, "account", "name",
+		                       c->name, "quota", quota_json(c->quota)));
+	free(c);
+}
+
+static void set_quota(struct gw_req *req, struct gw_account *acc, int64_t quota)
+{
+	struct quota_change *c = calloc(1, sizeof(*c));
+	int rc = -ENOMEM;
+
+	if (c != NULL) {
+		c->req = req;
+		c->quota = quota;
+		memcpy(c->name, acc->name, sizeof(c->name));
+		rc = gw_registry_account_quota(gw_req_gw(req)->registry, acc, quota,
+		                               on_quota_stored, c);
+	}
+	if (rc < 0) {
+		free(c);
+		fail(req, rc);
+	}
+}
+
+void gw_api_admin_account_quota(struct gw_req *req)
+{
+	struct gw_account *acc = find_account(req);
+	json_t *body = NULL;
+	int64_t quota = 0;
+	int rc;
+
+	if (acc == NULL)
+		return;
+	rc = gw_req_json(req, &body);
+	if (rc == 0 && read_quota(json_object_get(body, "quota"), &quota) < 0)
+		rc = -EINVAL;
+	json_decref(body);
+	if (rc == -EINVAL)
+		gw_req_fail(req, GW_ERR_BODY, "quota is a whole number or null");
+	else if (rc < 0)
+		fail(req, rc);
+	else
+		set_quota(req, acc, quota);
 }
 
 static void on_account_deleted(int rc, struct gw_instance *inst, void *arg)

@@ -18,6 +18,7 @@
 #include "gateway/gw_conn.h"
 #include "gateway/gw_gate.h"
 #include "gateway/gw_listener.h"
+#include "gateway/gw_registry.h"
 #include "gateway/gw_req.h"
 #include "gateway/gw_route.h"
 
@@ -41,7 +42,9 @@ struct gw_http {
 	struct door public;
 	struct door admin;
 	struct gw_addr_list *trusted; /* proxies */
-	char **origins;               /* NULL-terminated; the texts are in origins_text */
+	struct gw_req_list waiting;   /* of both doors */
+	bool listens_to_tokens;
+	char **origins; /* NULL-terminated; the texts are in origins_text */
 	char *origins_text;
 	char address[ADDRESS_CAP];
 };
@@ -80,6 +83,13 @@ static void on_full(int fd, void *arg)
 {
 	(void)arg;
 	gw_req_turn_away(fd);
+}
+
+static void on_token_end(const uint8_t *hash, void *arg)
+{
+	struct gw_http *http = arg;
+
+	gw_req_token_ended(&http->waiting, hash);
 }
 
 /* ---- connections ----------------------------------------------------------------------------- */
@@ -143,6 +153,7 @@ static int door_init(struct gw_http *http, struct door *door, const struct gw_ro
 		.routes = routes,
 		.trusted = http->trusted,
 		.origins = http->origins,
+		.waiting = &http->waiting,
 	};
 	return gw_conns_new(&params, &door->conns);
 }
@@ -305,16 +316,20 @@ int gw_http_start(struct gw *gw, struct gw_http **http_out)
 	if (http == NULL)
 		return -ENOMEM;
 	http->gw = gw;
+	TAILQ_INIT(&http->waiting);
 	rc = prepare(http);
 	if (rc == 0)
 		rc = open_public(http);
 	if (rc == 0)
 		rc = open_admin(http);
-	if (rc < 0)
+	if (rc < 0) {
 		gw_http_free(http);
-	else
-		*http_out = http;
-	return rc;
+		return rc;
+	}
+	gw_registry_on_token_end(gw->registry, on_token_end, http);
+	http->listens_to_tokens = true;
+	*http_out = http;
+	return 0;
 }
 
 static void door_close(struct door *door)
@@ -352,6 +367,8 @@ void gw_http_free(struct gw_http *http)
 {
 	if (http == NULL)
 		return;
+	if (http->listens_to_tokens)
+		gw_registry_on_token_end(http->gw->registry, NULL, NULL);
 	door_clear(&http->public);
 	door_clear(&http->admin);
 	gw_addr_list_free(http->trusted);

@@ -189,6 +189,24 @@ void gw_registry_token_del(struct gw_registry *reg, struct gw_token *t)
 	free(t);
 }
 
+void gw_registry_token_swap(struct gw_registry *reg, struct gw_token **place, struct gw_token *t)
+{
+	uint8_t ended[GW_TOKEN_HASH_LEN];
+
+	memcpy(ended, (*place)->hash, sizeof(ended));
+	gw_registry_token_del(reg, *place);
+	*place = t;
+	t->live = true;
+	if (reg->on_token_end != NULL)
+		reg->on_token_end(ended, reg->on_token_end_arg);
+}
+
+void gw_registry_on_token_end(struct gw_registry *reg, gw_registry_token_end *cb, void *arg)
+{
+	reg->on_token_end = cb;
+	reg->on_token_end_arg = arg;
+}
+
 int gw_registry_account_add(struct gw_registry *reg, const struct gw_account_row *row,
                             enum gw_life life, struct gw_account_node **acc_out)
 {

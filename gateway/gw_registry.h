@@ -41,7 +41,11 @@ bool gw_name_valid(const char *name);
 /* ---- look-ups; the pointers stay valid until the loop returns to its top ---- */
 
 struct gw_account *gw_registry_account_by_name(struct gw_registry *reg, const char *name);
-/* hash: SHA-256 of the token. Constant-time comparison of the candidate. */
+/*
+ * hash: SHA-256 of the token. The table is walked by a keyed hash of that and nothing else, and a
+ * candidate is compared in constant time. So what the time of a look-up could tell is at most a few
+ * bits of a hash of a hash: it brings nobody nearer to a token, which is 32 random bytes.
+ */
 struct gw_account *gw_registry_account_by_token(struct gw_registry *reg, const uint8_t *hash);
 struct gw_instance *gw_registry_instance_by_token(struct gw_registry *reg, const uint8_t *hash);
 /* NULL too while the instance is still being created or already being deleted. */
@@ -56,6 +60,13 @@ struct gw_instance *gw_registry_next_any(struct gw_registry *reg, struct gw_inst
 
 /* False while the last write failed: /health says so. */
 bool gw_registry_ok(const struct gw_registry *reg);
+
+/*
+ * A token was replaced by another: whoever was let in by it and is still there should go. hash is
+ * borrowed. One listener; cb NULL: none. cb must not change the registry.
+ */
+typedef void gw_registry_token_end(const uint8_t *hash, void *arg);
+void gw_registry_on_token_end(struct gw_registry *reg, gw_registry_token_end *cb, void *arg);
 
 /* ---- changes ---------------------------------------------------------------- */
 
@@ -73,6 +84,9 @@ ATTR_NODISCARD int gw_registry_account_create(struct gw_registry *reg, const cha
 ATTR_NODISCARD int gw_registry_account_rotate(struct gw_registry *reg, struct gw_account *acc,
                                               const uint8_t *token_hash, gw_registry_done *done,
                                               void *arg);
+/* quota: GW_QUOTA_NONE or 0 and up; one below what there is already keeps that. -ENOMEM. */
+ATTR_NODISCARD int gw_registry_account_quota(struct gw_registry *reg, struct gw_account *acc,
+                                             int64_t quota, gw_registry_done *done, void *arg);
 /* -ENOTEMPTY while it has instances. */
 ATTR_NODISCARD int gw_registry_account_delete(struct gw_registry *reg, struct gw_account *acc,
                                               gw_registry_done *done, void *arg);

@@ -99,9 +99,7 @@ static void on_account_rotated(int rc, void *arg)
 	struct gw_change *c = arg;
 
 	if (rc == 0) {
-		gw_registry_token_del(c->reg, c->acc->token);
-		c->acc->token = c->token;
-		c->token->live = true;
+		gw_registry_token_swap(c->reg, &c->acc->token, c->token);
 		memcpy(c->acc->pub.token_hash, c->token->hash, GW_TOKEN_HASH_LEN);
 		LOG(NULL, LOG_NOTICE, "account_token_rotated", LF_STR("account", c->acc->pub.name));
 	} else {
@@ -113,8 +111,6 @@ static void on_account_rotated(int rc, void *arg)
 int gw_registry_account_rotate(struct gw_registry *reg, struct gw_account *acc,
                                const uint8_t *token_hash, gw_registry_done *done, void *arg)
 {
-	struct gw_account_row row = { .quota = acc->quota,
-		                      .created_unix_ms = acc->created_unix_ms };
 	struct gw_token *t;
 	struct gw_change *c;
 	int rc = gw_registry_token_add(reg, token_hash, &t);
@@ -122,20 +118,47 @@ int gw_registry_account_rotate(struct gw_registry *reg, struct gw_account *acc,
 	if (rc < 0)
 		return rc;
 	t->account = acc;
-	memcpy(row.name, acc->name, sizeof(row.name));
-	memcpy(row.token_hash, token_hash, GW_TOKEN_HASH_LEN);
 	rc = -ENOMEM;
 	c = gw_registry_change_new(reg, done, arg);
 	if (c != NULL) {
 		c->acc = (struct gw_account_node *)acc;
 		c->token = t;
-		rc = gw_store_account_put(reg->gw->store, &row, on_account_rotated, c);
+		rc = gw_store_account_token(reg->gw->store, acc->name, token_hash,
+		                            on_account_rotated, c);
 	}
 	if (rc < 0) {
 		if (c != NULL)
 			gw_registry_change_free(c);
 		gw_registry_token_del(reg, t);
 	}
+	return rc;
+}
+
+static void on_account_quota(int rc, void *arg)
+{
+	struct gw_change *c = arg;
+
+	if (rc == 0) {
+		c->acc->pub.quota = c->quota;
+		LOG(NULL, LOG_NOTICE, "account_quota_set", LF_STR("account", c->acc->pub.name),
+		    LF_INT("quota", c->quota));
+	}
+	gw_registry_change_done(c, rc, NULL);
+}
+
+int gw_registry_account_quota(struct gw_registry *reg, struct gw_account *acc, int64_t quota,
+                              gw_registry_done *done, void *arg)
+{
+	struct gw_change *c = gw_registry_change_new(reg, done, arg);
+	int rc;
+
+	if (c == NULL)
+		return -ENOMEM;
+	c->acc = (struct gw_account_node *)acc;
+	c->quota = quota;
+	rc = gw_store_account_quota(reg->gw->store, acc->name, quota, on_account_quota, c);
+	if (rc < 0)
+		gw_registry_change_free(c);
 	return rc;
 }
 

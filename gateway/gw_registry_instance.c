@@ -94,9 +94,7 @@ static void on_rotated(int rc, void *arg)
 	struct gw_instance *inst = c->node->inst;
 
 	if (rc == 0) {
-		gw_registry_token_del(c->reg, c->node->token);
-		c->node->token = c->token;
-		c->token->live = true;
+		gw_registry_token_swap(c->reg, &c->node->token, c->token);
 		gw_instance_updated(inst, c->updated_unix_ms);
 		LOG(gw_instance_log(inst), LOG_NOTICE, "instance_token_rotated");
 	} else {

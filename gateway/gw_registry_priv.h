@@ -60,6 +60,7 @@ struct gw_change {
 	struct gw_account_node *acc;
 	struct gw_node *node;
 	struct gw_token *token; /* rotate: the new one */
+	int64_t quota;          /* quota: the new one */
 	char *settings;         /* settings: the change; owned */
 	struct gw_proxy *proxy; /* proxy: the new one; owned, a secret */
 	int64_t updated_unix_ms;
@@ -80,6 +81,8 @@ struct gw_registry {
 	struct gw_account_list accounts; /* in order of creation */
 	struct gw_node_list instances;
 	struct gw_change_list changes;
+	gw_registry_token_end *on_token_end; /* may be NULL */
+	void *on_token_end_arg;
 };
 
 /* Of this name, whatever its life; NULL: none. */
@@ -103,6 +106,8 @@ ATTR_NODISCARD int gw_registry_node_add(struct gw_registry *reg, struct gw_accou
 
 /* Out of memory, with what belongs to it. */
 void gw_registry_token_del(struct gw_registry *reg, struct gw_token *t); /* NULL is fine */
+/* *place is the token from now on; what was there ends, and whoever is to know is told. */
+void gw_registry_token_swap(struct gw_registry *reg, struct gw_token **place, struct gw_token *t);
 void gw_registry_account_remove(struct gw_registry *reg, struct gw_account_node *a);
 void gw_registry_node_remove(struct gw_registry *reg, struct gw_node *n);
 

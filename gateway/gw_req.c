@@ -35,6 +35,9 @@ struct gw_req {
 	bool headers_lost;  /* no memory for one of them */
 	void (*on_hangup)(void *arg);
 	void *on_hangup_arg;
+	TAILQ_ENTRY(gw_req) in_waiting;
+	bool is_waiting; /* in env->waiting */
+	bool streaming;  /* its answer has begun */
 	char id[GW_REQ_ID_MAX + 1];
 	char name[GW_NAME_MAX + 1];
 	char method[METHOD_CAP];
@@ -215,6 +218,8 @@ void gw_req_turn_away(int fd)
 
 static void req_free(struct gw_req *req)
 {
+	if (req->is_waiting)
+		TAILQ_REMOVE(req->env->waiting, req, in_waiting);
 	buf_free(&req->headers);
 	free(req);
 }
@@ -406,11 +411,16 @@ void gw_req_wait(struct gw_req *req, bool stream, void (*on_hangup)(void *arg), 
 	req->on_hangup = on_hangup;
 	req->on_hangup_arg = arg;
 	gw_conn_set_owner(req->conn, on_conn_gone, req, stream);
+	if (req->auth.kind != GW_TOKEN_NONE && strcmp(req->method, "GET") == 0) {
+		TAILQ_INSERT_TAIL(req->env->waiting, req, in_waiting);
+		req->is_waiting = true;
+	}
 }
 
 int gw_req_stream_start(struct gw_req *req, const char *content_type)
 {
 	gw_req_add_header(req, "Content-Type", "%s", content_type);
+	req->streaming = true;
 	return gw_conn_stream_start(req->conn, 200, &req->headers);
 }
 
@@ -424,4 +434,47 @@ void gw_req_stream_end(struct gw_req *req)
 	log_access(req, 200, 0);
 	gw_conn_stream_end(req->conn);
 	req_free(req);
+}
+
+/* ---- a token that ends ----------------------------------------------------------------------- */
+
+static const char token_ended[] = "the token was replaced by a new one meanwhile";
+
+/* The stream's last event. */
+static void end_stream(struct gw_req *req)
+{
+	json_t *json =
+	    gw_error_json(gw_error_message(GW_ERR_TOKEN), gw_error_code(GW_ERR_TOKEN), token_ended);
+	char *text = json == NULL ? NULL : json_dumps(json, JSON_COMPACT);
+	struct buf piece = { 0 };
+	int rc = 0;
+
+	if (text != NULL && buf_appendf(&piece, "event: failed\ndata: %s\n\n", text) == 0)
+		rc = gw_conn_stream_piece(req->conn, piece.p, piece.len);
+	buf_free(&piece);
+	free(text);
+	json_decref(json);
+	if (rc < 0)
+		req_free(req); /* the caller left just now */
+	else
+		gw_req_stream_end(req);
+}
+
+void gw_req_token_ended(struct gw_req_list *list, const uint8_t *hash)
+{
+	struct gw_req *req, *next;
+
+	for (req = TAILQ_FIRST(list); req != NULL; req = next) {
+		void (*let_go)(void *arg) = req->on_hangup;
+
+		next = TAILQ_NEXT(req, in_waiting);
+		if (!secret_eq(req->auth.hash, hash, GW_TOKEN_HASH_LEN))
+			continue;
+		req->on_hangup = NULL;
+		let_go(req->on_hangup_arg);
+		if (req->streaming)
+			end_stream(req);
+		else
+			gw_req_fail(req, GW_ERR_TOKEN, token_ended);
+	}
 }

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "common/attr.h"
 #include "common/buf.h"
@@ -27,12 +28,15 @@ struct gw_route;
 
 #define GW_REQ_ID_MAX 64
 
+TAILQ_HEAD(gw_req_list, gw_req);
+
 /* What every request of one listener has in common. Owned by gw_http. */
 struct gw_req_env {
 	struct gw *gw;
 	const struct gw_route *routes;      /* ends with a NULL pattern */
 	const struct gw_addr_list *trusted; /* proxies */
 	char *const *origins;               /* CORS: NULL-terminated; "*" is any */
+	struct gw_req_list *waiting;        /* GETs with a token that wait to be told something */
 };
 
 /* Errors of the contract with one message and one code each. */
@@ -125,7 +129,8 @@ void gw_req_add_header(struct gw_req *req, const char *name, const char *fmt, ..
 /*
  * The answer will take a while: on_hangup(arg) is called when the caller leaves before it; req is
  * gone then. A client that only closes its sending side still gets its answer, unless it is a
- * stream: that would have no end for somebody who is not there.
+ * stream: that would have no end for somebody who is not there. on_hangup is called, too, when the
+ * token that a GET was let in by is replaced meanwhile; gw_req then gives the answer itself.
  */
 void gw_req_wait(struct gw_req *req, bool stream, void (*on_hangup)(void *arg), void *arg);
 
@@ -143,6 +148,12 @@ void gw_req_stream_end(struct gw_req *req);
 struct gw_req *gw_req_new(const struct gw_req_env *env, struct gw_conn *c);
 /* The gate's refusals: answers on c at once. */
 void gw_req_refuse(const struct gw_req_env *env, struct gw_conn *c, enum gw_error error);
+/*
+ * The token with this hash is none any more: those of list that it let in get 401, or, in the
+ * middle of a stream of events, "failed" as its last one. Changes under way are not in the list:
+ * they go on, and their callers are told how they went.
+ */
+void gw_req_token_ended(struct gw_req_list *list, const uint8_t *hash);
 /* 503 on a socket that there is no room for. */
 void gw_req_turn_away(int fd);
 void gw_req_set_route(struct gw_req *req, const struct gw_route *route, const char *name);

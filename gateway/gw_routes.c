@@ -99,6 +99,8 @@ const struct gw_route gw_routes_admin[] = {
 	  GW_LIMIT_NONE, 0 },
 	{ "/admin/accounts/:name/rotate", "POST", gw_api_admin_account_rotate, GW_ROUTE_OPEN,
 	  GW_LIMIT_NONE, 0 },
+	{ "/admin/accounts/:name/quota", "POST", gw_api_admin_account_quota, GW_ROUTE_OPEN,
+	  GW_LIMIT_NONE, GW_ROUTE_BODY },
 	{ "/admin/workers", "GET", gw_api_admin_workers, GW_ROUTE_OPEN, GW_LIMIT_NONE, 0 },
 	{ "/health", "GET", gw_api_health, GW_ROUTE_OPEN, GW_LIMIT_NONE, GW_ROUTE_ALWAYS },
 	{ .pattern = NULL },

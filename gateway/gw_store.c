@@ -21,8 +21,10 @@
 
 enum job_kind {
 	JOB_ACCOUNT_PUT,
+	JOB_ACCOUNT_TOKEN,
+	JOB_ACCOUNT_QUOTA,
 	JOB_ACCOUNT_DEL,
-	JOB_INSTANCE_ADD,
+	JOB_INSTANCE_ADD, /* from here on: of an instance */
 	JOB_INSTANCE_TOKEN,
 	JOB_INSTANCE_SETTINGS,
 	JOB_INSTANCE_PROXY,
@@ -71,6 +73,10 @@ static int job_run(struct gw_store *st, const struct job *j)
 	switch (j->kind) {
 	case JOB_ACCOUNT_PUT:
 		return gw_store_db_account_put(&st->db, &j->row.account);
+	case JOB_ACCOUNT_TOKEN:
+		return gw_store_db_account_token(&st->db, &j->row.account);
+	case JOB_ACCOUNT_QUOTA:
+		return gw_store_db_account_quota(&st->db, &j->row.account);
 	case JOB_ACCOUNT_DEL:
 		return gw_store_db_account_del(&st->db, j->row.account.name);
 	case JOB_INSTANCE_ADD:
@@ -173,7 +179,7 @@ static void *writer(void *arg)
 
 static void job_free(struct job *j)
 {
-	if (j->kind != JOB_ACCOUNT_PUT && j->kind != JOB_ACCOUNT_DEL) {
+	if (j->kind >= JOB_INSTANCE_ADD) {
 		free((void *)(uintptr_t)j->row.instance.settings);
 		free((void *)(uintptr_t)j->row.instance.proxy);
 	}
@@ -237,6 +243,30 @@ int gw_store_account_put(struct gw_store *st, const struct gw_account_row *row, 
 	if (j == NULL)
 		return -ENOMEM;
 	j->row.account = *row;
+	return job_give(st, j);
+}
+
+int gw_store_account_token(struct gw_store *st, const char *name, const uint8_t *token_hash,
+                           gw_store_done *done, void *arg)
+{
+	struct job *j = job_new(JOB_ACCOUNT_TOKEN, done, arg);
+
+	if (j == NULL)
+		return -ENOMEM;
+	snprintf(j->row.account.name, sizeof(j->row.account.name), "%s", name);
+	memcpy(j->row.account.token_hash, token_hash, GW_TOKEN_HASH_LEN);
+	return job_give(st, j);
+}
+
+int gw_store_account_quota(struct gw_store *st, const char *name, int64_t quota,
+                           gw_store_done *done, void *arg)
+{
+	struct job *j = job_new(JOB_ACCOUNT_QUOTA, done, arg);
+
+	if (j == NULL)
+		return -ENOMEM;
+	snprintf(j->row.account.name, sizeof(j->row.account.name), "%s", name);
+	j->row.account.quota = quota;
 	return job_give(st, j);
 }
 

@@ -83,6 +83,15 @@ bool gw_store_ok(const struct gw_store *st);
 /* Insert, or replace the row of this name. */
 ATTR_NODISCARD int gw_store_account_put(struct gw_store *st, const struct gw_account_row *row,
                                         gw_store_done *done, void *arg);
+/*
+ * Changes of an account; nothing happens where there is none. Each touches its own column, so that
+ * two under way at once can't undo each other.
+ */
+ATTR_NODISCARD int gw_store_account_token(struct gw_store *st, const char *name,
+                                          const uint8_t *token_hash, gw_store_done *done,
+                                          void *arg);
+ATTR_NODISCARD int gw_store_account_quota(struct gw_store *st, const char *name, int64_t quota,
+                                          gw_store_done *done, void *arg);
 ATTR_NODISCARD int gw_store_account_del(struct gw_store *st, const char *name, gw_store_done *done,
                                         void *arg);
 /* Makes the instance's directory, then the row. */

@@ -54,6 +54,8 @@ static const char *const sql_text[GW_SQL_N] = {
 	[GW_SQL_ACCOUNT_PUT] =
 	    "INSERT INTO account(name, quota, token_hash, created_unix_ms) VALUES (?1, ?2, ?3, ?4) "
 	    "ON CONFLICT(name) DO UPDATE SET quota = ?2, token_hash = ?3",
+	[GW_SQL_ACCOUNT_TOKEN] = "UPDATE account SET token_hash = ?2 WHERE name = ?1",
+	[GW_SQL_ACCOUNT_QUOTA] = "UPDATE account SET quota = ?2 WHERE name = ?1",
 	[GW_SQL_ACCOUNT_DEL] = "DELETE FROM account WHERE name = ?1",
 	[GW_SQL_INSTANCE_ADD] =
 	    "INSERT INTO instance(id, account, name, token_hash, created_unix_ms,"
@@ -108,6 +110,24 @@ int gw_store_db_account_put(struct gw_store_db *d, const struct gw_account_row *
 	sqlite3_bind_blob(s, 3, r->token_hash, GW_TOKEN_HASH_LEN, SQLITE_STATIC);
 	sqlite3_bind_int64(s, 4, r->created_unix_ms);
 	return run(d, GW_SQL_ACCOUNT_PUT);
+}
+
+int gw_store_db_account_token(struct gw_store_db *d, const struct gw_account_row *r)
+{
+	sqlite3_stmt *s = d->stmt[GW_SQL_ACCOUNT_TOKEN];
+
+	sqlite3_bind_text(s, 1, r->name, -1, SQLITE_STATIC);
+	sqlite3_bind_blob(s, 2, r->token_hash, GW_TOKEN_HASH_LEN, SQLITE_STATIC);
+	return run(d, GW_SQL_ACCOUNT_TOKEN);
+}
+
+int gw_store_db_account_quota(struct gw_store_db *d, const struct gw_account_row *r)
+{
+	sqlite3_stmt *s = d->stmt[GW_SQL_ACCOUNT_QUOTA];
+
+	sqlite3_bind_text(s, 1, r->name, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(s, 2, r->quota);
+	return run(d, GW_SQL_ACCOUNT_QUOTA);
 }
 
 int gw_store_db_instance_add(struct gw_store_db *d, const struct gw_instance_row *r)

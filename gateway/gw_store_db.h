@@ -17,6 +17,8 @@ enum gw_sql {
 	GW_SQL_COMMIT,
 	GW_SQL_ROLLBACK,
 	GW_SQL_ACCOUNT_PUT,
+	GW_SQL_ACCOUNT_TOKEN,
+	GW_SQL_ACCOUNT_QUOTA,
 	GW_SQL_ACCOUNT_DEL,
 	GW_SQL_INSTANCE_ADD,
 	GW_SQL_INSTANCE_TOKEN,
@@ -52,6 +54,8 @@ bool gw_store_db_in_transaction(const struct gw_store_db *d);
 
 /* Within a transaction. 0, WA_ESTORAGE, WA_ESTORE_CORRUPT, -ENOMEM. */
 ATTR_NODISCARD int gw_store_db_account_put(struct gw_store_db *d, const struct gw_account_row *r);
+ATTR_NODISCARD int gw_store_db_account_token(struct gw_store_db *d, const struct gw_account_row *r);
+ATTR_NODISCARD int gw_store_db_account_quota(struct gw_store_db *d, const struct gw_account_row *r);
 ATTR_NODISCARD int gw_store_db_account_del(struct gw_store_db *d, const char *name);
 ATTR_NODISCARD int gw_store_db_instance_add(struct gw_store_db *d, const struct gw_instance_row *r);
 ATTR_NODISCARD int gw_store_db_instance_token(struct gw_store_db *d,

@@ -435,6 +435,22 @@ int gw_registry_account_rotate(struct gw_registry *reg, struct gw_account *acc,
 	return change(done, arg);
 }
 
+int gw_registry_account_quota(struct gw_registry *reg, struct gw_account *acc, int64_t quota,
+                              gw_registry_done *done, void *arg)
+{
+	(void)reg;
+	(void)acc;
+	core.quota = quota;
+	return change(done, arg);
+}
+
+void gw_registry_on_token_end(struct gw_registry *reg, gw_registry_token_end *cb, void *arg)
+{
+	(void)reg;
+	core.token_end = cb;
+	core.token_end_arg = arg;
+}
+
 int gw_registry_account_delete(struct gw_registry *reg, struct gw_account *acc,
                                gw_registry_done *done, void *arg)
 {

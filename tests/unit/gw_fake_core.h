@@ -41,6 +41,9 @@ struct fake_core {
 	char *settings; /* text of the last change, owned */
 	bool with_proxy;
 	uint8_t token_hash[GW_TOKEN_HASH_LEN];
+	int64_t quota;
+	gw_registry_token_end *token_end; /* who listens */
+	void *token_end_arg;
 };
 extern struct fake_core core;
 

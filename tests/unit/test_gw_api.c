@@ -405,6 +405,49 @@ static void test_a_stream_ends_with_its_failure(void **state)
 	expect_part(&f->c, 200, "event: timeout\ndata: {\"success\":false");
 }
 
+static void end_token(const char *token)
+{
+	uint8_t hash[GW_TOKEN_HASH_LEN];
+
+	gw_token_hash(token, strlen(token), hash);
+	core.token_end(hash, core.token_end_arg);
+}
+
+#define ENDED \
+	ERROR_WHY("Invalid token", "invalid_token", "the token was replaced by a new one meanwhile")
+
+static void test_who_waits_with_a_token_that_ends_goes_with_it(void **state)
+{
+	struct fixture *f = *state;
+
+	begin(f, "", EVENTS_H);
+	end_token(FAKE_ACME); /* another token */
+	assert_true(core.watched);
+	end_token(FAKE_SHOP);
+	assert_false(core.watched);
+	test_run_until(f->gw.base, has_end_of_stream, &f->c);
+	expect_part(&f->c, 200, "event: failed\ndata: " ENDED "\n\n");
+	begin(f, "", "");
+	end_token(FAKE_SHOP);
+	assert_false(core.watched);
+	test_run_until(f->gw.base, client_has_answer, &f->c);
+	expect(&f->c, 401, ENDED);
+	end_token(FAKE_SHOP); /* nobody is left */
+}
+
+static void test_a_change_outlives_its_token(void **state)
+{
+	struct fixture *f = *state;
+
+	send_request(&f->c, "DELETE /api/instance/logout/shop", ACME_H, NULL);
+	test_run_until(f->gw.base, is_logging_out, NULL);
+	end_token(FAKE_ACME);
+	assert_true(core.logging_out);
+	fake_core_logged_out(NULL);
+	test_run_until(f->gw.base, client_has_answer, &f->c);
+	assert_int_equal(client_status(&f->c), 200);
+}
+
 static void test_a_caller_that_leaves_is_forgotten(void **state)
 {
 	struct fixture *f = *state;
@@ -884,6 +927,8 @@ int main(void)
 		TEST(test_waiting_for_a_session_ends_in_its_own_words),
 		TEST(test_a_stream_tells_every_event),
 		TEST(test_a_stream_ends_with_its_failure),
+		TEST(test_who_waits_with_a_token_that_ends_goes_with_it),
+		TEST(test_a_change_outlives_its_token),
 		TEST(test_a_caller_that_leaves_is_forgotten),
 		TEST(test_reconnect_says_what_comes_of_it),
 		TEST(test_logout_waits_for_whatsapp),

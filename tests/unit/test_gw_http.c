@@ -1066,6 +1066,16 @@ static void test_accounts_are_administered_over_the_admin_socket(void **state)
 	ask(&f->c, "GET /api/instance/list", header, NULL);
 	expect(&f->c, 401, INVALID_TOKEN);
 
+	ask(&f->admin, "POST /admin/accounts/new/quota", "", "{\"quota\":5}");
+	expect(&f->admin, 200, "{\"success\":true,\"account\":{\"name\":\"new\",\"quota\":5}}");
+	ask(&f->admin, "POST /admin/accounts/new/quota", "", "{\"quota\":null}");
+	expect(&f->admin, 200, "{\"success\":true,\"account\":{\"name\":\"new\",\"quota\":null}}");
+	ask(&f->admin, "POST /admin/accounts/new/quota", "", "{}");
+	assert_int_equal(client_status(&f->admin), 400);
+	ask(&f->admin, "POST /admin/accounts/new/quota", "", "{\"quota\":1.5}");
+	assert_int_equal(client_status(&f->admin), 400);
+	ask(&f->admin, "POST /admin/accounts/nobody/quota", "", "{\"quota\":5}");
+	assert_int_equal(client_status(&f->admin), 404);
 	ask(&f->admin, "GET /admin/accounts", "", NULL);
 	json = answer_json(&f->admin);
 	assert_int_equal(json_array_size(json_object_get(json, "accounts")), 3);

@@ -3,6 +3,7 @@
 #include "gw_test.h"
 
 #include <errno.h>
+#include <openssl/crypto.h>
 #include <signal.h>
 #include <sqlite3.h>
 #include <sys/resource.h>
@@ -262,6 +263,138 @@ static void test_rotating_swaps_the_token_at_the_commit(void **state)
 	assert_memory_equal(acc->token_hash, token('B'), GW_TOKEN_HASH_LEN);
 	assert_int_equal(gw_registry_account_rotate(reg, acc, token('B'), on_done, &o),
 	                 -EADDRINUSE);
+}
+
+static void test_a_quota_is_raised_and_lowered(void **state)
+{
+	struct fixture *f = *state;
+	struct gw_registry *reg = f->gw.registry;
+	struct gw_account *acc = make_account(f, "acme", 1, 'A');
+	struct outcome o = { 0 };
+
+	make_instance(f, acc, "a", 'a');
+	assert_int_equal(gw_registry_account_quota(reg, acc, 2, on_done, &o), 0);
+	assert_int_equal(try_instance(f, acc, "b", 'b'), -EDQUOT); /* not yet committed */
+	test_run_until(f->gw.base, is_done, &o);
+	assert_int_equal(o.rc, 0);
+	make_instance(f, acc, "b", 'b');
+	o = (struct outcome){ 0 };
+	assert_int_equal(gw_registry_account_quota(reg, acc, 0, on_done, &o), 0);
+	test_run_until(f->gw.base, is_done, &o);
+	assert_int_equal(acc->instances_n, 2); /* what there is stays */
+	assert_int_equal(try_instance(f, acc, "c", 'c'), -EDQUOT);
+	o = (struct outcome){ 0 };
+	assert_int_equal(gw_registry_account_quota(reg, acc, GW_QUOTA_NONE, on_done, &o), 0);
+	test_run_until(f->gw.base, is_done, &o);
+	make_instance(f, acc, "c", 'c');
+}
+
+/* Neither may write back what the other has just changed. */
+static void test_quota_and_token_can_change_at_the_same_time(void **state)
+{
+	struct fixture *f = *state;
+	struct gw_registry *reg = f->gw.registry;
+	struct gw_account *acc = make_account(f, "acme", 1, 'A');
+	struct outcome first = { 0 }, o = { 0 };
+
+	assert_int_equal(gw_registry_account_rotate(reg, acc, token('B'), on_done, &first), 0);
+	assert_int_equal(gw_registry_account_quota(reg, acc, 7, on_done, &first), 0);
+	assert_int_equal(gw_registry_account_rotate(reg, acc, token('C'), on_done, &o), 0);
+	test_run_until(f->gw.base, is_done, &o);
+	assert_int_equal(first.calls_n, 2);
+	close_registry(f);
+	open_registry(f);
+	reg = f->gw.registry;
+	assert_null(gw_registry_account_by_token(reg, token('A')));
+	assert_null(gw_registry_account_by_token(reg, token('B')));
+	acc = gw_registry_account_by_token(reg, token('C'));
+	assert_non_null(acc);
+	assert_int_equal(acc->quota, 7);
+}
+
+/* Many at once: the count is taken when the change is asked for, not when it is durable. */
+static void test_a_quota_holds_for_those_being_created(void **state)
+{
+	struct fixture *f = *state;
+	struct gw_account *acc = make_account(f, "acme", 2, 'A');
+	struct outcome a = { 0 }, b = { 0 };
+
+	assert_int_equal(gw_registry_instance_create(f->gw.registry, acc, "a", token('a'), NULL,
+	                                             NULL, on_done, &a),
+	                 0);
+	assert_int_equal(gw_registry_instance_create(f->gw.registry, acc, "b", token('b'), NULL,
+	                                             NULL, on_done, &b),
+	                 0);
+	assert_int_equal(gw_registry_instance_create(f->gw.registry, acc, "c", token('c'), NULL,
+	                                             NULL, on_done, &b),
+	                 -EDQUOT);
+	test_run_until(f->gw.base, is_done, &b);
+	assert_int_equal(acc->instances_n, 2);
+}
+
+/* ---- tokens ------------------------------------------------------------------ */
+
+static size_t compared_n; /* bytes that were compared in constant time */
+
+/* In the place of libcrypto's, for this program. */
+int CRYPTO_memcmp(const void *a, const void *b, size_t len)
+{
+	compared_n += len;
+	return memcmp(a, b, len);
+}
+
+static void test_a_token_is_compared_whole_and_in_constant_time(void **state)
+{
+	struct fixture *f = *state;
+	struct gw_registry *reg = f->gw.registry;
+	uint8_t near[GW_TOKEN_HASH_LEN];
+
+	make_account(f, "acme", 1, 'A');
+	compared_n = 0;
+	assert_non_null(gw_registry_account_by_token(reg, token('A')));
+	assert_int_equal(compared_n, GW_TOKEN_HASH_LEN);
+	for (unsigned bit = 0; bit < 8 * GW_TOKEN_HASH_LEN; bit++) {
+		memcpy(near, token('A'), sizeof(near));
+		near[bit / 8] ^= (uint8_t)(1u << (bit % 8));
+		assert_null(gw_registry_account_by_token(reg, near));
+		assert_null(gw_registry_instance_by_token(reg, near));
+	}
+}
+
+struct ended {
+	unsigned n;
+	uint8_t hash[GW_TOKEN_HASH_LEN];
+};
+
+static void on_token_end(const uint8_t *hash, void *arg)
+{
+	struct ended *e = arg;
+
+	e->n++;
+	memcpy(e->hash, hash, sizeof(e->hash));
+}
+
+static void test_a_token_that_ends_is_told_at_the_commit(void **state)
+{
+	struct fixture *f = *state;
+	struct gw_registry *reg = f->gw.registry;
+	struct gw_account *acc = make_account(f, "acme", 1, 'A');
+	struct gw_instance *inst = make_instance(f, acc, "x", 'x');
+	struct outcome o = { 0 };
+	struct ended e = { 0 };
+
+	gw_registry_on_token_end(reg, on_token_end, &e);
+	assert_int_equal(gw_registry_account_rotate(reg, acc, token('B'), on_done, &o), 0);
+	assert_int_equal(e.n, 0);
+	test_run_until(f->gw.base, is_done, &o);
+	assert_int_equal(e.n, 1);
+	assert_memory_equal(e.hash, token('A'), sizeof(e.hash));
+	o = (struct outcome){ 0 };
+	assert_int_equal(gw_registry_instance_rotate(reg, inst, token('y'), on_done, &o), 0);
+	test_run_until(f->gw.base, is_done, &o);
+	assert_int_equal(e.n, 2);
+	assert_memory_equal(e.hash, token('x'), sizeof(e.hash));
+	gw_registry_on_token_end(reg, NULL, NULL);
 }
 
 static void test_an_account_with_instances_is_not_deleted(void **state)
@@ -670,6 +803,11 @@ int main(void)
 		T(test_refuses_bad_names_quota_and_tokens_in_use),
 		T(test_a_name_is_unique_within_its_account_only),
 		T(test_rotating_swaps_the_token_at_the_commit),
+		T(test_a_quota_is_raised_and_lowered),
+		T(test_quota_and_token_can_change_at_the_same_time),
+		T(test_a_quota_holds_for_those_being_created),
+		T(test_a_token_is_compared_whole_and_in_constant_time),
+		T(test_a_token_that_ends_is_told_at_the_commit),
 		T(test_an_account_with_instances_is_not_deleted),
 		T(test_deleting_an_idle_instance_erases_it),
 		T(test_deleting_waits_for_the_worker),
