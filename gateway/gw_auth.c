@@ -78,11 +78,11 @@ void gw_auth_request(struct gw_registry *reg, const struct gw_gate *head, bool q
                      struct gw_auth *auth_out)
 {
 	char from_query[TOKEN_MAX + 1] = "";
-	const char *token = gw_gate_find(head, "token");
+	const char *token = gw_gate_value(head, GW_FIELD_TOKEN);
 
 	memset(auth_out, 0, sizeof(*auth_out));
 	if (token == NULL || *token == '\0')
-		token = bearer(gw_gate_find(head, "authorization"));
+		token = bearer(gw_gate_value(head, GW_FIELD_AUTHORIZATION));
 	if ((token == NULL || *token == '\0') && query_too &&
 	    gw_query_param(gw_gate_target(head), "token", from_query, sizeof(from_query)) == 1)
 		token = from_query;

@@ -2,10 +2,12 @@
 #include "gateway/gw_gate.h"
 
 #include <assert.h>
+#include <stddef.h>
 #include <string.h>
 #include <strings.h>
 
 #include "common/codec.h"
+#include "common/secret.h"
 
 enum gate_state {
 	G_LINE,       /* inside a head line */
@@ -25,6 +27,8 @@ enum gate_state {
 /* 16 digits would already overflow what a body may ever be. */
 #define CHUNK_DIGITS_MAX 15
 #define LENGTH_DIGITS_MAX 18
+/* A larger buffer is given back between requests. */
+#define HEAD_KEEP_CAP 2048
 
 /* ---- character classes ----------------------------------------------------------------------- */
 
@@ -197,71 +201,74 @@ static bool parse_request_line(struct gw_gate *g, char *line)
 	return target_ok(target);
 }
 
+static enum gw_field kind_of(const char *name, size_t name_len)
+{
+	static const struct {
+		const char *name;
+		size_t len;
+	} known[GW_FIELD_N] = {
+#define X(id, word, once) [id] = { word, sizeof(word) - 1 },
+		GW_FIELD_LIST(X)
+#undef X
+	};
+	unsigned kind = 0;
+
+	while (kind < GW_FIELD_N &&
+	       (known[kind].len != name_len || strncasecmp(known[kind].name, name, name_len) != 0))
+		kind++;
+	return (enum gw_field)kind;
+}
+
+/* Note a field of the head. False: it may not come twice. */
+static bool note_field(struct gw_gate *g, const char *name, size_t name_len, const char *value)
+{
+	static const bool single[GW_FIELD_N] = {
+#define X(id, word, once) [id] = once,
+		GW_FIELD_LIST(X)
+#undef X
+	};
+	enum gw_field kind = kind_of(name, name_len);
+	size_t i = g->fields_n++;
+
+	g->fields[i].name_at = (uint16_t)(name - (const char *)g->head.p);
+	g->fields[i].value_at = (uint16_t)(value - (const char *)g->head.p);
+	g->fields[i].kind = (uint8_t)kind;
+	if (kind == GW_FIELD_OTHER)
+		return true;
+	if (g->first[kind] != 0)
+		return !single[kind];
+	g->first[kind] = (uint8_t)(i + 1);
+	return true;
+}
+
 /* "Name: value", NUL-terminated at end, which becomes two strings. */
 static bool parse_field(struct gw_gate *g, char *line, char *end)
 {
-	char *p = line;
-	char *value;
+	char *p = line, *value;
+	size_t name_len;
 
 	while (is_class(*p, C_TOKEN))
 		p++;
-	if (p == line || *p != ':' || g->fields_n == GW_GATE_FIELDS_MAX)
+	name_len = (size_t)(p - line);
+	if (name_len == 0 || *p != ':' || g->fields_n == GW_GATE_FIELDS_MAX)
 		return false;
 	*p++ = '\0';
-	value = p + strspn(p, " ");
+	for (value = p; *value == ' ';)
+		value++;
 	while (end > value && end[-1] == ' ')
 		*--end = '\0';
 	/* A tab there is white space to some servers and part of the value to others. */
 	if (*value == '\t' || (end > value && end[-1] == '\t'))
 		return false;
-	g->fields[g->fields_n].name_at = (uint16_t)(line - (char *)g->head.p);
-	g->fields[g->fields_n].value_at = (uint16_t)(value - (char *)g->head.p);
-	g->fields_n++;
-	return true;
-}
-
-static unsigned count_fields(const struct gw_gate *g, const char *name)
-{
-	unsigned n = 0;
-
-	for (size_t i = 0; i < g->fields_n; i++)
-		n += strcasecmp(gw_gate_field_name(g, i), name) == 0;
-	return n;
-}
-
-/*
- * Fields that may come once: two of them are two opinions about framing, about who asks, or about
- * what the body is.
- */
-static bool single_fields_ok(const struct gw_gate *g)
-{
-	static const char *const single[] = { "host",
-		                              "content-length",
-		                              "transfer-encoding",
-		                              "expect",
-		                              "authorization",
-		                              "token",
-		                              "content-type",
-		                              "x-request-id",
-		                              "origin",
-		                              "if-match",
-		                              "if-none-match",
-		                              "if-modified-since",
-		                              "if-unmodified-since" };
-
-	for (size_t i = 0; i < ARRAY_LEN(single); i++) {
-		if (count_fields(g, single[i]) > 1)
-			return false;
-	}
-	return true;
+	return note_field(g, line, name_len, value);
 }
 
 static bool framing_ok(struct gw_gate *g)
 {
-	const char *length = gw_gate_find(g, "content-length");
-	const char *encoding = gw_gate_find(g, "transfer-encoding");
-	const char *expect = gw_gate_find(g, "expect");
-	const char *host = gw_gate_find(g, "host");
+	const char *length = gw_gate_value(g, GW_FIELD_CONTENT_LENGTH);
+	const char *encoding = gw_gate_value(g, GW_FIELD_TRANSFER_ENCODING);
+	const char *expect = gw_gate_value(g, GW_FIELD_EXPECT);
+	const char *host = gw_gate_value(g, GW_FIELD_HOST);
 
 	if (host == NULL ? g->minor > 0 : !host_ok(host))
 		return false;
@@ -283,7 +290,7 @@ static bool framing_ok(struct gw_gate *g)
 static void note_connection(struct gw_gate *g)
 {
 	for (size_t i = 0; i < g->fields_n; i++) {
-		if (strcasecmp(gw_gate_field_name(g, i), "connection") != 0)
+		if (g->fields[i].kind != GW_FIELD_CONNECTION)
 			continue;
 		g->close |= list_has(gw_gate_field_value(g, i), "close");
 		g->keep_alive |= list_has(gw_gate_field_value(g, i), "keep-alive");
@@ -307,7 +314,7 @@ static enum gw_gate_verdict parse_head(struct gw_gate *g)
 		first = false;
 		p = eol + 2;
 	}
-	if (first || !single_fields_ok(g) || !framing_ok(g))
+	if (first || !framing_ok(g))
 		return GW_GATE_BAD;
 	note_connection(g);
 	g->state = G_BODY_START;
@@ -326,46 +333,63 @@ static size_t line_run(const uint8_t *p, size_t n)
 	return i;
 }
 
-/* Over one empty line before the request. False: there was one already. */
-static bool skip_empty_line(struct gw_gate *g)
+/*
+ * Bytes of the head up to the end of what is there, or of the head: *end_out. HEAD: that is its
+ * end. DONE: an empty line in front of the request, which was not there before.
+ */
+static enum gw_gate_verdict scan_head(struct gw_gate *g, const uint8_t *p, size_t n,
+                                      size_t *end_out)
 {
-	if (g->skipped_line)
-		return false;
-	g->skipped_line = true;
-	buf_reset(&g->head);
-	return true;
+	size_t at = 0, run;
+
+	while (at < n) {
+		if (g->state == G_LINE) {
+			run = line_run(p + at, n - at);
+			g->line_len += (uint32_t)run;
+			at += run;
+			if (at == n)
+				break;
+			if (p[at++] != '\r')
+				return GW_GATE_BAD;
+			g->state = G_LF;
+			continue;
+		}
+		if (p[at++] != '\n')
+			return GW_GATE_BAD;
+		g->state = G_LINE;
+		*end_out = at;
+		if (g->line_len == 0)
+			return g->head.len + at > 2 ? GW_GATE_HEAD : GW_GATE_DONE;
+		g->line_len = 0;
+	}
+	*end_out = at;
+	return GW_GATE_MORE;
 }
 
 static enum gw_gate_verdict feed_head(struct gw_gate *g, const uint8_t *p, size_t n, size_t *used)
 {
-	size_t run, at = *used;
+	enum gw_gate_verdict v;
+	size_t len;
 
-	while (at < n) {
-		if (g->state == G_LF) {
-			run = p[at] == '\n' ? 1 : 0;
-		} else {
-			run = line_run(p + at, n - at);
-			if (run == 0)
-				run = p[at] == '\r' ? 1 : 0;
-		}
-		if (run == 0 || g->head.len + run > GW_GATE_HEAD_MAX)
+	do {
+		/* What is too long is not looked at any further. */
+		len = n - *used;
+		if (len > GW_GATE_HEAD_MAX + 1 - g->head.len)
+			len = GW_GATE_HEAD_MAX + 1 - g->head.len;
+		v = scan_head(g, p + *used, len, &len);
+		if (v == GW_GATE_BAD || g->head.len + len > GW_GATE_HEAD_MAX)
 			return GW_GATE_BAD;
-		if (buf_append(&g->head, p + at, run) < 0)
+		if (buf_append(&g->head, p + *used, len) < 0)
 			return GW_GATE_NO_MEMORY;
-		at += run;
-		*used = at;
-		if (g->state == G_LF) {
-			g->state = G_LINE;
-			if (g->head.len == 2 && !skip_empty_line(g))
+		*used += len;
+		if (v == GW_GATE_DONE) {
+			if (g->skipped_line)
 				return GW_GATE_BAD;
-			if (g->head.len >= 4 &&
-			    memcmp(g->head.p + g->head.len - 4, "\r\n\r\n", 4) == 0)
-				return parse_head(g);
-		} else if (p[at - 1] == '\r') {
-			g->state = G_LF;
+			g->skipped_line = true;
+			buf_reset(&g->head);
 		}
-	}
-	return GW_GATE_MORE;
+	} while (v == GW_GATE_DONE);
+	return v == GW_GATE_HEAD ? parse_head(g) : v;
 }
 
 /* After the head: is there a body, and may it be that large? */
@@ -497,7 +521,10 @@ enum gw_gate_verdict gw_gate_feed(struct gw_gate *g, const void *data, size_t da
 
 void gw_gate_init(struct gw_gate *g, uint64_t body_max)
 {
-	*g = (struct gw_gate){ .body_default = body_max, .body_max = body_max, .state = G_LINE };
+	memset(g, 0, offsetof(struct gw_gate, fields)); /* which fields_n keeps from being read */
+	g->body_default = body_max;
+	g->body_max = body_max;
+	g->state = G_LINE;
 }
 
 void gw_gate_clear(struct gw_gate *g)
@@ -507,10 +534,14 @@ void gw_gate_clear(struct gw_gate *g)
 
 void gw_gate_reset(struct gw_gate *g)
 {
-	uint64_t body_max = g->body_default;
+	struct buf head = g->head;
 
-	gw_gate_clear(g);
-	gw_gate_init(g, body_max);
+	secret_wipe(head.p, head.len);
+	buf_reset(&head);
+	if (head.cap > HEAD_KEEP_CAP)
+		buf_free(&head);
+	gw_gate_init(g, g->body_default);
+	g->head = head;
 }
 
 void gw_gate_set_body_max(struct gw_gate *g, uint64_t body_max)
@@ -558,6 +589,19 @@ const char *gw_gate_field_value(const struct gw_gate *g, size_t i)
 {
 	assert(i < g->fields_n);
 	return (const char *)g->head.p + g->fields[i].value_at;
+}
+
+enum gw_field gw_gate_field_kind(const struct gw_gate *g, size_t i)
+{
+	assert(i < g->fields_n);
+	return (enum gw_field)g->fields[i].kind;
+}
+
+const char *gw_gate_value(const struct gw_gate *g, enum gw_field kind)
+{
+	size_t i = g->first[kind];
+
+	return i == 0 ? NULL : gw_gate_field_value(g, i - 1);
 }
 
 const char *gw_gate_find(const struct gw_gate *g, const char *name)

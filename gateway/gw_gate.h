@@ -29,6 +29,37 @@
 #define GW_GATE_FIELDS_MAX 64
 #define GW_GATE_BODY_MAX (1024 * 1024)
 
+/*
+ * Fields that are looked for in every request: the gate notes where they are. single: they may come
+ * once; two of them are two opinions about framing, about who asks, or about what the body is.
+ */
+#define GW_FIELD_LIST(X) \
+	/* id, name in small letters, single */ \
+	X(GW_FIELD_HOST, "host", true) \
+	X(GW_FIELD_CONTENT_LENGTH, "content-length", true) \
+	X(GW_FIELD_TRANSFER_ENCODING, "transfer-encoding", true) \
+	X(GW_FIELD_CONNECTION, "connection", false) \
+	X(GW_FIELD_EXPECT, "expect", true) \
+	X(GW_FIELD_TOKEN, "token", true) \
+	X(GW_FIELD_AUTHORIZATION, "authorization", true) \
+	X(GW_FIELD_CONTENT_TYPE, "content-type", true) \
+	X(GW_FIELD_X_REQUEST_ID, "x-request-id", true) \
+	X(GW_FIELD_X_FORWARDED_FOR, "x-forwarded-for", false) \
+	X(GW_FIELD_ORIGIN, "origin", true) \
+	X(GW_FIELD_ACCEPT, "accept", false) \
+	X(GW_FIELD_IF_MATCH, "if-match", true) \
+	X(GW_FIELD_IF_NONE_MATCH, "if-none-match", true) \
+	X(GW_FIELD_IF_MODIFIED_SINCE, "if-modified-since", true) \
+	X(GW_FIELD_IF_UNMODIFIED_SINCE, "if-unmodified-since", true)
+
+enum gw_field {
+#define X(id, name, single) id,
+	GW_FIELD_LIST(X)
+#undef X
+	    GW_FIELD_OTHER, /* none of them */
+};
+#define GW_FIELD_N GW_FIELD_OTHER
+
 enum gw_gate_verdict {
 	GW_GATE_MORE,      /* all bytes used; the request is not complete */
 	GW_GATE_HEAD,      /* the head is complete: the questions below can be asked */
@@ -47,13 +78,11 @@ struct gw_gate {
 	uint64_t body_len;     /* body bytes passed on so far */
 	uint64_t left;         /* of the body, or of the chunk */
 	uint64_t chunk_size;   /* while its digits are read */
+	uint32_t line_len;     /* of the head line that is being read, without its CRLF */
 	uint16_t target_at;
 	uint16_t fields_n;
-	struct {
-		uint16_t name_at;
-		uint16_t value_at;
-	} fields[GW_GATE_FIELDS_MAX];
-	uint8_t state; /* enum in gw_gate.c */
+	uint8_t first[GW_FIELD_N]; /* 1 + where in fields the first of its name is; 0: none */
+	uint8_t state;             /* enum in gw_gate.c */
 	uint8_t verdict;
 	uint8_t minor; /* HTTP/1.minor */
 	uint8_t chunk_digits;
@@ -62,6 +91,11 @@ struct gw_gate {
 	bool expects_continue;
 	bool close;
 	bool keep_alive;
+	struct {
+		uint16_t name_at;
+		uint16_t value_at;
+		uint8_t kind;         /* enum gw_field */
+	} fields[GW_GATE_FIELDS_MAX]; /* the first fields_n are set */
 };
 
 /* body_max: largest body, in bytes. */
@@ -97,7 +131,12 @@ unsigned gw_gate_minor(const struct gw_gate *g);
 size_t gw_gate_fields_n(const struct gw_gate *g);
 const char *gw_gate_field_name(const struct gw_gate *g, size_t i);
 const char *gw_gate_field_value(const struct gw_gate *g, size_t i);
-/* Value of the first field of that name (any case), or NULL. */
+/* Which of those that are looked for it is, or GW_FIELD_OTHER. */
+enum gw_field gw_gate_field_kind(const struct gw_gate *g, size_t i);
+/* Value of the first field of that kind, or NULL. */
+const char *gw_gate_value(const struct gw_gate *g, enum gw_field kind);
+/* Value of the first field of that name (any case), or NULL: for those that have no enum gw_field.
+ */
 const char *gw_gate_find(const struct gw_gate *g, const char *name);
 /* The client waits for "100 Continue" before it sends the body that it announced. */
 bool gw_gate_expects_continue(const struct gw_gate *g);

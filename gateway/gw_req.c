@@ -92,7 +92,7 @@ static bool id_ok(const char *id)
 /* The client's id if it can be kept, else a new one. head may be NULL. */
 static void choose_id(const struct gw_gate *head, char out[GW_REQ_ID_MAX + 1])
 {
-	const char *given = head == NULL ? NULL : gw_gate_find(head, "x-request-id");
+	const char *given = head == NULL ? NULL : gw_gate_value(head, GW_FIELD_X_REQUEST_ID);
 	uint8_t raw[8];
 
 	if (given != NULL && id_ok(given)) {
@@ -113,7 +113,7 @@ static const char *forwarded_for(const struct gw_gate *head)
 	const char *value = NULL;
 
 	for (size_t i = 0; i < gw_gate_fields_n(head); i++) {
-		if (strcasecmp(gw_gate_field_name(head, i), "x-forwarded-for") == 0)
+		if (gw_gate_field_kind(head, i) == GW_FIELD_X_FORWARDED_FOR)
 			value = gw_gate_field_value(head, i);
 	}
 	return value;
@@ -133,7 +133,7 @@ static bool origin_allowed(const struct gw_req_env *env, const char *origin)
 /* What every answer carries. */
 static void add_common_headers(struct gw_req *req, const struct gw_gate *head)
 {
-	const char *origin = head == NULL ? NULL : gw_gate_find(head, "origin");
+	const char *origin = head == NULL ? NULL : gw_gate_value(head, GW_FIELD_ORIGIN);
 
 	gw_req_add_header(req, "X-Request-Id", "%s", req->id);
 	gw_req_add_header(req, "Cache-Control", "no-store");

@@ -3,7 +3,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "common/clock.h"
 #include "gateway/gw.h"
@@ -137,7 +136,7 @@ static enum gw_media negotiate(const struct gw_gate *head)
 	int n;
 
 	for (size_t i = 0; i < gw_gate_fields_n(head); i++) {
-		if (strcasecmp(gw_gate_field_name(head, i), "accept") != 0)
+		if (gw_gate_field_kind(head, i) != GW_FIELD_ACCEPT)
 			continue;
 		n = snprintf(accept + len, sizeof(accept) - len, "%s%s", len > 0 ? ", " : "",
 		             gw_gate_field_value(head, i));
@@ -292,8 +291,8 @@ bool gw_route_wants_body(const struct gw_req_env *env, const struct gw_gate *hea
 	struct gw_auth auth;
 	const struct gw_route *r;
 
-	if (gw_gate_find(head, "content-length") == NULL &&
-	    gw_gate_find(head, "transfer-encoding") == NULL)
+	if (gw_gate_value(head, GW_FIELD_CONTENT_LENGTH) == NULL &&
+	    gw_gate_value(head, GW_FIELD_TRANSFER_ENCODING) == NULL)
 		return false;
 	r = find(env->routes, &path, gw_gate_method(head), allow);
 	if (r != NULL && (r->flags & GW_ROUTE_LARGE) != 0)
