@@ -82,16 +82,20 @@ int buf_appendf(struct buf *b, const char *fmt, ...)
 
 void buf_drop(struct buf *b, size_t drop_len)
 {
+	if (drop_len == 0)
+		return;
 	if (drop_len >= b->len) {
-		b->len = 0;
+		buf_reset(b);
 		return;
 	}
 	memmove(b->p, b->p + drop_len, b->len - drop_len);
 	b->len -= drop_len;
+	secret_wipe(b->p + b->len, drop_len);
 }
 
 void buf_reset(struct buf *b)
 {
+	secret_wipe(b->p, b->len);
 	b->len = 0;
 }
 
@@ -103,7 +107,7 @@ void buf_free(struct buf *b)
 
 void buf_wipe(struct buf *b)
 {
-	/* the whole capacity: buf_drop() and buf_reset() leave bytes behind */
+	/* the whole capacity: who writes into it directly may have left something behind len */
 	secret_wipe(b->p, b->cap);
 	buf_free(b);
 }

@@ -20,7 +20,7 @@ ATTR_NODISCARD int buf_append_u8(struct buf *b, uint8_t v);
 ATTR_NODISCARD int buf_append_str(struct buf *b, const char *s); /* without its NUL */
 ATTR_NODISCARD int buf_appendf(struct buf *b, const char *fmt, ...) ATTR_PRINTF(2, 3);
 
-/* Remove the first drop_len bytes (at most len). */
+/* Remove the first drop_len bytes (at most len). What leaves is overwritten, here and below. */
 void buf_drop(struct buf *b, size_t drop_len);
 /* Empty, keeping the memory. */
 void buf_reset(struct buf *b);

@@ -7,6 +7,7 @@ libcommon_a_SOURCES = \
 	common/codec.c common/codec.h \
 	common/db.c common/db.h \
 	common/err.c common/err.h \
+	common/heap.c \
 	common/ipc.h common/ipc_frame.c common/ipc_chan.c \
 	common/log.c common/log.h \
 	common/qr.c common/qr.h \

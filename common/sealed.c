@@ -60,6 +60,8 @@ static int make_aad(const uint8_t head[HEAD_LEN], const struct sealed_place *p,
 	             head[0], head[1], head[2], head[3], head[4], strlen(p->owner), p->owner,
 	             strlen(p->table), p->table, strlen(p->column), p->column, (long long)p->row);
 
+	if (n > 0 && n < AAD_CAP && p->schema > 0)
+		n += snprintf((char *)out + n, (size_t)(AAD_CAP - n), "|%u", p->schema);
 	if (n < 0 || n >= AAD_CAP)
 		return WA_ECRYPTO;
 	*len_out = n;

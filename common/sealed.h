@@ -28,6 +28,7 @@ struct sealed_place {
 	const char *table;
 	const char *column;
 	int64_t row;
+	uint32_t schema; /* version of the schema that gave the column its meaning; 0: the first */
 };
 
 /*

@@ -1,4 +1,4 @@
-/* common/secret.h - keys and tokens: randomness, comparison without timing, wiping */
+/* common/secret.h - keys and tokens: randomness, comparison without timing, wiping, memory */
 #ifndef SECRET_H
 #define SECRET_H
 
@@ -14,5 +14,18 @@ ATTR_NODISCARD int secret_random(void *out, size_t n);
 bool secret_eq(const void *a, const void *b, size_t n);
 /* Overwrite; the compiler can't drop it. NULL with n == 0 is fine. */
 void secret_wipe(void *p, size_t n);
+
+/*
+ * Memory for secrets that stay: locked, so that it is never swapped (as far as RLIMIT_MEMLOCK goes;
+ * beyond it works on with one warning), and left out of core files. Small blocks share pages. For
+ * one thread of a process: the loop's. A fork keeps the pages out of core files, but does not lock
+ * them: allocate after it.
+ */
+/* Zeroed. NULL without memory. */
+ATTR_NODISCARD void *secret_alloc(size_t n);
+/* NULL for NULL, and without memory. */
+ATTR_NODISCARD char *secret_strdup(const char *text);
+/* Wipes. NULL is fine. */
+void secret_free(void *p);
 
 #endif

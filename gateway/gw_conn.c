@@ -12,6 +12,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/secret.h"
 #include "gateway/gw_conn_priv.h"
 
 #define READ_LEN 16384
@@ -256,6 +257,7 @@ static void on_conn_read(evutil_socket_t fd, short what, void *arg)
 	struct gw_conn *c = arg;
 	uint8_t data[READ_LEN];
 	ssize_t n;
+	int rc;
 
 	(void)what;
 	n = recv(fd, data, sizeof(data), 0);
@@ -274,7 +276,9 @@ static void on_conn_read(evutil_socket_t fd, short what, void *arg)
 	}
 	buf_drop(&c->in, c->in_at); /* so that a client who never pauses does not let it grow */
 	c->in_at = 0;
-	if (buf_append(&c->in, data, (size_t)n) < 0) {
+	rc = buf_append(&c->in, data, (size_t)n);
+	secret_wipe(data, (size_t)n); /* a token */
+	if (rc < 0) {
 		gw_conn_close(c, "out of memory");
 		return;
 	}

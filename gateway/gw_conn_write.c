@@ -10,7 +10,6 @@
 #include <event2/event.h>
 
 #include "common/clock.h"
-#include "common/secret.h"
 #include "gateway/gw_conn_priv.h"
 
 #define OUT_MAX (1024 * 1024) /* output that a client does not take */
@@ -34,11 +33,10 @@ static int send_out(struct gw_conn *c)
 			return n < 0 ? -errno : -EPIPE;
 	}
 	c->out_at = 0;
-	secret_wipe(c->out.p, c->out.len); /* a new token, a code */
 	if (c->out.cap > CONN_KEEP_CAP)
-		buf_free(&c->out);
+		buf_wipe(&c->out); /* a new token, a code */
 	else
-		buf_reset(&c->out);
+		buf_reset(&c->out); /* overwrites, too */
 	return 0;
 }
 

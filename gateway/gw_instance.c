@@ -232,7 +232,9 @@ bool gw_instance_is_linked(const struct gw_instance *inst)
 
 const struct gw_proxy *gw_instance_proxy(const struct gw_instance *inst)
 {
-	return &inst->proxy;
+	static const struct gw_proxy none;
+
+	return inst->proxy != NULL ? inst->proxy : &none;
 }
 
 const struct log_ctx *gw_instance_log(const struct gw_instance *inst)
@@ -294,8 +296,11 @@ int gw_instance_new(struct gw *gw, struct gw_account *acc, const struct gw_insta
 		inst->link.key_epoch = 1;
 	inst->unsure = row->has_session && !row->link.linked;
 	if (proxy != NULL)
-		inst->proxy = *proxy;
-	if (events_make(inst) < 0 || settings_load(inst, row->settings) < 0) {
+		inst->proxy = secret_alloc(sizeof(*proxy));
+	if (inst->proxy != NULL)
+		*inst->proxy = *proxy;
+	if (events_make(inst) < 0 || settings_load(inst, row->settings) < 0 ||
+	    (proxy != NULL && inst->proxy == NULL)) {
 		gw_instance_free(inst);
 		return -ENOMEM;
 	}
@@ -330,7 +335,7 @@ void gw_instance_free(struct gw_instance *inst)
 	event_drop(inst->ev_show);
 	gw_instance_code_clear(inst);
 	gw_instance_passkey_clear(inst);
-	secret_wipe(inst->proxy.password, sizeof(inst->proxy.password));
+	secret_free(inst->proxy);
 	json_decref(inst->settings);
 	free(inst);
 }
@@ -399,11 +404,11 @@ void gw_instance_settings_changed(struct gw_instance *inst, const char *partial,
 		gw_worker_settings(inst->worker);
 }
 
-void gw_instance_proxy_changed(struct gw_instance *inst, const struct gw_proxy *proxy,
+void gw_instance_proxy_changed(struct gw_instance *inst, struct gw_proxy *proxy,
                                int64_t updated_unix_ms)
 {
-	secret_wipe(inst->proxy.password, sizeof(inst->proxy.password));
-	inst->proxy = *proxy;
+	secret_free(inst->proxy);
+	inst->proxy = proxy;
 	inst->updated_unix_ms = updated_unix_ms;
 	if (inst->worker != NULL)
 		gw_worker_proxy(inst->worker);

@@ -211,5 +211,5 @@ json_t *gw_instance_json(const struct gw_instance *inst)
 	    "updatedAt", time_json(inst->updated_unix_ms), "connection", connection_json(inst),
 	    "profile", profile_json(inst), "history", history_json(inst), "webhook", "enabled", 0,
 	    "websocket", "enabled", 0, "events", "mediaBase64", 0, "proxy",
-	    gw_proxy_json(&inst->proxy), "settings", gw_instance_settings_json(inst));
+	    gw_proxy_json(gw_instance_proxy(inst)), "settings", gw_instance_settings_json(inst));
 }

@@ -162,7 +162,7 @@ struct gw_instance {
 	int64_t created_unix_ms;
 	int64_t updated_unix_ms;
 	json_t *settings; /* those that were given; defaults are merged in when shown */
-	struct gw_proxy proxy;
+	struct gw_proxy *proxy; /* in secret memory; NULL: none was ever set */
 	struct gw_device link;
 	bool unsure; /* session.db is there, but whether it holds a link only a worker can tell */
 
@@ -266,7 +266,8 @@ void gw_instance_updated(struct gw_instance *inst, int64_t unix_ms);
 /* The change is committed. partial: from gw_settings_normalise(). */
 void gw_instance_settings_changed(struct gw_instance *inst, const char *partial,
                                   int64_t updated_unix_ms);
-void gw_instance_proxy_changed(struct gw_instance *inst, const struct gw_proxy *proxy,
+/* proxy: of secret_alloc(); takes it. */
+void gw_instance_proxy_changed(struct gw_instance *inst, struct gw_proxy *proxy,
                                int64_t updated_unix_ms);
 
 /*

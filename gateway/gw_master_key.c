@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -21,30 +20,12 @@
 #define FILE_MAX (HEX_LEN + 2) /* with "\r\n" */
 
 struct gw_master_key {
-	uint8_t bytes[SEALED_KEY_LEN]; /* alone on its page, which is locked */
+	uint8_t bytes[SEALED_KEY_LEN];
 };
-
-/* ---- memory ----------------------------------------------------------------- */
-
-static struct gw_master_key *key_alloc(void)
-{
-	void *p = mmap(NULL, sizeof(struct gw_master_key), PROT_READ | PROT_WRITE,
-	               MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	if (p == MAP_FAILED)
-		return NULL;
-	if (mlock(p, sizeof(struct gw_master_key)) < 0)
-		LOG(NULL, LOG_WARNING, "master_key_not_locked", LF_ERR("err", -errno));
-	(void)madvise(p, sizeof(struct gw_master_key), MADV_DONTDUMP);
-	return p;
-}
 
 void gw_master_key_free(struct gw_master_key *k)
 {
-	if (k == NULL)
-		return;
-	secret_wipe(k, sizeof(*k));
-	munmap(k, sizeof(*k)); /* unlocks */
+	secret_free(k);
 }
 
 int gw_master_key_derive(const struct gw_master_key *k, const char *owner, uint32_t epoch,
@@ -116,7 +97,7 @@ static void warn_of_readers(const char *path)
 static int load(const char *path, struct gw_master_key **key_out)
 {
 	uint8_t data[FILE_MAX + 1];
-	struct gw_master_key *k = key_alloc();
+	struct gw_master_key *k = secret_alloc(sizeof(*k));
 	ssize_t n = k == NULL ? -ENOMEM : file_read(path, data, sizeof(data));
 	int rc = n < 0 ? (int)n : parse(data, (size_t)n, k->bytes);
 

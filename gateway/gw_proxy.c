@@ -1,4 +1,5 @@
-/* gateway/gw_proxy.c - an instance's proxy as the registry keeps it: JSON, the password sealed */
+/* gateway/gw_proxy.c - an instance's proxy as the registry keeps it: JSON, user name and password
+ * sealed */
 #include "gateway/gw_proxy.h"
 
 #include <errno.h>
@@ -31,63 +32,85 @@ int gw_proxy_protocol_parse(const char *name)
 	return -EINVAL;
 }
 
-static json_t *all_but_password(const struct gw_proxy *p)
+/* What is no secret: a user name often says which customer it is, and for how much. */
+static json_t *open_part(const struct gw_proxy *p)
 {
-	return json_pack("{s:b, s:s, s:i, s:s, s:s}", "enabled", p->enabled, "host", p->host,
-	                 "port", p->port, "protocol", gw_proxy_protocol_name(p->protocol),
-	                 "username", p->username);
+	return json_pack("{s:b, s:s, s:i, s:s}", "enabled", p->enabled, "host", p->host, "port",
+	                 p->port, "protocol", gw_proxy_protocol_name(p->protocol));
 }
 
 json_t *gw_proxy_json(const struct gw_proxy *p)
 {
-	return p->host[0] != '\0' ? all_but_password(p) : json_pack("{s:b}", "enabled", p->enabled);
+	json_t *o;
+
+	if (p->host[0] == '\0')
+		return json_pack("{s:b}", "enabled", p->enabled);
+	o = open_part(p);
+	if (o != NULL && json_object_set_new(o, "username", json_string(p->username)) < 0) {
+		json_decref(o);
+		o = NULL;
+	}
+	return o;
 }
 
-/* ---- the password ----------------------------------------------------------- */
+/* ---- what is sealed --------------------------------------------------------- */
 
 /* The table has no row numbers of its own: the instance's id is part of the column's name. */
-static void place_name(const char *instance_id, char *out, size_t out_cap)
+struct place_name {
+	char text[64];
+};
+
+static struct sealed_place place_of(const char *field, const char *instance_id,
+                                    struct place_name *name)
 {
-	snprintf(out, out_cap, "proxy.password:%s", instance_id);
+	snprintf(name->text, sizeof(name->text), "proxy.%s:%s", field, instance_id);
+	return (
+	    struct sealed_place){ .owner = "registry", .table = "instance", .column = name->text };
 }
 
-/* Base64 of the envelope; new reference. */
-static int password_seal(const struct gw_proxy *p, const struct sealed_key *key,
-                         const char *instance_id, json_t **text_out)
+/* Base64 of the envelope, under this key of o; nothing for an empty text. */
+static int seal_into(json_t *o, const char *o_key, const char *plain, const char *field,
+                     const struct sealed_key *key, const char *instance_id)
 {
-	char column[64], text[B64_CAP(SEALED_CAP)];
-	const struct sealed_place place = { "registry", "instance", column, 0 };
+	char text[B64_CAP(SEALED_CAP)];
+	struct place_name name;
+	const struct sealed_place place = place_of(field, instance_id, &name);
 	struct buf envelope = { 0 };
 	int rc;
 
-	place_name(instance_id, column, sizeof(column));
-	rc = sealed_seal(key, &place, p->password, strlen(p->password), &envelope);
+	if (plain[0] == '\0')
+		return 0;
+	rc = sealed_seal(key, &place, plain, strlen(plain), &envelope);
 	if (rc == 0) {
 		b64_encode(envelope.p, envelope.len, text);
-		*text_out = json_string(text);
-		rc = *text_out != NULL ? 0 : -ENOMEM;
+		rc = json_object_set_new(o, o_key, json_string(text)) < 0 ? -ENOMEM : 0;
 	}
 	buf_free(&envelope);
 	return rc;
 }
 
-static int password_open(const char *text, const struct sealed_key *key, const char *instance_id,
-                         struct gw_proxy *p)
+/* out holds GW_PROXY_TEXT_MAX + 1 bytes; untouched where there is nothing. */
+static int open_from(const json_t *o, const char *o_key, const char *field,
+                     const struct sealed_key *key, const char *instance_id, char *out)
 {
+	const char *text = json_string_value(json_object_get(o, o_key));
 	uint8_t envelope[SEALED_CAP];
 	size_t envelope_len = 0;
-	char column[64];
-	const struct sealed_place place = { "registry", "instance", column, 0 };
+	struct place_name name;
+	const struct sealed_place place = place_of(field, instance_id, &name);
 	struct buf plain = { 0 };
 	int rc = WA_ESTORE_CORRUPT;
 
-	place_name(instance_id, column, sizeof(column));
+	if (text == NULL)
+		return 0;
 	if (b64_decode(text, strlen(text), envelope, sizeof(envelope), &envelope_len) == 0)
 		rc = sealed_open(key, &place, envelope, envelope_len, &plain);
-	if (rc == 0 && plain.len <= GW_PROXY_TEXT_MAX && memchr(plain.p, 0, plain.len) == NULL)
-		memcpy(p->password, plain.p, plain.len);
-	else if (rc == 0)
+	if (rc == 0 && plain.len <= GW_PROXY_TEXT_MAX && memchr(plain.p, 0, plain.len) == NULL) {
+		memcpy(out, plain.p, plain.len);
+		out[plain.len] = '\0';
+	} else if (rc == 0) {
 		rc = WA_ESTORE_CORRUPT;
+	}
 	buf_wipe(&plain);
 	return rc;
 }
@@ -97,14 +120,13 @@ static int password_open(const char *text, const struct sealed_key *key, const c
 int gw_proxy_encode(const struct gw_proxy *p, const struct sealed_key *key, const char *instance_id,
                     char **text_out)
 {
-	json_t *o = all_but_password(p);
-	json_t *password = NULL;
+	json_t *o = open_part(p);
 	int rc = o != NULL ? 0 : -ENOMEM;
 
-	if (rc == 0 && p->password[0] != '\0')
-		rc = password_seal(p, key, instance_id, &password);
-	if (password != NULL && json_object_set_new(o, "password", password) < 0)
-		rc = -ENOMEM;
+	if (rc == 0)
+		rc = seal_into(o, "user", p->username, "username", key, instance_id);
+	if (rc == 0)
+		rc = seal_into(o, "password", p->password, "password", key, instance_id);
 	if (rc == 0) {
 		*text_out = json_dumps(o, JSON_COMPACT);
 		rc = *text_out != NULL ? 0 : -ENOMEM;
@@ -142,22 +164,22 @@ static bool fields_get(const json_t *o, struct gw_proxy *p)
 	p->port = (uint16_t)port;
 	p->protocol = (enum gw_proxy_protocol)which;
 	return text_get(o, "host", p->host, sizeof(p->host)) &&
-	       text_get(o, "username", p->username, sizeof(p->username));
+	       text_get(o, "username", p->username, sizeof(p->username)); /* as it once was */
 }
 
 int gw_proxy_decode(const char *text, const struct sealed_key *key, const char *instance_id,
                     struct gw_proxy *p_out)
 {
 	json_t *o = json_loads(text != NULL ? text : "{}", 0, NULL);
-	const char *password;
 	int rc = 0;
 
 	*p_out = (struct gw_proxy){ .enabled = false };
 	if (!json_is_object(o) || !fields_get(o, p_out))
 		rc = WA_ESTORE_CORRUPT;
-	password = json_string_value(json_object_get(o, "password"));
-	if (rc == 0 && password != NULL)
-		rc = password_open(password, key, instance_id, p_out);
+	if (rc == 0)
+		rc = open_from(o, "user", "username", key, instance_id, p_out->username);
+	if (rc == 0)
+		rc = open_from(o, "password", "password", key, instance_id, p_out->password);
 	json_decref(o);
 	return rc;
 }

@@ -319,7 +319,7 @@ static int on_account_row(const struct gw_account_row *row, void *arg)
 static void load_proxy(const struct gw_registry *reg, const struct gw_instance_row *row,
                        struct gw_proxy *proxy_out)
 {
-	int rc = gw_proxy_decode(row->proxy, &reg->key, row->id, proxy_out);
+	int rc = gw_proxy_decode(row->proxy, reg->key, row->id, proxy_out);
 
 	if (rc < 0)
 		LOG(NULL, LOG_ERR, "proxy_not_readable", LF_STR("instance", row->id),
@@ -356,9 +356,11 @@ int gw_registry_new(struct gw *gw, struct gw_registry **reg_out)
 	TAILQ_INIT(&reg->accounts);
 	TAILQ_INIT(&reg->instances);
 	TAILQ_INIT(&reg->changes);
-	rc = secret_random(&reg->seed, sizeof(reg->seed));
+	reg->key = secret_alloc(sizeof(*reg->key));
+	if (reg->key != NULL)
+		rc = secret_random(&reg->seed, sizeof(reg->seed));
 	if (rc == 0)
-		rc = gw_master_key_derive(gw->master_key, "registry", 1, &reg->key);
+		rc = gw_master_key_derive(gw->master_key, "registry", 1, reg->key);
 	if (rc == 0)
 		rc = gw_store_load(gw->store, &loader, reg);
 	if (rc < 0) {
@@ -389,6 +391,6 @@ void gw_registry_free(struct gw_registry *reg)
 	gw_table_clear(&reg->tokens);
 	gw_table_clear(&reg->account_names);
 	gw_table_clear(&reg->instance_names);
-	secret_wipe(&reg->key, sizeof(reg->key));
+	secret_free(reg->key);
 	free(reg);
 }

@@ -32,9 +32,7 @@ void gw_registry_change_free(struct gw_change *c)
 {
 	if (c == NULL)
 		return;
-	if (c->proxy != NULL)
-		secret_wipe(c->proxy, sizeof(*c->proxy));
-	free(c->proxy);
+	secret_free(c->proxy);
 	free(c->settings);
 	TAILQ_REMOVE(&c->reg->changes, c, link);
 	free(c);
@@ -238,7 +236,7 @@ static int instance_row(const struct gw_registry *reg, const struct gw_account *
 	row->settings = settings;
 	if (proxy == NULL)
 		return 0;
-	rc = gw_proxy_encode(proxy, &reg->key, row->id, &proxy_text);
+	rc = gw_proxy_encode(proxy, reg->key, row->id, &proxy_text);
 	if (rc == 0)
 		row->proxy = proxy_text;
 	return rc;

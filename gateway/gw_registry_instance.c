@@ -60,6 +60,8 @@ static void on_proxy(int rc, void *arg)
 
 	if (rc == 0)
 		gw_instance_proxy_changed(inst, c->proxy, c->updated_unix_ms);
+	if (rc == 0)
+		c->proxy = NULL; /* taken */
 	gw_registry_change_done(c, rc, inst);
 }
 
@@ -72,10 +74,10 @@ int gw_registry_instance_proxy(struct gw_registry *reg, struct gw_instance *inst
 
 	if (c == NULL)
 		return rc;
-	c->proxy = malloc(sizeof(*c->proxy));
+	c->proxy = secret_alloc(sizeof(*c->proxy));
 	if (c->proxy != NULL) {
 		*c->proxy = *proxy;
-		rc = gw_proxy_encode(proxy, &reg->key, gw_instance_id(inst), &text);
+		rc = gw_proxy_encode(proxy, reg->key, gw_instance_id(inst), &text);
 	}
 	if (rc == 0)
 		rc = gw_store_instance_proxy(reg->gw->store, gw_instance_id(inst), text,

@@ -62,7 +62,7 @@ struct gw_change {
 	struct gw_token *token; /* rotate: the new one */
 	int64_t quota;          /* quota: the new one */
 	char *settings;         /* settings: the change; owned */
-	struct gw_proxy *proxy; /* proxy: the new one; owned, a secret */
+	struct gw_proxy *proxy; /* proxy: the new one; owned, of secret_alloc() */
 	int64_t updated_unix_ms;
 	bool in_call; /* gw_registry_instance_delete() has not returned yet */
 	int rc;       /* what it is to return */
@@ -74,7 +74,7 @@ TAILQ_HEAD(gw_change_list, gw_change);
 struct gw_registry {
 	struct gw *gw;
 	uint64_t seed;
-	struct sealed_key key; /* seals what the registry keeps */
+	struct sealed_key *key; /* seals what the registry keeps; in secret memory */
 	struct gw_table tokens;
 	struct gw_table account_names;
 	struct gw_table instance_names;  /* account and name */

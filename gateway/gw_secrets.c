@@ -16,7 +16,7 @@
 #define CHECK_MAX 256
 
 static const char check_text[] = "this is the master key of this registry";
-static const struct sealed_place check_place = { "registry", "meta", CHECK_NAME, 0 };
+static const struct sealed_place check_place = { "registry", "meta", CHECK_NAME, 0, 0 };
 
 static int check_make(struct gw *gw, const struct sealed_key *key)
 {

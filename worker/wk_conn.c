@@ -64,9 +64,8 @@ static void destroy(struct wk_conn *c)
 	wa_noise_client_free(c->noise);
 	buf_wipe(&c->payload);
 	buf_free(&c->routing);
-	secret_wipe(&c->keys, sizeof(c->keys));
 	free(c->origin);
-	free(c);
+	secret_free(c);
 }
 
 static void enter(struct wk_conn *c)
@@ -454,7 +453,7 @@ int wk_conn_new(struct event_base *base, struct wk_pipe pipe, const struct wk_co
                 const struct wk_conn_ops *ops, void *arg, struct wk_failure *f,
                 struct wk_conn **conn_out)
 {
-	struct wk_conn *c = calloc(1, sizeof(*c));
+	struct wk_conn *c = secret_alloc(sizeof(*c)); /* the transport's keys */
 	int rc;
 
 	if (c == NULL) {

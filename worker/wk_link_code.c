@@ -76,7 +76,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
 int wk_link_code_new(const struct wk_link_code_params *params, struct wk_link_code **lc_out)
 {
-	struct wk_link_code *lc = calloc(1, sizeof(*lc));
+	struct wk_link_code *lc = secret_alloc(sizeof(*lc));
 	int rc;
 
 	if (lc == NULL)
@@ -100,8 +100,7 @@ void wk_link_code_free(struct wk_link_code *lc)
 	if (lc->timer != NULL)
 		event_free(lc->timer);
 	wa_link_code_wipe(&lc->code);
-	secret_wipe(lc, sizeof(*lc));
-	free(lc);
+	secret_free(lc);
 }
 
 /* Send a request that was built for this, and wait for its answer. */

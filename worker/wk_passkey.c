@@ -352,7 +352,7 @@ static int begin(struct wk_passkey *pk, const struct wa_node *request)
 int wk_passkey_new(const struct wk_passkey_params *params, const struct wa_node *request,
                    struct wk_passkey **pk_out)
 {
-	struct wk_passkey *pk = calloc(1, sizeof(*pk));
+	struct wk_passkey *pk = secret_alloc(sizeof(*pk));
 	int rc = -ENOMEM;
 
 	if (pk == NULL)
@@ -389,6 +389,5 @@ void wk_passkey_free(struct wk_passkey *pk)
 	wa_passkey_wipe(&pk->step);
 	wk_credential_clear(&pk->credential);
 	free(pk->options);
-	secret_wipe(pk, sizeof(*pk));
-	free(pk);
+	secret_free(pk);
 }

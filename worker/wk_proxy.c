@@ -91,7 +91,7 @@ static int copy(char **out, const char *text)
 {
 	if (text == NULL || *text == '\0')
 		return 0;
-	*out = strdup(text);
+	*out = secret_strdup(text);
 	return *out == NULL ? -ENOMEM : 0;
 }
 
@@ -120,19 +120,12 @@ fail:
 	return rc;
 }
 
-static void wipe_text(char *text)
-{
-	if (text != NULL)
-		secret_wipe(text, strlen(text));
-	free(text);
-}
-
 void wk_proxy_clear(struct wk_proxy *p)
 {
 	free(p->host);
 	free(p->hostport);
-	wipe_text(p->username);
-	wipe_text(p->password);
+	secret_free(p->username);
+	secret_free(p->password);
 	memset(p, 0, sizeof(*p));
 }
 

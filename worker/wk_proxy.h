@@ -21,8 +21,8 @@ struct wk_proxy {
 	enum wk_proxy_kind kind; /* NONE: dial directly */
 	char *host;              /* owned, as all below; an IPv6 address without brackets */
 	uint16_t port;
-	char *username; /* NULL: none */
-	char *password; /* NULL: none; a secret */
+	char *username; /* NULL: none; in secret memory, as the password */
+	char *password; /* NULL: none */
 	char *hostport; /* for failure texts, without credentials */
 };
 

@@ -274,7 +274,7 @@ static void on_later(evutil_socket_t fd, short what, void *arg)
 
 int wk_session_new(const struct wk_session_params *params, struct wk_session **session_out)
 {
-	struct wk_session *s = calloc(1, sizeof(*s));
+	struct wk_session *s = secret_alloc(sizeof(*s)); /* private keys */
 
 	if (s == NULL)
 		return -ENOMEM;
@@ -314,8 +314,7 @@ void wk_session_free(struct wk_session *s)
 	wk_creds_clear(&s->creds);
 	wk_target_clear(&s->target);
 	wk_proxy_clear(&s->next_proxy);
-	secret_wipe(s, sizeof(*s));
-	free(s);
+	secret_free(s);
 }
 
 int wk_session_connect(struct wk_session *s, struct wk_target *target, uint64_t received_us)

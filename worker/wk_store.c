@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -182,9 +181,7 @@ static void store_free(struct wk_store *st)
 {
 	db_close(st->db);
 	free(st->dir);
-	secret_wipe(&st->key, sizeof(st->key));
-	(void)munlock(st, sizeof(*st));
-	free(st);
+	secret_free(st);
 }
 
 int wk_store_open(const char *dir, const char *instance_id, const struct sealed_key *key,
@@ -199,10 +196,9 @@ int wk_store_open(const char *dir, const char *instance_id, const struct sealed_
 	purge(dir);
 	if (!create && access(path, F_OK) < 0 && errno == ENOENT)
 		return -ENOENT;
-	st = calloc(1, sizeof(*st));
+	st = secret_alloc(sizeof(*st));
 	if (st == NULL)
 		return -ENOMEM;
-	(void)mlock(st, sizeof(*st)); /* as far as the limit allows */
 	memcpy(st->instance_id, instance_id, strlen(instance_id) + 1);
 	st->key = *key;
 	st->dir = strdup(dir);

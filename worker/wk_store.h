@@ -22,7 +22,7 @@
 struct wk_store;
 
 /*
- * dir: the instance's directory. key is copied into locked memory. create: make the file when it
+ * dir: the instance's directory. key is copied into secret memory. create: make the file when it
  * is missing. Removes what was set aside more than 7 days ago.
  * Also -ENOENT (no file, and create is false); WA_EALREADY_RUNNING (another process holds it);
  * WA_ESTATE (written by a newer version).

@@ -10,11 +10,12 @@
 #include "worker/wk.h"
 #include "worker/wk_store.h"
 
+/* In secret memory. */
 struct wk_store {
 	sqlite3 *db;
 	char *dir;
 	char instance_id[WK_INSTANCE_ID_MAX + 1];
-	struct sealed_key key; /* in locked memory */
+	struct sealed_key key;
 };
 
 /* Prepare; *st_out is NULL on failure. Codes as in wk_store.h. */

@@ -1,6 +1,6 @@
 CORE_TESTS = tests/unit/test_buf tests/unit/test_codec tests/unit/test_db tests/unit/test_ipc_chan \
 	tests/unit/test_ipc_frame tests/unit/test_log tests/unit/test_pb_guard tests/unit/test_qr \
-	tests/unit/test_rd_wr tests/unit/test_sealed tests/unit/test_settings
+	tests/unit/test_rd_wr tests/unit/test_sealed tests/unit/test_secret tests/unit/test_settings
 check_PROGRAMS += $(CORE_TESTS)
 TESTS += $(CORE_TESTS)
 CORE_TEST_LIBS = $(COMMON_LIBS) libproto_wa.a $(UNIT_LIBS) $(EVENT_LIBS) $(PROTOBUFC_LIBS) $(CRYPTO_LIBS) \
@@ -36,6 +36,9 @@ tests_unit_test_rd_wr_LDADD = $(CORE_TEST_LIBS)
 tests_unit_test_sealed_SOURCES = tests/unit/test_sealed.c
 tests_unit_test_sealed_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_sealed_LDADD = $(CORE_TEST_LIBS)
+tests_unit_test_secret_SOURCES = tests/unit/test_secret.c
+tests_unit_test_secret_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_secret_LDADD = $(CORE_TEST_LIBS)
 tests_unit_test_settings_SOURCES = tests/unit/test_settings.c
 tests_unit_test_settings_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_settings_LDADD = $(CORE_TEST_LIBS)

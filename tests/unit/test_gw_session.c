@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <sys/stat.h>
 
+#include "common/secret.h"
+
 /* Of connect and of the crash loop, see gw_instance_retry.c. */
 #define CRASHES 5
 
@@ -663,7 +665,7 @@ static void test_json_of_one_that_is_online(void **state)
 	link_up(f, &a);
 	gw_instance_settings_changed(f->inst, "{\"keepOnlineStatus\":true}", 1700000009000);
 	assert_int_equal(fake.settings_n, 1);
-	gw_instance_proxy_changed(f->inst, gw_instance_proxy(f->inst), 1700000009000);
+	gw_instance_proxy_changed(f->inst, secret_alloc(sizeof(struct gw_proxy)), 1700000009000);
 	assert_int_equal(fake.proxies_n, 1);
 	json = gw_instance_json(f->inst);
 	c = json_object_get(json, "connection");

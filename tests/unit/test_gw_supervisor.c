@@ -13,6 +13,7 @@
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/log.h"
+#include "common/secret.h"
 #include "gateway/gw.h"
 #include "gateway/gw_dials.h"
 #include "gateway/gw_instance_priv.h"
@@ -363,7 +364,8 @@ static void test_a_proxy_with_its_password_reaches_the_worker(void **state)
 
 	start(f, &patient);
 	wr.inst = instance(f, "proxy");
-	wr.inst->proxy =
+	wr.inst->proxy = secret_alloc(sizeof(*wr.inst->proxy));
+	*wr.inst->proxy =
 	    (struct gw_proxy){ .enabled = true, .host = "h", .port = 1, .password = "secret" };
 	connect_to(wr.inst, &wr, 0);
 	test_run_until(f->gw.base, has_code, &wr);

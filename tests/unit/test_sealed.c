@@ -7,7 +7,7 @@
 #include "common/sealed.h"
 
 static const uint8_t master[SEALED_KEY_LEN] = { 1, 2, 3 };
-static const struct sealed_place here = { "inst", "link", "noise_key", 1 };
+static const struct sealed_place here = { "inst", "link", "noise_key", 1, 0 };
 
 static struct sealed_key key_of(const char *owner, uint32_t epoch)
 {
@@ -80,9 +80,9 @@ static void test_every_flipped_bit_is_noticed(void **state)
 static void test_a_value_can_not_be_moved(void **state)
 {
 	static const struct sealed_place others[] = {
-		{ "other", "link", "noise_key", 1 },   { "inst", "prekey", "noise_key", 1 },
-		{ "inst", "link", "identity_key", 1 }, { "inst", "link", "noise_key", 2 },
-		{ "inst", "linknoise_key", "", 1 },
+		{ "other", "link", "noise_key", 1, 0 },   { "inst", "prekey", "noise_key", 1, 0 },
+		{ "inst", "link", "identity_key", 1, 0 }, { "inst", "link", "noise_key", 2, 0 },
+		{ "inst", "linknoise_key", "", 1, 0 },    { "inst", "link", "noise_key", 1, 2 },
 	};
 	const struct sealed_key k = key_of("inst", 1);
 	struct buf env = { 0 }, out = { 0 };

@@ -36,7 +36,7 @@ int wa_noise_client_new(const struct wa_keypair *static_kp, const struct wa_keyp
 	struct wa_noise_client *c;
 	int rc;
 
-	c = calloc(1, sizeof(*c));
+	c = secret_alloc(sizeof(*c));
 	if (c == NULL)
 		return -ENOMEM;
 	c->static_kp = *static_kp;
@@ -56,10 +56,7 @@ int wa_noise_client_new(const struct wa_keypair *static_kp, const struct wa_keyp
 
 void wa_noise_client_free(struct wa_noise_client *c)
 {
-	if (c == NULL)
-		return;
-	secret_wipe(c, sizeof(*c));
-	free(c);
+	secret_free(c);
 }
 
 const struct wa_noise_state *wa_noise_client_state(const struct wa_noise_client *c)
