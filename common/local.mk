@@ -13,6 +13,7 @@ libcommon_a_SOURCES = \
 	common/qr.c common/qr.h \
 	common/pb_guard.c common/pb_guard.h \
 	common/rd.h common/wr.h \
+	common/resolve.c common/resolve.h \
 	common/sealed.c common/sealed.h \
 	common/secret.c common/secret.h \
 	common/settings.c common/settings.h

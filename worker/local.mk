@@ -20,7 +20,6 @@ libworker_a_SOURCES = \
 	worker/wk_passkey_json.c worker/wk_passkey_json.h \
 	worker/wk_prekeys.c worker/wk_prekeys.h \
 	worker/wk_proxy.c worker/wk_proxy.h \
-	worker/wk_resolve.c worker/wk_resolve.h \
 	worker/wk_session.c worker/wk_session.h worker/wk_session_priv.h \
 	worker/wk_retry.c worker/wk_retry.h \
 	worker/wk_session_act.c worker/wk_session_end.c worker/wk_session_link.c \

@@ -23,10 +23,10 @@
 
 #include "common/clock.h"
 #include "common/err.h"
+#include "common/resolve.h"
 #include "worker/wk_dial_proxy.h"
 #include "worker/wk_failure.h"
 #include "worker/wk_proxy.h"
-#include "worker/wk_resolve.h"
 #include "worker/wk_url.h"
 
 #define ADDRS_MAX 8
@@ -49,7 +49,7 @@ struct wk_dial {
 	uint64_t deadline_ms; /* of all addresses, once they are known */
 	struct event *limit;  /* of a dial with a proxy */
 	struct wk_dial_proxy *talk;
-	struct wk_resolve *res;
+	struct resolve *res;
 	union addr addrs[ADDRS_MAX];
 	size_t addrs_n, next; /* next: index of the address to try next */
 	struct event *ev;     /* the connect that runs, or the start for a literal address */
@@ -308,7 +308,7 @@ static void on_addresses(int gai_rc, const struct addrinfo *ai, void *arg)
 	const char *why;
 
 	add_resolved(d, ai);
-	wk_resolve_free(d->res);
+	resolve_free(d->res);
 	d->res = NULL;
 	if (d->addrs_n > 0) {
 		start_connecting(d);
@@ -346,7 +346,7 @@ int wk_dial_new(const struct wk_dial_params *params, const struct wk_dial_ops *o
 	if (add_literal(d))
 		rc = schedule(d, on_start);
 	else
-		rc = wk_resolve_new(params->base, d->host, d->port, on_addresses, d, &d->res);
+		rc = resolve_new(params->base, d->host, d->port, on_addresses, d, &d->res);
 	if (rc < 0) {
 		wk_dial_free(d);
 		return rc;
@@ -359,7 +359,7 @@ void wk_dial_free(struct wk_dial *d)
 {
 	if (d == NULL)
 		return;
-	wk_resolve_free(d->res);
+	resolve_free(d->res);
 	wk_dial_proxy_free(d->talk);
 	close_fd(d);
 	if (d->limit != NULL)

@@ -1,5 +1,5 @@
-/* worker/wk_resolve.c - one name look-up through evdns */
-#include "worker/wk_resolve.h"
+/* common/resolve.c - one name look-up through evdns */
+#include "common/resolve.h"
 
 #include <errno.h>
 #include <event2/dns.h>
@@ -11,18 +11,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct wk_resolve {
+struct resolve {
 	struct evdns_base *dns;
 	struct evdns_getaddrinfo_request *req; /* NULL: evdns has called back */
 	struct event *ev;                      /* tells the owner, or frees, one loop pass later */
 	struct evutil_addrinfo *ai;
 	int gai_rc;
 	bool orphan; /* the owner is gone */
-	wk_resolve_cb *cb;
+	resolve_cb *cb;
 	void *arg;
 };
 
-static void destroy(struct wk_resolve *r)
+static void destroy(struct resolve *r)
 {
 	if (r->ai != NULL)
 		evutil_freeaddrinfo(r->ai);
@@ -36,7 +36,7 @@ static void destroy(struct wk_resolve *r)
 /* A loop pass after evdns called back: only now is it safe to free its base. */
 static void on_later(evutil_socket_t fd, short what, void *arg)
 {
-	struct wk_resolve *r = arg;
+	struct resolve *r = arg;
 
 	(void)fd;
 	(void)what;
@@ -48,7 +48,7 @@ static void on_later(evutil_socket_t fd, short what, void *arg)
 
 static void on_answer(int gai_rc, struct evutil_addrinfo *ai, void *arg)
 {
-	struct wk_resolve *r = arg;
+	struct resolve *r = arg;
 
 	r->req = NULL;
 	r->gai_rc = gai_rc;
@@ -56,7 +56,7 @@ static void on_answer(int gai_rc, struct evutil_addrinfo *ai, void *arg)
 	event_active(r->ev, EV_TIMEOUT, 0);
 }
 
-static int start(struct wk_resolve *r, struct event_base *base, const char *host, uint16_t port)
+static int start(struct resolve *r, struct event_base *base, const char *host, uint16_t port)
 {
 	const struct evutil_addrinfo hints = {
 		.ai_family = AF_UNSPEC,
@@ -82,10 +82,10 @@ static int start(struct wk_resolve *r, struct event_base *base, const char *host
 	return 0;
 }
 
-int wk_resolve_new(struct event_base *base, const char *host, uint16_t port, wk_resolve_cb *cb,
-                   void *arg, struct wk_resolve **res_out)
+int resolve_new(struct event_base *base, const char *host, uint16_t port, resolve_cb *cb, void *arg,
+                struct resolve **res_out)
 {
-	struct wk_resolve *r = calloc(1, sizeof(*r));
+	struct resolve *r = calloc(1, sizeof(*r));
 	int rc;
 
 	if (r == NULL)
@@ -101,7 +101,7 @@ int wk_resolve_new(struct event_base *base, const char *host, uint16_t port, wk_
 	return 0;
 }
 
-void wk_resolve_free(struct wk_resolve *r)
+void resolve_free(struct resolve *r)
 {
 	if (r == NULL)
 		return;
