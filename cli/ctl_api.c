@@ -2,12 +2,10 @@
 #include "cli/ctl_api.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/ctl_http.h"
 #include "cli/ctl_text.h"
 #include "common/err.h"
 #include "common/secret.h"
@@ -231,23 +229,44 @@ enum ctl_exit ctl_api_refused(const struct ctl_api *api, int status, uint32_t re
 /* ---- calls -------------------------------------------------------------------------------------
  */
 
-static enum ctl_exit answer_of(const struct ctl_api *api, const struct ctl_http_resp *resp,
-                               json_t **answer_out)
+void ctl_fail_clear(struct ctl_fail *fail)
+{
+	json_decref(fail->answer);
+	*fail = (struct ctl_fail){ 0 };
+}
+
+bool ctl_fail_may_pass(const struct ctl_fail *fail)
+{
+	if (fail->rc < 0)
+		return fail->rc != WA_ETLS && fail->rc != -ENOMEM;
+	return fail->status == 429 || (fail->status >= 500 && fail->status != 501);
+}
+
+enum ctl_exit ctl_api_tell(const struct ctl_api *api, const struct ctl_fail *fail)
+{
+	if (fail->rc < 0)
+		return ctl_api_unreachable(api, fail->rc, fail->why);
+	return ctl_api_refused(api, fail->status, fail->retry_after_s, fail->answer);
+}
+
+static bool read_answer(const struct ctl_http_resp *resp, json_t **answer_out,
+                        struct ctl_fail *fail_out)
 {
 	json_t *answer =
 	    json_loadb((const char *)resp->body.p, resp->body.len, JSON_REJECT_DUPLICATES, NULL);
-	enum ctl_exit rc = CTL_EXIT_OK;
 
-	if (!json_is_object(answer) || resp->status < 200 || resp->status > 299)
-		rc = ctl_api_refused(api, resp->status, resp->retry_after_s, answer);
-	else
-		*answer_out = json_incref(answer);
-	json_decref(answer);
-	return rc;
+	if (json_is_object(answer) && resp->status >= 200 && resp->status <= 299) {
+		*answer_out = answer;
+		return true;
+	}
+	fail_out->status = resp->status;
+	fail_out->retry_after_s = resp->retry_after_s;
+	fail_out->answer = answer;
+	return false;
 }
 
-enum ctl_exit ctl_api_call(const struct ctl_api *api, const char *method, const char *path,
-                           json_t *body, json_t **answer_out)
+bool ctl_api_try(const struct ctl_api *api, const char *method, const char *path, json_t *body,
+                 json_t **answer_out, struct ctl_fail *fail_out)
 {
 	struct ctl_http_req req = {
 		.method = method,
@@ -256,27 +275,38 @@ enum ctl_exit ctl_api_call(const struct ctl_api *api, const char *method, const 
 		.timeout_ms = CALL_TIMEOUT_MS,
 	};
 	struct ctl_http_resp resp = { 0 };
-	char why[CTL_HTTP_WHY_CAP], *text = NULL;
-	enum ctl_exit result;
-	int rc;
+	char *text = NULL;
+	bool ok = false;
 
+	*fail_out = (struct ctl_fail){ .rc = -ENOMEM };
 	if (body != NULL) {
 		text = json_dumps(body, JSON_COMPACT);
 		json_decref(body);
 		if (text == NULL)
-			return ctl_no_memory();
+			return false;
 		req.body = text;
 	}
-	rc = ctl_http_call(&api->target, &req, &resp, why);
-	if (rc < 0)
-		result = ctl_api_unreachable(api, rc, why);
-	else
-		result = answer_of(api, &resp, answer_out);
+	fail_out->rc = ctl_http_call(&api->target, &req, &resp, fail_out->why);
+	if (fail_out->rc == 0)
+		ok = read_answer(&resp, answer_out, fail_out);
 	ctl_http_resp_clear(&resp);
 	if (text != NULL)
 		secret_wipe(text, strlen(text)); /* may hold a password */
 	free(text);
-	return result;
+	return ok;
+}
+
+enum ctl_exit ctl_api_call(const struct ctl_api *api, const char *method, const char *path,
+                           json_t *body, json_t **answer_out)
+{
+	struct ctl_fail fail;
+	enum ctl_exit rc = CTL_EXIT_OK;
+
+	if (!ctl_api_try(api, method, path, body, answer_out, &fail)) {
+		rc = ctl_api_tell(api, &fail);
+		ctl_fail_clear(&fail);
+	}
+	return rc;
 }
 
 enum ctl_exit ctl_api_array(const json_t *answer, const char *key, json_t **array_out)

@@ -8,8 +8,10 @@
 #define CTL_API_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 
+#include "cli/ctl_http.h"
 #include "cli/ctl_url.h"
 #include "common/attr.h"
 
@@ -41,6 +43,24 @@ void ctl_api_clear(struct ctl_api *api);
  */
 ATTR_NODISCARD enum ctl_exit ctl_api_call(const struct ctl_api *api, const char *method,
                                           const char *path, json_t *body, json_t **answer_out);
+
+/* How a call failed. End with ctl_fail_clear(). */
+struct ctl_fail {
+	int rc;                     /* negative: there was no answer; else 0 */
+	int status;                 /* of the answer */
+	uint32_t retry_after_s;     /* 0: not given */
+	json_t *answer;             /* NULL: not JSON */
+	char why[CTL_HTTP_WHY_CAP]; /* part of a sentence; "" where there was an answer */
+};
+void ctl_fail_clear(struct ctl_fail *fail);
+/* It may go by itself: nobody answers, too many requests, the gateway stops or is in trouble. */
+bool ctl_fail_may_pass(const struct ctl_fail *fail);
+
+/* As ctl_api_call(), without a word. False: *fail_out is set. */
+ATTR_NODISCARD bool ctl_api_try(const struct ctl_api *api, const char *method, const char *path,
+                                json_t *body, json_t **answer_out, struct ctl_fail *fail_out);
+/* Say it, with what to do. Returns the exit code. */
+enum ctl_exit ctl_api_tell(const struct ctl_api *api, const struct ctl_fail *fail);
 
 /* For what does not go through ctl_api_call(): say why there was no answer at all... */
 enum ctl_exit ctl_api_unreachable(const struct ctl_api *api, int rc, const char *why);

@@ -17,7 +17,7 @@ const struct ctl_option ctl_options[CTL_OPT_N] = {
 	                     "link with a pairing code for this phone number instead of a QR" },
 	[CTL_OPT_FIRST] = { "first", NULL,
 	                    "print the first code and end, without waiting for the link" },
-	[CTL_OPT_WATCH] = { "watch", NULL, "show it again every 2 seconds until Ctrl-C" },
+	[CTL_OPT_WATCH] = { "watch", NULL, "stay and show every change, until Ctrl-C" },
 	[CTL_OPT_PASSWORD_FILE] = { "password-file", "FILE",
 	                            "read the proxy's password from FILE; - is stdin" },
 	[CTL_OPT_HELP] = { "help", NULL, "show help" },

@@ -14,44 +14,46 @@
 const struct ctl_command ctl_commands[] = {
 	{ "account", "create", "NAME", true, true, 0, CTL_OPT_BIT(CTL_OPT_QUOTA), false,
 	  "make an account and print its token, once",
-	  "The token alone goes to stdout, so that it can be captured:\n"
-	  "    umask 077; wardenctl account create sales > sales.token\n"
-	  "The gateway keeps only a hash of it and can't show it again.\n",
+	  "The token alone goes to stdout, so that it can be captured. The gateway keeps only a "
+	  "hash\nof it and can't show it again.\n",
+	  "umask 077; wardenctl account create sales --quota 20 > sales.token",
 	  ctl_account_create },
 	{ "account", "list", "", false, false, 0, 0, false, "list the accounts", NULL,
-	  ctl_account_list },
+	  "wardenctl account list", ctl_account_list },
 	{ "account", "rotate", "NAME", true, true, 0, 0, false,
-	  "give an account a new token; the old one stops working at once", NULL,
-	  ctl_account_rotate },
+	  "give an account a new token; the old one stops working at once",
+	  "What the old one has opened ends with it: streams and callers that wait for a code.\n",
+	  "umask 077; wardenctl account rotate sales > sales.token", ctl_account_rotate },
 	{ "account", "quota", "NAME N|none", true, true, 1, 0, false,
 	  "change how many instances an account may have",
-	  "None of those it has already goes: with a lower quota there are just no new ones.\n"
-	  "    wardenctl account quota sales 50\n",
-	  ctl_account_quota },
+	  "None of those it has already goes: with a lower quota there are just no new ones.\n",
+	  "wardenctl account quota sales 50", ctl_account_quota },
 	{ "account", "delete", "NAME", true, true, 0, CTL_OPT_BIT(CTL_OPT_YES), false,
-	  "delete an account that has no instances", NULL, ctl_account_delete },
+	  "delete an account that has no instances", NULL, "wardenctl account delete sales",
+	  ctl_account_delete },
 	{ "instance", "create", "NAME", true, true, 0, TOKEN, true,
 	  "make an instance and print its own token, once",
 	  "The instance's token works for this one instance only; the account's token goes on\n"
 	  "working for all of them. It goes to stdout alone.\n",
-	  ctl_instance_create },
+	  "wardenctl instance create shop", ctl_instance_create },
 	{ "instance", "list", "[NAME]", false, true, 0, TOKEN, true, "list the instances", NULL,
-	  ctl_instance_list },
+	  "wardenctl instance list --json", ctl_instance_list },
 	{ "instance", "delete", "NAME", true, true, 0, TOKEN | CTL_OPT_BIT(CTL_OPT_YES), true,
-	  "unlink an instance and delete everything it has stored", NULL, ctl_instance_delete },
+	  "unlink an instance and delete everything it has stored", NULL,
+	  "wardenctl instance delete shop --yes", ctl_instance_delete },
 	{ "instance", "logout", "NAME", true, true, 0, TOKEN | CTL_OPT_BIT(CTL_OPT_YES), true,
 	  "unlink an instance; it stays and can be linked again",
 	  "WhatsApp is told, and the session is erased. Where WhatsApp can't be told, nothing is\n"
 	  "erased and the command fails.\n",
-	  ctl_instance_logout },
+	  "wardenctl instance logout shop", ctl_instance_logout },
 	{ "instance", "token", "NAME", true, true, 0, TOKEN, true,
 	  "give an instance a new token of its own; the old one stops working at once",
-	  "Takes the account's token. The new one goes to stdout alone.\n", ctl_instance_token },
+	  "Takes the account's token. The new one goes to stdout alone.\n",
+	  "wardenctl instance token shop", ctl_instance_token },
 	{ "instance", "settings", "NAME [SETTING=VALUE...]", true, true, CTL_WORDS_MAX, TOKEN, true,
 	  "show an instance's settings, or change some",
-	  "VALUE is true or false (on and off, too); of callRejectMessage, a text:\n"
-	  "    wardenctl instance settings shop autoRejectCalls=true \"callRejectMessage=No "
-	  "calls\"\n",
+	  "VALUE is true or false (on and off, too); of callRejectMessage, a text.\n",
+	  "wardenctl instance settings shop autoRejectCalls=true \"callRejectMessage=No calls\"",
 	  ctl_instance_settings },
 	{ "instance", "proxy", "NAME [URL|on|off]", true, true, 1,
 	  TOKEN | CTL_OPT_BIT(CTL_OPT_PASSWORD_FILE), true,
@@ -60,9 +62,8 @@ const struct ctl_command ctl_commands[] = {
 	  "and\n"
 	  "on keep the rest. It counts from the next connection on, so \"wardenctl reconnect "
 	  "NAME\"\n"
-	  "may follow. The password is never an argument, and never shown:\n"
-	  "    wardenctl instance proxy shop socks5://me@10.0.0.5:1080 --password-file "
-	  "proxy.pass\n",
+	  "may follow. The password is never an argument, and never shown.\n",
+	  "wardenctl instance proxy shop socks5://me@10.0.0.5:1080 --password-file proxy.pass",
 	  ctl_instance_proxy },
 	{ "link", NULL, "NAME", true, true, 0,
 	  TOKEN | CTL_OPT_BIT(CTL_OPT_HISTORY) | CTL_OPT_BIT(CTL_OPT_NUMBER) |
@@ -74,15 +75,25 @@ const struct ctl_command ctl_commands[] = {
 	  "ran\n"
 	  "out or the attempt failed. With --json each event of the attempt is one line:\n"
 	  "{\"event\":\"qr\",\"data\":{...}}.\n",
+	  "wardenctl link shop\nwardenctl link shop --number +5511999999999 --history 30",
 	  ctl_link },
 	{ "reconnect", NULL, "NAME", true, true, 0, TOKEN, true,
 	  "try at once to bring a linked instance online",
-	  "Does not wait for the outcome: \"wardenctl status NAME\" shows it.\n", ctl_reconnect },
+	  "Does not wait for the outcome: \"wardenctl status NAME\" shows it.\n",
+	  "wardenctl reconnect shop", ctl_reconnect },
 	{ "status", NULL, "[NAME]", false, true, 0, TOKEN | CTL_OPT_BIT(CTL_OPT_WATCH), true,
-	  "show each instance's state, since when, its last error and its next try", NULL,
-	  ctl_status },
+	  "show each instance's state, since when, its last error and its next try",
+	  "With --watch it stays until Ctrl-C: on a terminal the table is redrawn every 2 "
+	  "seconds,\n"
+	  "elsewhere each change is one line. It waits for a gateway that is being restarted.\n",
+	  "wardenctl status\nwardenctl status shop --watch", ctl_status },
+	{ "events", NULL, "NAME", true, true, 0, TOKEN, true,
+	  "follow an instance's events, one line each, until Ctrl-C",
+	  "A stream that breaks off is taken up again where it ended.\n",
+	  "wardenctl events shop --json", ctl_events },
 	{ "worker", "list", "", false, false, 0, 0, false,
-	  "list the worker processes: pid, memory, state, uptime", NULL, ctl_worker_list },
+	  "list the worker processes: pid, memory, state, uptime", NULL, "wardenctl worker list",
+	  ctl_worker_list },
 };
 const size_t ctl_commands_n = ARRAY_LEN(ctl_commands);
 
@@ -150,6 +161,17 @@ static void print_help(void)
 	     "Exit status: 0 done, 1 failed, 2 wrong usage, 3 can't reach the gateway.");
 }
 
+static void print_example(const char *text)
+{
+	puts(strchr(text, '\n') != NULL ? "\nExamples:" : "\nExample:");
+	while (*text != '\0') {
+		size_t len = strcspn(text, "\n");
+
+		printf("  %.*s\n", (int)len, text);
+		text += len + (text[len] == '\n');
+	}
+}
+
 static void print_command_help(const struct ctl_command *c)
 {
 	printf("usage: ");
@@ -157,6 +179,7 @@ static void print_command_help(const struct ctl_command *c)
 	printf(" [OPTIONS]\n\n%c%s.\n", c->summary[0] - 'a' + 'A', c->summary + 1);
 	if (c->more != NULL)
 		fputs(c->more, stdout);
+	print_example(c->example);
 	puts("\nOptions:");
 	print_options(opts_of(c));
 	putchar('\n');

@@ -31,6 +31,7 @@ struct ctl_command {
 	bool by_token;       /* over HTTP with a token; else over the admin socket */
 	const char *summary; /* one line */
 	const char *more;    /* paragraphs for its own --help; NULL: none */
+	const char *example; /* for its own --help: lines that can be typed as they are */
 	enum ctl_exit (*run)(const struct ctl_call *call);
 };
 #define CTL_OPT_BIT(opt) (1u << (opt))
@@ -62,6 +63,8 @@ enum ctl_exit ctl_instance_proxy(const struct ctl_call *call);
 enum ctl_exit ctl_link(const struct ctl_call *call);
 /* ctl_status.c */
 enum ctl_exit ctl_status(const struct ctl_call *call);
+/* ctl_events.c */
+enum ctl_exit ctl_events(const struct ctl_call *call);
 /* ctl_worker.c */
 enum ctl_exit ctl_worker_list(const struct ctl_call *call);
 

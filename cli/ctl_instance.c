@@ -9,7 +9,7 @@
 #include "cli/ctl_instance.h"
 #include "cli/ctl_text.h"
 
-#define PATH_CAP 192
+#define PATH_CAP CTL_INSTANCE_PATH_CAP
 
 static enum ctl_exit call_api(const struct ctl_call *call, const char *method, const char *path,
                               json_t *body, json_t **answer_out)
@@ -89,6 +89,12 @@ enum ctl_exit ctl_instance_token(const struct ctl_call *call)
 	return rc;
 }
 
+void ctl_instance_list_path(const char *name, char *out)
+{
+	snprintf(out, CTL_INSTANCE_PATH_CAP, "/api/instance/list%s%s",
+	         name != NULL ? "?instanceName=" : "", name != NULL ? name : "");
+}
+
 enum ctl_exit ctl_instance_fetch(const struct ctl_api *api, const char *name,
                                  json_t **instances_out)
 {
@@ -96,8 +102,7 @@ enum ctl_exit ctl_instance_fetch(const struct ctl_api *api, const char *name,
 	json_t *answer = NULL, *instances;
 	enum ctl_exit rc;
 
-	snprintf(path, sizeof(path), "/api/instance/list%s%s", name != NULL ? "?instanceName=" : "",
-	         name != NULL ? name : "");
+	ctl_instance_list_path(name, path);
 	rc = ctl_api_call(api, "GET", path, NULL, &answer);
 	if (rc != CTL_EXIT_OK)
 		return rc;

@@ -9,6 +9,10 @@
 
 struct ctl_call;
 
+#define CTL_INSTANCE_PATH_CAP 192
+/* The path of list, for one or (NULL) all of them. out holds CTL_INSTANCE_PATH_CAP bytes. */
+void ctl_instance_list_path(const char *name, char *out);
+
 /* name: only that one; NULL: all the token may see. A new reference to an array in *instances_out.
  */
 ATTR_NODISCARD enum ctl_exit ctl_instance_fetch(const struct ctl_api *api, const char *name,

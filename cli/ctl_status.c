@@ -1,16 +1,15 @@
-/* cli/ctl_status.c - wardenctl status: a table of the instances' states, once or every 2 seconds */
+/* cli/ctl_status.c - wardenctl status: a table of the instances' states */
+#include "cli/ctl_status.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cli/ctl_command.h"
 #include "cli/ctl_instance.h"
-#include "cli/ctl_term.h"
 #include "cli/ctl_text.h"
 #include "common/clock.h"
 
-#define WATCH_S 2
 #define ERROR_CAP 384
 #define NEXT_CAP (CTL_AGE_CAP + 3)
 
@@ -62,7 +61,7 @@ static void next_try(const json_t *connection, int64_t now_s, char *out)
 		memmove(out, out + 3, sizeof("now"));
 }
 
-static int draw(json_t *instances, int64_t now_s, struct buf *out)
+int ctl_status_draw(json_t *instances, int64_t now_s, struct buf *out)
 {
 	struct ctl_table t = { .cols_n = 5 };
 	const char *const head[] = { "NAME", "STATE", "SINCE", "NEXT TRY", "LAST ERROR" };
@@ -89,64 +88,30 @@ static int draw(json_t *instances, int64_t now_s, struct buf *out)
 	return rc;
 }
 
-static size_t widest_line(const char *text)
-{
-	size_t widest = 0;
-
-	while (*text != '\0') {
-		size_t len = strcspn(text, "\n");
-
-		if (len > widest)
-			widest = len;
-		text += len;
-		if (*text == '\n')
-			text++;
-	}
-	return widest;
-}
-
-static enum ctl_exit show(const struct ctl_call *call, struct ctl_screen *screen, json_t *instances)
-{
-	struct buf text = { 0 };
-	enum ctl_exit rc = CTL_EXIT_OK;
-
-	if (ctl_wants_json(call))
-		return ctl_json_print(json_incref(instances));
-	if (screen == NULL && json_array_size(instances) == 0) {
-		fputs("No instances yet: \"wardenctl instance create NAME\" makes one.\n", stderr);
-		return CTL_EXIT_OK;
-	}
-	if (draw(instances, clock_unix_s(), &text) < 0 || buf_append_u8(&text, '\0') < 0)
-		rc = ctl_no_memory();
-	else if (screen != NULL)
-		ctl_screen_block(screen, (const char *)text.p, widest_line((const char *)text.p));
-	else
-		rc = ctl_print((const char *)text.p, text.len - 1);
-	buf_free(&text);
-	return rc == CTL_EXIT_OK && ferror(stdout) ? CTL_EXIT_FAILED : rc;
-}
-
 enum ctl_exit ctl_status(const struct ctl_call *call)
 {
-	bool watch = call->args->opt[CTL_OPT_WATCH] != NULL;
 	struct ctl_api api;
-	struct ctl_screen screen;
-	enum ctl_exit rc = ctl_api_open(&api, call->args->opt[CTL_OPT_TOKEN_FILE]);
+	struct buf text = { 0 };
+	json_t *instances = NULL;
+	enum ctl_exit rc;
 
-	ctl_screen_init(&screen);
-	while (rc == CTL_EXIT_OK) {
-		json_t *instances = NULL;
-
+	if (call->args->opt[CTL_OPT_WATCH] != NULL)
+		return ctl_status_watch(call);
+	rc = ctl_api_open(&api, call->args->opt[CTL_OPT_TOKEN_FILE]);
+	if (rc == CTL_EXIT_OK)
 		rc = ctl_instance_fetch(&api, call->name, &instances);
-		if (rc == CTL_EXIT_OK)
-			rc = show(call, watch ? &screen : NULL, instances);
-		json_decref(instances);
-		if (!watch)
-			break;
-		if (rc == CTL_EXIT_OK)
-			sleep(WATCH_S);
-	}
-	ctl_screen_end(&screen);
 	ctl_api_clear(&api);
+	if (rc != CTL_EXIT_OK)
+		return rc;
+	if (ctl_wants_json(call))
+		rc = ctl_json_print(json_incref(instances));
+	else if (json_array_size(instances) == 0)
+		fputs("No instances yet: \"wardenctl instance create NAME\" makes one.\n", stderr);
+	else if (ctl_status_draw(instances, clock_unix_s(), &text) < 0)
+		rc = ctl_no_memory();
+	else
+		rc = ctl_print((const char *)text.p, text.len);
+	buf_free(&text);
+	json_decref(instances);
 	return rc;
 }

@@ -112,6 +112,38 @@ static size_t text_width(const char *text)
 	return width;
 }
 
+/* The first cols columns of a line of len bytes, in bytes. */
+static size_t cut_line(const char *line, size_t len, size_t cols)
+{
+	size_t width = 0, i;
+
+	for (i = 0; i < len; i++) {
+		if (((unsigned char)line[i] & 0xc0) != 0x80 && width++ == cols)
+			break;
+	}
+	return i;
+}
+
+int ctl_text_fit(struct buf *out, const char *text, size_t cols, size_t rows)
+{
+	size_t n = 0, all = 0;
+	int rc = 0;
+
+	for (const char *p = text; *p != '\0'; p++)
+		all += *p == '\n';
+	while (rc == 0 && *text != '\0') {
+		size_t len = strcspn(text, "\n");
+
+		if (all > rows && ++n == rows)
+			return buf_appendf(out, "... and %zu more\n", all - rows + 1);
+		rc = buf_append(out, text, cut_line(text, len, cols));
+		if (rc == 0)
+			rc = buf_append_u8(out, '\n');
+		text += len + (text[len] == '\n');
+	}
+	return rc;
+}
+
 int ctl_table_draw(const struct ctl_table *t, struct buf *out)
 {
 	size_t width[CTL_TABLE_COLS_MAX] = { 0 };

@@ -21,6 +21,12 @@ void ctl_text_age(int64_t age_s, char *out);
 /* "2026-11-22T19:42:15.123Z" (fraction optional, UTC only) to Unix seconds. 0 or -EINVAL. */
 ATTR_NODISCARD int ctl_text_rfc3339(const char *text, int64_t *unix_s_out);
 
+/*
+ * Append text cut to a screen: lines of at most cols columns, at most rows lines, the last of which
+ * then says how many more there are. cols and rows above 0. 0 or -ENOMEM.
+ */
+ATTR_NODISCARD int ctl_text_fit(struct buf *out, const char *text, size_t cols, size_t rows);
+
 #define CTL_TABLE_COLS_MAX 8
 
 /* Rows of cells, aligned when drawn. Zero-initialise, set cols_n; end with ctl_table_clear(). */

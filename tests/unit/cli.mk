@@ -22,3 +22,9 @@ TESTS += tests/unit/test_ctl_text
 tests_unit_test_ctl_text_SOURCES = tests/unit/test_ctl_text.c
 tests_unit_test_ctl_text_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_ctl_text_LDADD = $(CTL_LIBS) $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_ctl_watch
+TESTS += tests/unit/test_ctl_watch
+tests_unit_test_ctl_watch_SOURCES = tests/unit/test_ctl_watch.c
+tests_unit_test_ctl_watch_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_ctl_watch_LDADD = $(CTL_LIBS) $(UNIT_LIBS)

@@ -2,6 +2,7 @@
 #include "test.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "cli/ctl_args.h"
@@ -259,9 +260,25 @@ static void test_wrong_usage_is_exit_code_2(void **state)
 	}
 }
 
+static void test_each_command_has_an_example_of_itself(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ctl_commands_n; i++) {
+		const struct ctl_command *c = &ctl_commands[i];
+		char begin[64];
+
+		snprintf(begin, sizeof(begin), "wardenctl %s%s%s", c->noun,
+		         c->verb != NULL ? " " : "", c->verb != NULL ? c->verb : "");
+		assert_non_null(c->example);
+		if (strstr(c->example, begin) == NULL)
+			fail_msg("%s: %s", begin, c->example);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_each_command_has_an_example_of_itself),
 		cmocka_unit_test(test_options_may_stand_anywhere),
 		cmocka_unit_test(test_two_dashes_end_the_options),
 		cmocka_unit_test(test_a_token_is_never_taken_from_an_argument),

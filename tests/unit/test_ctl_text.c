@@ -86,6 +86,27 @@ static void test_columns_line_up(void **state)
 	buf_free(&out);
 }
 
+static void expect_fit(const char *text, size_t cols, size_t rows, const char *want)
+{
+	struct buf out = { 0 };
+
+	assert_int_equal(ctl_text_fit(&out, text, cols, rows), 0);
+	assert_int_equal(out.len, strlen(want));
+	assert_memory_equal(out.p, want, out.len);
+	buf_free(&out);
+}
+
+static void test_a_text_is_cut_to_its_screen(void **state)
+{
+	(void)state;
+	expect_fit("abc\nde\n", 80, 24, "abc\nde\n");
+	expect_fit("abc\nde\n", 2, 2, "ab\nde\n");
+	expect_fit("caf\xc3\xa9s\n", 4, 1, "caf\xc3\xa9\n"); /* characters, not bytes */
+	expect_fit("a\nb\nc\nd\n", 20, 3, "a\nb\n... and 2 more\n");
+	expect_fit("a\nb\nc\n", 20, 3, "a\nb\nc\n");
+	expect_fit("a\nb\n", 20, 1, "... and 2 more\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -93,6 +114,7 @@ int main(void)
 		cmocka_unit_test(test_ages_have_at_most_two_units),
 		cmocka_unit_test(test_times_are_read_in_utc_only),
 		cmocka_unit_test(test_columns_line_up),
+		cmocka_unit_test(test_a_text_is_cut_to_its_screen),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,236 @@
+/*
+ * cli/ctl_events.c - wardenctl events: an instance's events as they come, until Ctrl-C
+ *
+ * Follows GET /api/events/stream/NAME. A stream that breaks off is asked for again from the last
+ * event on, so that none is missing and none comes twice.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <event2/event.h>
+
+#include "cli/ctl_command.h"
+#include "cli/ctl_http.h"
+#include "cli/ctl_sse.h"
+#include "cli/ctl_text.h"
+#include "common/err.h"
+
+#define PATH_CAP 224
+#define SILENCE_MS 50000 /* a comment comes every 15 s */
+#define AGAIN_S 2
+
+struct follow {
+	const struct ctl_call *call;
+	struct ctl_api api;
+	struct event_base *base;
+	struct event *again_ev;
+	struct ctl_http *http;
+	struct ctl_sse sse;
+	char path[PATH_CAP]; /* of the request that runs */
+	int64_t last;        /* sequence of the last event; 0: none yet */
+	bool begun;          /* a stream has been opened */
+	bool lost;
+	bool over;
+	enum ctl_exit result;
+};
+
+static void end(struct follow *f, enum ctl_exit result)
+{
+	f->over = true;
+	f->result = result;
+	event_base_loopbreak(f->base);
+}
+
+/* ---- events ------------------------------------------------------------------------------------
+ */
+
+/* "connected", or "disconnected network: Connection refused"; of other kinds the data as it is. */
+static int describe(const json_t *event, struct buf *out)
+{
+	const json_t *data = json_object_get(event, "data");
+	const json_t *reason = json_object_get(data, "reason");
+	char *text = NULL;
+	int rc;
+
+	if (strcmp(ctl_json_str(event, "event"), "instance.state") != 0) {
+		text = data == NULL ? NULL : json_dumps(data, JSON_COMPACT | JSON_ENCODE_ANY);
+		rc = text == NULL ? 0 : ctl_text_clean(out, text);
+		free(text);
+		return rc;
+	}
+	rc = ctl_text_clean(out, ctl_json_str(data, "state"));
+	if (rc == 0 && json_is_object(reason)) {
+		rc = buf_append_u8(out, ' ');
+		if (rc == 0)
+			rc = ctl_text_clean(out, ctl_json_str(reason, "code"));
+		if (rc == 0 && ctl_json_str(reason, "detail")[0] != '\0')
+			rc = buf_append_str(out, ": ");
+		if (rc == 0)
+			rc = ctl_text_clean(out, ctl_json_str(reason, "detail"));
+	}
+	return rc;
+}
+
+static enum ctl_exit print_event(const json_t *event)
+{
+	struct buf line = { 0 };
+	enum ctl_exit rc;
+
+	if (ctl_text_clean(&line, ctl_json_str(event, "timestamp")) < 0 ||
+	    buf_append_u8(&line, ' ') < 0 ||
+	    ctl_text_clean(&line, ctl_json_str(event, "event")) < 0 ||
+	    buf_append_u8(&line, ' ') < 0 || describe(event, &line) < 0 ||
+	    buf_append_u8(&line, '\n') < 0)
+		rc = ctl_no_memory();
+	else
+		rc = ctl_print((const char *)line.p, line.len);
+	buf_free(&line);
+	return rc;
+}
+
+static int on_event(const char *name, const char *text, size_t text_len, void *arg)
+{
+	struct follow *f = arg;
+	json_t *event = json_loadb(text, text_len, JSON_REJECT_DUPLICATES, NULL);
+	const json_t *sequence = json_object_get(event, "sequence");
+	enum ctl_exit rc = CTL_EXIT_OK;
+
+	(void)name; /* the event says itself what it is */
+	if (!json_is_object(event)) {
+		json_decref(event);
+		return WA_EPROTO;
+	}
+	/* what came before the break may come once more */
+	if (!json_is_integer(sequence) || json_integer_value(sequence) > f->last)
+		rc = ctl_wants_json(f->call) ? ctl_json_print(json_incref(event))
+		                             : print_event(event);
+	if (json_is_integer(sequence) && json_integer_value(sequence) > f->last)
+		f->last = json_integer_value(sequence);
+	json_decref(event);
+	if (rc != CTL_EXIT_OK)
+		end(f, rc);
+	return f->over ? -ECANCELED : 0;
+}
+
+/* ---- the stream --------------------------------------------------------------------------------
+ */
+
+static int on_stream(const void *bytes, size_t bytes_len, void *arg)
+{
+	struct follow *f = arg;
+	int rc;
+
+	if (f->lost)
+		fputs("wardenctl: the gateway answers again\n", stderr);
+	f->lost = false;
+	f->begun = true;
+	rc = ctl_sse_feed(&f->sse, bytes, bytes_len, on_event, f);
+	if (rc != 0 && !f->over) {
+		fprintf(stderr,
+		        "wardenctl: the gateway sent something that can't be understood (%s)\n",
+		        wa_err_name(rc));
+		end(f, CTL_EXIT_FAILED);
+	}
+	return rc;
+}
+
+static void ask_again(struct follow *f, const char *why)
+{
+	const struct timeval soon = { .tv_sec = AGAIN_S };
+
+	if (!f->lost)
+		fprintf(stderr, "wardenctl: the event stream of %s broke off (%s), trying again\n",
+		        f->api.target.shown, why);
+	f->lost = true;
+	if (evtimer_add(f->again_ev, &soon) < 0)
+		end(f, ctl_no_memory());
+}
+
+static void refuse(struct follow *f, struct ctl_fail *fail)
+{
+	enum ctl_exit rc = ctl_api_tell(&f->api, fail);
+
+	if (fail->status == 501)
+		fprintf(
+		    stderr,
+		    "Events come with a later version; \"wardenctl status %s --watch\" follows the "
+		    "instance's state.\n",
+		    f->call->name);
+	end(f, rc);
+}
+
+static void on_done(int rc, const char *why, const struct ctl_http_resp *resp, void *arg)
+{
+	struct follow *f = arg;
+	struct ctl_fail fail = { .rc = rc };
+
+	if (rc < 0)
+		snprintf(fail.why, sizeof(fail.why), "%s", why);
+	else
+		fail.status = resp->status;
+	if (rc == 0 && resp->body.len > 0)
+		fail.answer = json_loadb((const char *)resp->body.p, resp->body.len,
+		                         JSON_REJECT_DUPLICATES, NULL);
+	if (f->begun && (fail.status == 200 || ctl_fail_may_pass(&fail)))
+		ask_again(f, rc < 0 ? why : "it ended");
+	else
+		refuse(f, &fail);
+	ctl_fail_clear(&fail);
+}
+
+static void ask(struct follow *f)
+{
+	static const struct ctl_http_cbs cbs = { .on_stream = on_stream, .on_done = on_done };
+	const struct ctl_http_req req = {
+		.method = "GET",
+		.path = f->path,
+		.accept = "text/event-stream",
+		.token = f->api.token,
+		.timeout_ms = SILENCE_MS,
+	};
+	int n = snprintf(f->path, sizeof(f->path), "/api/events/stream/%s", f->call->name);
+
+	if (f->last > 0)
+		snprintf(f->path + n, sizeof(f->path) - (size_t)n, "?from=%" PRId64, f->last);
+	ctl_http_free(f->http);
+	f->http = NULL;
+	ctl_sse_clear(&f->sse);
+	if (ctl_http_start(f->base, &f->api.target, &req, &cbs, f, &f->http) < 0)
+		end(f, ctl_no_memory());
+}
+
+static void on_again(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	ask(arg);
+}
+
+enum ctl_exit ctl_events(const struct ctl_call *call)
+{
+	struct follow f = { .call = call, .result = CTL_EXIT_FAILED };
+	enum ctl_exit rc = ctl_api_open(&f.api, call->args->opt[CTL_OPT_TOKEN_FILE]);
+
+	if (rc != CTL_EXIT_OK)
+		return rc;
+	f.base = event_base_new();
+	if (f.base != NULL)
+		f.again_ev = evtimer_new(f.base, on_again, &f);
+	if (f.again_ev == NULL) {
+		f.result = ctl_no_memory();
+	} else {
+		ask(&f);
+		if (!f.over)
+			event_base_dispatch(f.base);
+		event_free(f.again_ev);
+	}
+	ctl_http_free(f.http);
+	if (f.base != NULL)
+		event_base_free(f.base);
+	ctl_sse_clear(&f.sse);
+	ctl_api_clear(&f.api);
+	return f.result;
+}
