@@ -59,6 +59,17 @@ int buf_append_str(struct buf *b, const char *s)
 	return buf_append(b, s, strlen(s));
 }
 
+int buf_append_dec(struct buf *b, uint64_t v)
+{
+	char digits[20], *p = digits + sizeof(digits);
+
+	do {
+		*--p = (char)('0' + v % 10);
+		v /= 10;
+	} while (v > 0);
+	return buf_append(b, p, (size_t)(digits + sizeof(digits) - p));
+}
+
 int buf_appendf(struct buf *b, const char *fmt, ...)
 {
 	va_list ap;

@@ -18,6 +18,7 @@ ATTR_NODISCARD int buf_reserve(struct buf *b, size_t add_len);
 ATTR_NODISCARD int buf_append(struct buf *b, const void *data, size_t data_len);
 ATTR_NODISCARD int buf_append_u8(struct buf *b, uint8_t v);
 ATTR_NODISCARD int buf_append_str(struct buf *b, const char *s); /* without its NUL */
+ATTR_NODISCARD int buf_append_dec(struct buf *b, uint64_t v);    /* in decimal digits */
 ATTR_NODISCARD int buf_appendf(struct buf *b, const char *fmt, ...) ATTR_PRINTF(2, 3);
 
 /* Remove the first drop_len bytes (at most len). What leaves is overwritten, here and below. */

@@ -13,6 +13,7 @@
 #include "gateway/gw_conn_priv.h"
 
 #define OUT_MAX (1024 * 1024) /* output that a client does not take */
+#define HEAD_CAP 256          /* what put_head() and put_length() add of their own */
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
@@ -69,35 +70,41 @@ void gw_conn_flush(struct gw_conn *c)
 		gw_conn_finish(c);
 }
 
-static const char *reason_phrase(int status)
+/* "HTTP/1.1 200 OK", CRLF and the name of the field that comes next. */
+static int put_status(struct buf *out, int status)
 {
+#define LINE(status, phrase) \
+	{ \
+		status, "HTTP/1.1 " #status " " phrase "\r\nDate: " \
+	}
 	static const struct {
 		int status;
-		const char *phrase;
-	} phrases[] = {
-		{ 200, "OK" },
-		{ 201, "Created" },
-		{ 204, "No Content" },
-		{ 400, "Bad Request" },
-		{ 401, "Unauthorized" },
-		{ 403, "Forbidden" },
-		{ 404, "Not Found" },
-		{ 405, "Method Not Allowed" },
-		{ 406, "Not Acceptable" },
-		{ 408, "Request Timeout" },
-		{ 409, "Conflict" },
-		{ 413, "Content Too Large" },
-		{ 429, "Too Many Requests" },
-		{ 500, "Internal Server Error" },
-		{ 501, "Not Implemented" },
-		{ 503, "Service Unavailable" },
+		const char *line;
+	} lines[] = {
+		LINE(200, "OK"),
+		LINE(201, "Created"),
+		LINE(204, "No Content"),
+		LINE(400, "Bad Request"),
+		LINE(401, "Unauthorized"),
+		LINE(403, "Forbidden"),
+		LINE(404, "Not Found"),
+		LINE(405, "Method Not Allowed"),
+		LINE(406, "Not Acceptable"),
+		LINE(408, "Request Timeout"),
+		LINE(409, "Conflict"),
+		LINE(413, "Content Too Large"),
+		LINE(429, "Too Many Requests"),
+		LINE(500, "Internal Server Error"),
+		LINE(501, "Not Implemented"),
+		LINE(503, "Service Unavailable"),
 	};
+#undef LINE
 
-	for (size_t i = 0; i < ARRAY_LEN(phrases); i++) {
-		if (phrases[i].status == status)
-			return phrases[i].phrase;
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+		if (lines[i].status == status)
+			return buf_append_str(out, lines[i].line);
 	}
-	return "Unknown";
+	return buf_appendf(out, "HTTP/1.1 %d Unknown\r\nDate: ", status);
 }
 
 static const char *date_line(struct gw_conns *conns)
@@ -131,18 +138,21 @@ static bool must_close(const struct gw_conn *c)
 static int put_head(struct gw_conn *c, int status, const struct buf *headers)
 {
 	const struct gw_gate *head = gw_conn_head(c);
-	const char *connection = "";
+	const char *connection = "\r\n";
 	int rc;
 
 	c->close = must_close(c);
 	if (c->close)
-		connection = "Connection: close\r\n";
+		connection = "\r\nConnection: close\r\n";
 	else if (gw_gate_minor(head) == 0)
-		connection = "Connection: keep-alive\r\n";
+		connection = "\r\nConnection: keep-alive\r\n";
 	c->no_body = status == 204 || status == 304 ||
 	             (head != NULL && strcmp(gw_gate_method(head), "HEAD") == 0);
-	rc = buf_appendf(&c->out, "HTTP/1.1 %d %s\r\nDate: %s\r\n%s", status, reason_phrase(status),
-	                 date_line(c->conns), connection);
+	rc = put_status(&c->out, status);
+	if (rc == 0)
+		rc = buf_append_str(&c->out, date_line(c->conns));
+	if (rc == 0)
+		rc = buf_append_str(&c->out, connection);
 	if (rc == 0 && headers != NULL)
 		rc = buf_append(&c->out, headers->p, headers->len);
 	return rc;
@@ -156,15 +166,29 @@ static void end_answer(struct gw_conn *c)
 	gw_conn_flush(c);
 }
 
+static int put_length(struct buf *out, size_t len)
+{
+	int rc = buf_append_str(out, "Content-Length: ");
+
+	if (rc == 0)
+		rc = buf_append_dec(out, len);
+	if (rc == 0)
+		rc = buf_append_str(out, "\r\n");
+	return rc;
+}
+
 void gw_conn_answer(struct gw_conn *c, const struct gw_answer *a)
 {
+	size_t headers_len = a->headers == NULL ? 0 : a->headers->len;
 	int rc;
 
 	assert(c->state == CONN_HANDLING);
 	c->close |= a->close;
-	rc = put_head(c, a->status, a->headers);
+	rc = buf_reserve(&c->out, HEAD_CAP + headers_len + a->body_len);
+	if (rc == 0)
+		rc = put_head(c, a->status, a->headers);
 	if (rc == 0 && a->status != 204)
-		rc = buf_appendf(&c->out, "Content-Length: %zu\r\n", a->body_len);
+		rc = put_length(&c->out, a->body_len);
 	if (rc == 0)
 		rc = buf_append_str(&c->out, "\r\n");
 	if (rc == 0 && !c->no_body && a->body_len > 0)

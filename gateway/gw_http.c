@@ -11,6 +11,7 @@
 
 #include "common/err.h"
 #include "common/log.h"
+#include "common/secret.h"
 #include "gateway/gw.h"
 #include "gateway/gw_activation.h"
 #include "gateway/gw_addr.h"
@@ -60,7 +61,7 @@ static bool wants_body(struct gw_conn *c, uint64_t *body_max, void *arg)
 
 static void on_request(struct gw_conn *c, void *arg)
 {
-	const struct door *door = arg;
+	struct door *door = arg;
 	struct gw_req *req = gw_req_new(&door->env, c);
 
 	if (req != NULL)
@@ -69,7 +70,7 @@ static void on_request(struct gw_conn *c, void *arg)
 
 static void on_refused(struct gw_conn *c, int status, void *arg)
 {
-	const struct door *door = arg;
+	struct door *door = arg;
 	enum gw_error error = GW_ERR_BAD_REQUEST;
 
 	if (status == 408)
@@ -81,8 +82,9 @@ static void on_refused(struct gw_conn *c, int status, void *arg)
 
 static void on_full(int fd, void *arg)
 {
-	(void)arg;
-	gw_req_turn_away(fd);
+	struct door *door = arg;
+
+	gw_req_turn_away(&door->env, fd);
 }
 
 static void on_token_end(const uint8_t *hash, void *arg)
@@ -147,6 +149,7 @@ static int door_init(struct gw_http *http, struct door *door, const struct gw_ro
 		.on_refused = on_refused,
 		.on_full = on_full,
 	};
+	int rc;
 
 	door->env = (struct gw_req_env){
 		.gw = http->gw,
@@ -155,7 +158,8 @@ static int door_init(struct gw_http *http, struct door *door, const struct gw_ro
 		.origins = http->origins,
 		.waiting = &http->waiting,
 	};
-	return gw_conns_new(&params, &door->conns);
+	rc = secret_random(&door->env.id_base, sizeof(door->env.id_base));
+	return rc < 0 ? rc : gw_conns_new(&params, &door->conns);
 }
 
 /* "https://a.example, https://b.example" as a NULL-terminated array. */

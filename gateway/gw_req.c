@@ -20,7 +20,8 @@
 #include "gateway/gw_route.h"
 
 #define METHOD_CAP 32
-#define PATH_CAP 256 /* for the log; longer ones are cut there */
+#define PATH_CAP 256    /* for the log; longer ones are cut there */
+#define HEADERS_CAP 512 /* most answers have less */
 
 struct gw_req {
 	const struct gw_req_env *env;
@@ -50,10 +51,15 @@ static const struct {
 	int status;
 	const char *message;
 	const char *code;
+	const char *body;
+	size_t body_len;
 } errors[] = {
-#define X(id, st, msg, word) [id] = { st, msg, word },
+#define BODY(msg, word) \
+	"{\"success\":false,\"error\":{\"message\":\"" msg "\",\"code\":\"" word "\"}}"
+#define X(id, st, msg, word) [id] = { st, msg, word, BODY(msg, word), sizeof(BODY(msg, word)) - 1 },
 	GW_ERROR_LIST(X)
 #undef X
+#undef BODY
 };
 
 int gw_error_status(enum gw_error error)
@@ -69,6 +75,11 @@ const char *gw_error_message(enum gw_error error)
 const char *gw_error_code(enum gw_error error)
 {
 	return errors[error].code;
+}
+
+const char *gw_error_body(enum gw_error error)
+{
+	return errors[error].body;
 }
 
 json_t *gw_error_json(const char *message, const char *code, const char *detail)
@@ -89,22 +100,29 @@ static bool id_ok(const char *id)
 	return id[len] == '\0' && len >= 1 && len <= GW_REQ_ID_MAX;
 }
 
+/* One that no other request has: a bijection of a counter, spread so that no two look alike. */
+static uint64_t next_id(struct gw_req_env *env)
+{
+	uint64_t v = env->id_base + env->ids_n++ * 0x9e3779b97f4a7c15u;
+
+	v = (v ^ v >> 30) * 0xbf58476d1ce4e5b9u;
+	v = (v ^ v >> 27) * 0x94d049bb133111ebu;
+	return v ^ v >> 31;
+}
+
 /* The client's id if it can be kept, else a new one. head may be NULL. */
-static void choose_id(const struct gw_gate *head, char out[GW_REQ_ID_MAX + 1])
+static void choose_id(struct gw_req_env *env, const struct gw_gate *head,
+                      char out[GW_REQ_ID_MAX + 1])
 {
 	const char *given = head == NULL ? NULL : gw_gate_value(head, GW_FIELD_X_REQUEST_ID);
-	uint8_t raw[8];
+	uint64_t id;
 
 	if (given != NULL && id_ok(given)) {
 		memcpy(out, given, strlen(given) + 1);
 		return;
 	}
-	if (secret_random(raw, sizeof(raw)) < 0) {
-		uint64_t now = clock_us(); /* still tells requests apart */
-
-		memcpy(raw, &now, sizeof(raw));
-	}
-	hex_encode(raw, sizeof(raw), out);
+	id = next_id(env);
+	hex_encode(&id, sizeof(id), out);
 }
 
 /* The last X-Forwarded-For decides where there are several: it is the nearest proxy's. */
@@ -135,8 +153,10 @@ static void add_common_headers(struct gw_req *req, const struct gw_gate *head)
 {
 	const char *origin = head == NULL ? NULL : gw_gate_value(head, GW_FIELD_ORIGIN);
 
-	gw_req_add_header(req, "X-Request-Id", "%s", req->id);
-	gw_req_add_header(req, "Cache-Control", "no-store");
+	if (buf_reserve(&req->headers, HEADERS_CAP) < 0)
+		req->headers_lost = true;
+	gw_req_add_text(req, "X-Request-Id", req->id);
+	gw_req_add_text(req, "Cache-Control", "no-store");
 	if (req->env->origins == NULL || *req->env->origins == NULL)
 		return;
 	gw_req_add_header(req, "Vary", "Origin");
@@ -148,31 +168,37 @@ static void add_common_headers(struct gw_req *req, const struct gw_gate *head)
 	                  "X-RateLimit-Reset, Retry-After");
 }
 
-static void copy_head(struct gw_req *req, const struct gw_gate *head)
+/* As much of text as fits. */
+static void copy_text(char *out, size_t out_cap, const char *text, size_t len)
 {
-	const char *target = gw_gate_target(head);
-
-	snprintf(req->method, sizeof(req->method), "%s", gw_gate_method(head));
-	snprintf(req->path, sizeof(req->path), "%.*s", (int)strcspn(target, "?"), target);
-	req->client = gw_addr_client(&req->client, forwarded_for(head), req->env->trusted);
+	if (len >= out_cap)
+		len = out_cap - 1;
+	memcpy(out, text, len);
+	out[len] = '\0';
 }
 
-static const char at_capacity_body[] = "{\"success\":false,\"error\":{\"message\":\"Service is at "
-                                       "capacity\",\"code\":\"at_capacity\"}}";
+static void copy_head(struct gw_req *req, const struct gw_gate *head)
+{
+	const char *method = gw_gate_method(head), *target = gw_gate_target(head);
+
+	copy_text(req->method, sizeof(req->method), method, strlen(method));
+	copy_text(req->path, sizeof(req->path), target, strcspn(target, "?"));
+	req->client = gw_addr_client(&req->client, forwarded_for(head), req->env->trusted);
+}
 
 static void answer_no_memory(struct gw_conn *c)
 {
 	const struct gw_answer a = {
 		.status = 503,
-		.body = at_capacity_body,
-		.body_len = sizeof(at_capacity_body) - 1,
+		.body = errors[GW_ERR_AT_CAPACITY].body,
+		.body_len = errors[GW_ERR_AT_CAPACITY].body_len,
 		.close = true,
 	};
 
 	gw_conn_answer(c, &a);
 }
 
-struct gw_req *gw_req_new(const struct gw_req_env *env, struct gw_conn *c)
+struct gw_req *gw_req_new(struct gw_req_env *env, struct gw_conn *c)
 {
 	const struct gw_gate *head = gw_conn_head(c);
 	struct gw_req *req = calloc(1, sizeof(*req));
@@ -185,7 +211,7 @@ struct gw_req *gw_req_new(const struct gw_req_env *env, struct gw_conn *c)
 	req->conn = c;
 	req->began_ms = clock_ms();
 	req->client = *gw_conn_peer(c);
-	choose_id(head, req->id);
+	choose_id(env, head, req->id);
 	req->log.request_id = req->id;
 	if (head != NULL)
 		copy_head(req, head);
@@ -194,7 +220,7 @@ struct gw_req *gw_req_new(const struct gw_req_env *env, struct gw_conn *c)
 	return req;
 }
 
-void gw_req_refuse(const struct gw_req_env *env, struct gw_conn *c, enum gw_error error)
+void gw_req_refuse(struct gw_req_env *env, struct gw_conn *c, enum gw_error error)
 {
 	struct gw_req *req = gw_req_new(env, c);
 
@@ -202,17 +228,17 @@ void gw_req_refuse(const struct gw_req_env *env, struct gw_conn *c, enum gw_erro
 		gw_req_fail(req, error, NULL);
 }
 
-void gw_req_turn_away(int fd)
+void gw_req_turn_away(struct gw_req_env *env, int fd)
 {
 	char id[GW_REQ_ID_MAX + 1], answer[512];
 	int len;
 
-	choose_id(NULL, id);
+	choose_id(env, NULL, id);
 	len = snprintf(answer, sizeof(answer),
 	               "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n"
 	               "Content-Length: %zu\r\nCache-Control: no-store\r\nX-Request-Id: %s\r\n"
 	               "Connection: close\r\n\r\n%s",
-	               sizeof(at_capacity_body) - 1, id, at_capacity_body);
+	               errors[GW_ERR_AT_CAPACITY].body_len, id, errors[GW_ERR_AT_CAPACITY].body);
 	(void)!send(fd, answer, (size_t)len, MSG_NOSIGNAL);
 }
 
@@ -357,7 +383,24 @@ void gw_req_add_header(struct gw_req *req, const char *name, const char *fmt, ..
 	va_start(ap, fmt);
 	vsnprintf(value, sizeof(value), fmt, ap);
 	va_end(ap);
-	if (buf_appendf(&req->headers, "%s: %s\r\n", name, value) < 0)
+	gw_req_add_text(req, name, value);
+}
+
+void gw_req_add_text(struct gw_req *req, const char *name, const char *value)
+{
+	struct buf *h = &req->headers;
+
+	if (buf_append_str(h, name) < 0 || buf_append(h, ": ", 2) < 0 ||
+	    buf_append_str(h, value) < 0 || buf_append(h, "\r\n", 2) < 0)
+		req->headers_lost = true;
+}
+
+void gw_req_add_number(struct gw_req *req, const char *name, uint64_t value)
+{
+	struct buf *h = &req->headers;
+
+	if (buf_append_str(h, name) < 0 || buf_append(h, ": ", 2) < 0 ||
+	    buf_append_dec(h, value) < 0 || buf_append(h, "\r\n", 2) < 0)
 		req->headers_lost = true;
 }
 
@@ -368,7 +411,7 @@ void gw_req_reply_data(struct gw_req *req, int status, const char *content_type,
 
 	if (req->conn != NULL) {
 		if (data_len > 0)
-			gw_req_add_header(req, "Content-Type", "%s", content_type);
+			gw_req_add_text(req, "Content-Type", content_type);
 		log_access(req, status, data_len);
 		a.headers = &req->headers;
 		if (req->headers_lost)
@@ -384,8 +427,7 @@ void gw_req_reply(struct gw_req *req, int status, json_t *json)
 	char *text = json == NULL ? NULL : json_dumps(json, JSON_COMPACT);
 
 	if (text == NULL)
-		gw_req_reply_data(req, 503, gw_media_type(GW_MEDIA_JSON), at_capacity_body,
-		                  sizeof(at_capacity_body) - 1);
+		gw_req_fail(req, GW_ERR_AT_CAPACITY, NULL);
 	else
 		gw_req_reply_data(req, status, gw_media_type(GW_MEDIA_JSON), text, strlen(text));
 	if (text != NULL)
@@ -402,8 +444,12 @@ void gw_req_fail_with(struct gw_req *req, int status, const char *message, const
 
 void gw_req_fail(struct gw_req *req, enum gw_error error, const char *detail)
 {
-	gw_req_fail_with(req, errors[error].status, errors[error].message, errors[error].code,
-	                 detail);
+	if (detail == NULL || *detail == '\0')
+		gw_req_reply_data(req, errors[error].status, gw_media_type(GW_MEDIA_JSON),
+		                  errors[error].body, errors[error].body_len);
+	else
+		gw_req_fail_with(req, errors[error].status, errors[error].message,
+		                 errors[error].code, detail);
 }
 
 void gw_req_wait(struct gw_req *req, bool stream, void (*on_hangup)(void *arg), void *arg)

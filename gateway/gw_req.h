@@ -37,6 +37,8 @@ struct gw_req_env {
 	const struct gw_addr_list *trusted; /* proxies */
 	char *const *origins;               /* CORS: NULL-terminated; "*" is any */
 	struct gw_req_list *waiting;        /* GETs with a token that wait to be told something */
+	uint64_t id_base;                   /* random: ids that are ours are made from it and */
+	uint64_t ids_n;                     /* how many there were */
 };
 
 /* Errors of the contract with one message and one code each. */
@@ -121,10 +123,15 @@ json_t *gw_error_json(const char *message, const char *code, const char *detail)
 int gw_error_status(enum gw_error error);
 const char *gw_error_message(enum gw_error error);
 const char *gw_error_code(enum gw_error error);
+/* The whole body of an answer without detail: what gw_error_json() would give, as text. */
+const char *gw_error_body(enum gw_error error);
 
 /* A header line for the answer. Values are ours or have been checked. */
 void gw_req_add_header(struct gw_req *req, const char *name, const char *fmt, ...)
     ATTR_PRINTF(3, 4);
+/* The same without a format, for those of every answer. */
+void gw_req_add_text(struct gw_req *req, const char *name, const char *value);
+void gw_req_add_number(struct gw_req *req, const char *name, uint64_t value);
 
 /*
  * The answer will take a while: on_hangup(arg) is called when the caller leaves before it; req is
@@ -145,9 +152,9 @@ void gw_req_stream_end(struct gw_req *req);
 /* ---- for gw_http and gw_route --------------------------------------------------------------- */
 
 /* The request that c has read; it is answered even without memory for it (NULL then). */
-struct gw_req *gw_req_new(const struct gw_req_env *env, struct gw_conn *c);
+struct gw_req *gw_req_new(struct gw_req_env *env, struct gw_conn *c);
 /* The gate's refusals: answers on c at once. */
-void gw_req_refuse(const struct gw_req_env *env, struct gw_conn *c, enum gw_error error);
+void gw_req_refuse(struct gw_req_env *env, struct gw_conn *c, enum gw_error error);
 /*
  * The token with this hash is none any more: those of list that it let in get 401, or, in the
  * middle of a stream of events, "failed" as its last one. Changes under way are not in the list:
@@ -155,7 +162,7 @@ void gw_req_refuse(const struct gw_req_env *env, struct gw_conn *c, enum gw_erro
  */
 void gw_req_token_ended(struct gw_req_list *list, const uint8_t *hash);
 /* 503 on a socket that there is no room for. */
-void gw_req_turn_away(int fd);
+void gw_req_turn_away(struct gw_req_env *env, int fd);
 void gw_req_set_route(struct gw_req *req, const struct gw_route *route, const char *name);
 void gw_req_set_media(struct gw_req *req, enum gw_media media);
 /* known: the connection's client has shown a valid token. */

@@ -189,12 +189,12 @@ static bool within_limit(struct gw_req *req)
 		gw_req_fail(req, GW_ERR_AT_CAPACITY, NULL);
 		return false;
 	}
-	gw_req_add_header(req, "X-RateLimit-Limit", "%u", res.limit);
-	gw_req_add_header(req, "X-RateLimit-Remaining", "%u", res.remaining);
-	gw_req_add_header(req, "X-RateLimit-Reset", "%lld", (long long)res.reset_unix_s);
+	gw_req_add_number(req, "X-RateLimit-Limit", res.limit);
+	gw_req_add_number(req, "X-RateLimit-Remaining", res.remaining);
+	gw_req_add_number(req, "X-RateLimit-Reset", (uint64_t)res.reset_unix_s);
 	if (res.allowed)
 		return true;
-	gw_req_add_header(req, "Retry-After", "%u", res.retry_after_s);
+	gw_req_add_number(req, "Retry-After", res.retry_after_s);
 	gw_req_fail(req, GW_ERR_RATE_LIMITED, NULL);
 	return false;
 }

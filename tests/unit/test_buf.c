@@ -71,9 +71,30 @@ static void test_buf_append_of_nothing_is_fine(void **state)
 	buf_free(&b);
 }
 
+static void test_decimal_numbers(void **state)
+{
+	static const struct {
+		uint64_t v;
+		const char *text;
+	} cases[] = {
+		{ 0, "0" }, { 9, "9" }, { 10, "10" }, { UINT64_MAX, "18446744073709551615" }
+	};
+	struct buf b = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		buf_reset(&b);
+		assert_int_equal(buf_append_dec(&b, cases[i].v), 0);
+		assert_int_equal(b.len, strlen(cases[i].text));
+		assert_memory_equal(b.p, cases[i].text, b.len);
+	}
+	buf_free(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_decimal_numbers),
 		cmocka_unit_test(test_buf_grows_and_keeps_bytes),
 		cmocka_unit_test(test_buf_formats_text),
 		cmocka_unit_test(test_buf_drops_from_the_front),

@@ -23,6 +23,7 @@
 #include "gateway/gw_master_key.h"
 #include "gateway/gw_numbers.h"
 #include "gateway/gw_registry.h"
+#include "gateway/gw_req.h"
 #include "gateway/gw_store.h"
 #include "gateway/gw_supervisor.h"
 #include "gateway/gw_worker.h"
@@ -1169,9 +1170,26 @@ static void test_every_socket_handed_over_is_served(void **state)
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+static void test_bodies_of_errors_are_what_the_encoder_gives(void **state)
+{
+	json_t *json;
+	char *text;
+
+	(void)state;
+#define X(id, status, message, code) \
+	json = gw_error_json(message, code, NULL); \
+	text = json_dumps(json, JSON_COMPACT); \
+	assert_string_equal(gw_error_body(id), text); \
+	free(text); \
+	json_decref(json);
+	GW_ERROR_LIST(X)
+#undef X
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_bodies_of_errors_are_what_the_encoder_gives),
 		T(test_each_check_comes_in_its_turn),
 		T(test_methods_unknown_to_a_path_are_told_which_it_knows),
 		T(test_what_the_gate_refuses_is_answered_in_json),
