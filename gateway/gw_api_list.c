@@ -12,39 +12,68 @@
 #include "gateway/gw_req.h"
 
 #define NAMES_CAP 8193 /* a query is never longer */
+#define FRAME_CAP 128  /* of what stands around the instances */
 
 /* ---- list ------------------------------------------------------------------------------------ */
 
-static void answer_list(struct gw_req *req, json_t *found)
-{
-	size_t n = json_array_size(found);
-	char message[48];
+/* The instances that are shown, as JSON with commas between them. */
+struct found {
+	struct buf text;
+	size_t n;
+};
 
-	snprintf(message, sizeof(message), n == 1 ? "%zu Instance found" : "%zu Instances found",
-	         n);
-	gw_req_reply(req, 200,
-	             json_pack("{s:b, s:s, s:o, s:{s:I}}", "success", 1, "message", message,
-	                       "instances", found, "meta", "total", (json_int_t)n));
+static int show(struct found *found, struct gw_instance *inst)
+{
+	int rc = found->n > 0 ? buf_append_u8(&found->text, ',') : 0;
+
+	found->n++;
+	return rc < 0 ? rc : gw_instance_json_text(inst, &found->text);
 }
 
-static int list_all(struct gw_req *req, json_t *found)
+static void answer_list(struct gw_req *req, const struct found *found)
+{
+	struct buf body = { 0 };
+	int rc = buf_reserve(&body, found->text.len + FRAME_CAP);
+
+	if (rc == 0)
+		rc = buf_append_str(&body, "{\"success\":true,\"message\":\"");
+	if (rc == 0)
+		rc = buf_append_dec(&body, found->n);
+	if (rc == 0)
+		rc = buf_append_str(&body, found->n == 1 ? " Instance found\",\"instances\":["
+		                                         : " Instances found\",\"instances\":[");
+	if (rc == 0)
+		rc = buf_append(&body, found->text.p, found->text.len);
+	if (rc == 0)
+		rc = buf_append_str(&body, "],\"meta\":{\"total\":");
+	if (rc == 0)
+		rc = buf_append_dec(&body, found->n);
+	if (rc == 0)
+		rc = buf_append_str(&body, "}}");
+	if (rc < 0)
+		gw_req_fail(req, GW_ERR_AT_CAPACITY, NULL);
+	else
+		gw_req_reply_data(req, 200, gw_media_type(GW_MEDIA_JSON), body.p, body.len);
+	buf_free(&body);
+}
+
+static int list_all(struct gw_req *req, struct found *found)
 {
 	const struct gw_auth *auth = gw_req_auth(req);
 	struct gw_registry *reg = gw_req_gw(req)->registry;
 	struct gw_instance *inst = NULL;
+	int rc = 0;
 
 	if (auth->kind == GW_TOKEN_INSTANCE)
-		return json_array_append_new(found, gw_instance_json(auth->instance));
-	while ((inst = gw_registry_next(reg, auth->account, inst)) != NULL) {
-		if (json_array_append_new(found, gw_instance_json(inst)) < 0)
-			return -1;
-	}
-	return 0;
+		return show(found, auth->instance);
+	while (rc == 0 && (inst = gw_registry_next(reg, auth->account, inst)) != NULL)
+		rc = show(found, inst);
+	return rc;
 }
 
 /* names: a comma-separated list, taken apart here. seen: those that were shown, as keys. False:
  * *error_out. */
-static bool list_named(struct gw_req *req, char *names, json_t *found, json_t *seen,
+static bool list_named(struct gw_req *req, char *names, struct found *found, json_t *seen,
                        enum gw_error *error_out)
 {
 	const struct gw_account *acc = gw_req_auth(req)->account;
@@ -64,15 +93,15 @@ static bool list_named(struct gw_req *req, char *names, json_t *found, json_t *s
 		asked_n++;
 		inst = gw_registry_instance(gw_req_gw(req)->registry, acc, name);
 		if (json_object_set_new(seen, name, json_true()) < 0 ||
-		    (inst != NULL && json_array_append_new(found, gw_instance_json(inst)) < 0))
+		    (inst != NULL && show(found, inst) < 0))
 			return false;
 	}
 	*error_out = asked_n == 0 ? GW_ERR_NAME_REQUIRED : GW_ERR_INSTANCE_NOT_FOUND;
-	return asked_n > 1 || json_array_size(found) > 0;
+	return asked_n > 1 || found->n > 0;
 }
 
 /* Into found, what the request asks for. False: *error_out. */
-static bool list_wanted(struct gw_req *req, json_t *found, enum gw_error *error_out)
+static bool list_wanted(struct gw_req *req, struct found *found, enum gw_error *error_out)
 {
 	char names[NAMES_CAP];
 	bool one = gw_req_auth(req)->kind == GW_TOKEN_INSTANCE; /* the filter is ignored then */
@@ -93,15 +122,14 @@ static bool list_wanted(struct gw_req *req, json_t *found, enum gw_error *error_
 
 void gw_api_instance_list(struct gw_req *req)
 {
-	enum gw_error error = GW_ERR_AT_CAPACITY;
-	json_t *found = json_array();
+	struct found found = { 0 };
+	enum gw_error error;
 
-	if (found != NULL && list_wanted(req, found, &error)) {
-		answer_list(req, found);
-		return;
-	}
-	json_decref(found);
-	gw_req_fail(req, error, NULL);
+	if (list_wanted(req, &found, &error))
+		answer_list(req, &found);
+	else
+		gw_req_fail(req, error, NULL);
+	buf_free(&found.text);
 }
 
 /* ---- delete ---------------------------------------------------------------------------------- */

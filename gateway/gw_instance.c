@@ -337,6 +337,7 @@ void gw_instance_free(struct gw_instance *inst)
 	gw_instance_passkey_clear(inst);
 	secret_free(inst->proxy);
 	json_decref(inst->settings);
+	free(inst->shown);
 	free(inst);
 }
 
@@ -388,6 +389,7 @@ const struct gw_device *gw_instance_link(const struct gw_instance *inst)
 void gw_instance_updated(struct gw_instance *inst, int64_t unix_ms)
 {
 	inst->updated_unix_ms = unix_ms;
+	inst->changes_n++;
 }
 
 void gw_instance_settings_changed(struct gw_instance *inst, const char *partial,
@@ -399,7 +401,7 @@ void gw_instance_settings_changed(struct gw_instance *inst, const char *partial,
 	if (given == NULL || json_object_update(inst->settings, given) < 0)
 		LOG(&inst->log, LOG_WARNING, "settings_not_taken");
 	json_decref(given);
-	inst->updated_unix_ms = updated_unix_ms;
+	gw_instance_updated(inst, updated_unix_ms);
 	if (inst->worker != NULL)
 		gw_worker_settings(inst->worker);
 }
@@ -409,7 +411,7 @@ void gw_instance_proxy_changed(struct gw_instance *inst, struct gw_proxy *proxy,
 {
 	secret_free(inst->proxy);
 	inst->proxy = proxy;
-	inst->updated_unix_ms = updated_unix_ms;
+	gw_instance_updated(inst, updated_unix_ms);
 	if (inst->worker != NULL)
 		gw_worker_proxy(inst->worker);
 }

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "common/attr.h"
+#include "common/buf.h"
 #include "common/log.h"
 #include "gateway/gw_registry.h"
 
@@ -177,5 +178,8 @@ const char *gw_instance_number_jid(const struct gw_instance *inst);
 const struct log_ctx *gw_instance_log(const struct gw_instance *inst);
 /* As the contract shows an instance in list; new reference, NULL without memory. */
 json_t *gw_instance_json(const struct gw_instance *inst);
+/* The same as compact text, appended to out; it is made once and kept while nothing changes.
+ * 0 or -ENOMEM. */
+ATTR_NODISCARD int gw_instance_json_text(struct gw_instance *inst, struct buf *out);
 
 #endif

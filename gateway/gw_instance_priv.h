@@ -161,6 +161,7 @@ struct gw_instance {
 	char name[GW_NAME_MAX + 1];
 	int64_t created_unix_ms;
 	int64_t updated_unix_ms;
+	uint64_t changes_n; /* of settings, proxy and updated_unix_ms; never goes back */
 	json_t *settings; /* those that were given; defaults are merged in when shown */
 	struct gw_proxy *proxy; /* in secret memory; NULL: none was ever set */
 	struct gw_device link;
@@ -225,6 +226,8 @@ struct gw_instance {
 
 	gw_instance_gone_cb *on_gone; /* of gw_instance_delete() */
 	void *on_gone_arg;
+
+	struct gw_shown *shown; /* cache of gw_instance_json_text(); NULL until asked for */
 };
 
 /*

@@ -265,6 +265,12 @@ json_t *gw_instance_json(const struct gw_instance *inst)
 	return json_pack("{s:s}", "name", "shop");
 }
 
+int gw_instance_json_text(struct gw_instance *inst, struct buf *out)
+{
+	(void)inst;
+	return buf_append_str(out, "{\"name\":\"shop\"}");
+}
+
 /* ---- gw_registry.h ----------------------------------------------------------- */
 
 bool gw_name_valid(const char *name)

@@ -4,6 +4,8 @@
 
 #include <errno.h>
 
+#include "common/secret.h"
+
 /* ---- one attempt ------------------------------------------------------------ */
 
 static void test_a_connect_starts_a_worker_and_gets_its_code(void **state)
@@ -734,6 +736,62 @@ static void test_json_follows_the_machine(void **state)
 	json_decref(json);
 }
 
+/* As list shows it: kept, and new as soon as anything of it changes. */
+static void shown_is_current(struct fixture *f)
+{
+	json_t *json = gw_instance_json(f->inst);
+	char *text = json_dumps(json, JSON_COMPACT);
+	struct buf shown = { 0 };
+
+	assert_int_equal(gw_instance_json_text(f->inst, &shown), 0);
+	assert_int_equal(shown.len, strlen(text));
+	assert_memory_equal(shown.p, text, shown.len);
+	buf_free(&shown);
+	free(text);
+	json_decref(json);
+}
+
+static void test_text_of_list_follows_every_change(void **state)
+{
+	struct gw_proxy *proxy = secret_alloc(sizeof(*proxy));
+	struct fixture *f = *state;
+	struct watcher a = { 0 };
+	const struct gw_shown *kept;
+
+	assert_non_null(proxy);
+	*proxy = (struct gw_proxy){ .enabled = true, .host = "p", .port = 1 };
+	shown_is_current(f);
+	kept = f->inst->shown;
+	shown_is_current(f);
+	assert_ptr_equal(f->inst->shown, kept);
+	now_ms += 5000;
+	connect_ok(f, &a, 7);
+	shown_is_current(f);
+	assert_ptr_not_equal(f->inst->shown, kept);
+	assert_int_equal(event(f, GW_EV_READY), 0);
+	assert_int_equal(event_reason(f, GW_EV_FAILED, WA_EHANDSHAKE, "bad certificate"), 0);
+	run_due(f);
+	shown_is_current(f);
+	/* two changes within one millisecond */
+	gw_instance_settings_changed(f->inst, "{\"ignoreStatus\":true}", 1);
+	shown_is_current(f);
+	gw_instance_settings_changed(f->inst, "{\"ignoreStatus\":false}", 1);
+	shown_is_current(f);
+	gw_instance_proxy_changed(f->inst, proxy, 1);
+	shown_is_current(f);
+	gw_instance_updated(f->inst, 2);
+	shown_is_current(f);
+	gw_device_jid_set(&f->inst->link, "5511999999999:1@s.whatsapp.net");
+	shown_is_current(f);
+	f->inst->link.history_days = 3;
+	f->inst->link.linked = true;
+	shown_is_current(f);
+	f->inst->state = GW_WAITING;
+	f->inst->retry.attempt = 2;
+	f->inst->retry.next_unix_ms = 1000;
+	shown_is_current(f);
+}
+
 static void test_reason_codes_are_the_contracts_words(void **state)
 {
 	struct gw_reason r = { .rc = WA_ECONNECT_FAILURE, .number = 418 };
@@ -798,6 +856,7 @@ int main(void)
 		cmocka_unit_test(test_every_edge_leads_where_it_should_and_empty_cells_are_refused),
 		T(test_json_has_every_key_of_the_contract),
 		T(test_json_follows_the_machine),
+		T(test_text_of_list_follows_every_change),
 		T(test_reason_codes_are_the_contracts_words),
 		T(test_settings_keep_only_what_is_known_and_of_the_right_type),
 	};
