@@ -17,6 +17,7 @@ static const char pragmas[] = "PRAGMA locking_mode=EXCLUSIVE;"
                               "PRAGMA secure_delete=ON;"
                               "PRAGMA foreign_keys=ON;"
                               "PRAGMA mmap_size=0;"
+                              "PRAGMA temp_store=MEMORY;" /* a worker sees no /tmp */
                               "PRAGMA cache_size=-256;";
 
 int db_err(int sqlite_rc)

@@ -66,8 +66,8 @@ struct ipc_header {
 	uint16_t flags;
 };
 
-/* One row per type: who may send it, how large its body may be, whether a descriptor comes along.
- */
+/* One row per type: who may send it, how large its body may be, whether a descriptor comes along
+ * (with CONNECT and SPAWN_REPLY: it may). */
 struct ipc_type_info {
 	enum ipc_type type;
 	enum ipc_sender sender;

@@ -13,7 +13,7 @@ static const struct ipc_type_info ipc_types[] = {
 	  "hello_reply" },
 	{ IPC_PING, IPC_FROM_GATEWAY, 16, false, &ipc__ping__descriptor, "ping" },
 	{ IPC_PONG, IPC_FROM_WORKER, 16, false, &ipc__pong__descriptor, "pong" },
-	{ IPC_CONNECT, IPC_FROM_GATEWAY, 16384, false, &ipc__connect__descriptor, "connect" },
+	{ IPC_CONNECT, IPC_FROM_GATEWAY, 16384, true, &ipc__connect__descriptor, "connect" },
 	{ IPC_STOP, IPC_FROM_GATEWAY, 64, false, &ipc__stop__descriptor, "stop" },
 	{ IPC_STEP, IPC_FROM_WORKER, 64, false, &ipc__step__descriptor, "step" },
 	{ IPC_QR, IPC_FROM_WORKER, 2048, false, &ipc__qr__descriptor, "qr" },
@@ -72,6 +72,12 @@ void ipc_header_encode(const struct ipc_header *h, uint8_t out[IPC_HDR_LEN])
 	wr_le16(&w, 0);
 }
 
+/* Of the types that may carry a descriptor, those that may come without: see proto/ipc.proto. */
+static bool fd_may_be_missing(enum ipc_type type)
+{
+	return type == IPC_CONNECT || type == IPC_SPAWN_REPLY;
+}
+
 static int check_against_type(const struct ipc_header *h, unsigned from, bool has_fd,
                               const struct ipc_type_info **info_out)
 {
@@ -83,7 +89,7 @@ static int check_against_type(const struct ipc_header *h, unsigned from, bool ha
 		return WA_ELIMIT;
 	if (has_fd && !info->fd)
 		return WA_EPROTO;
-	if (!has_fd && info->fd && h->type != IPC_SPAWN_REPLY)
+	if (!has_fd && info->fd && !fd_may_be_missing(info->type))
 		return WA_EPROTO;
 	*info_out = info;
 	return 0;

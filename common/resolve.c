@@ -5,11 +5,13 @@
 #include <event2/dns.h>
 #include <event2/event.h>
 #include <event2/util.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct resolve {
 	struct evdns_base *dns;
@@ -56,6 +58,21 @@ static void on_answer(int gai_rc, struct evutil_addrinfo *ai, void *arg)
 	event_active(r->ev, EV_TIMEOUT, 0);
 }
 
+#define RESOLV_CONF "/etc/resolv.conf"
+
+/*
+ * A sandbox lets us read the file that was there when we started. When it has been replaced (not
+ * written over) the new one is out of reach: what the system allows, the sandbox refuses.
+ */
+static bool out_of_reach(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd >= 0)
+		(void)close(fd);
+	return fd < 0 && errno == EACCES && access(path, R_OK) == 0;
+}
+
 static int start(struct resolve *r, struct event_base *base, const char *host, uint16_t port)
 {
 	const struct evutil_addrinfo hints = {
@@ -65,13 +82,15 @@ static int start(struct resolve *r, struct event_base *base, const char *host, u
 	};
 	char service[sizeof("65535")];
 
+	if (out_of_reach(RESOLV_CONF))
+		return -ESTALE;
 	r->ev = event_new(base, -1, 0, on_later, r);
 	r->dns = evdns_base_new(base, 0);
 	if (r->ev == NULL || r->dns == NULL)
 		return -ENOMEM;
 	/* Without /etc/resolv.conf this leaves 127.0.0.1 as the nameserver; /etc/hosts is read
 	 * anyway. */
-	(void)evdns_base_resolv_conf_parse(r->dns, DNS_OPTIONS_ALL, "/etc/resolv.conf");
+	(void)evdns_base_resolv_conf_parse(r->dns, DNS_OPTIONS_ALL, RESOLV_CONF);
 	/* Silent name servers are told as such after 4 s, before the caller's deadline of 5 s. */
 	(void)evdns_base_set_option(r->dns, "timeout:", "2");
 	(void)evdns_base_set_option(r->dns, "attempts:", "2");

@@ -16,7 +16,10 @@ struct resolve;
  */
 typedef void resolve_cb(int gai_rc, const struct addrinfo *ai, void *arg);
 
-/* 0 or -ENOMEM. */
+/*
+ * 0; -ENOMEM; or -ESTALE: in a sandbox that lets us read the resolver's file of earlier, and it has
+ * been replaced since. No look-up of this process succeeds any more.
+ */
 ATTR_NODISCARD int resolve_new(struct event_base *base, const char *host, uint16_t port,
                                resolve_cb *cb, void *arg, struct resolve **res_out);
 /* Ends a look-up that runs. NULL is fine; safe from the callback. */

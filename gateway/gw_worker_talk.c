@@ -1,8 +1,11 @@
 /* gateway/gw_worker_talk.c - what a worker is told */
 #include "gateway/gw_worker_priv.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/err.h"
 #include "common/ipc.h"
@@ -95,6 +98,18 @@ static void fill_attempt(struct gw_worker *w, Ipc__Connect *m)
 	m->request_id = text_or_none(w->request_id);
 }
 
+/* The worker can't open it: it may be another user, and sees no file but its own. -1: none. */
+static int open_ca_file(const struct gw_worker *w)
+{
+	const char *path = w->gw->cfg.wa_ca_file;
+	int fd = path != NULL && path[0] != '\0' ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+
+	if (fd < 0 && path != NULL && path[0] != '\0')
+		LOG(gw_worker_log(w), LOG_WARNING, "wa_ca_file_unusable", LF_STR("file", path),
+		    LF_ERR("err", -errno));
+	return fd;
+}
+
 int gw_worker_say_connect(struct gw_worker *w)
 {
 	const struct gw_proxy *proxy = gw_instance_proxy(w->inst);
@@ -104,9 +119,11 @@ int gw_worker_say_connect(struct gw_worker *w)
 	struct sealed_key key;
 	int rc = gw_master_key_derive(w->gw->master_key, gw_instance_id(w->inst),
 	                              gw_instance_link(w->inst)->key_epoch, &key);
+	int ca_fd;
 
 	if (rc < 0)
 		return rc;
+	ca_fd = open_ca_file(w);
 	fill_target(&w->gw->cfg, &m);
 	fill_version(w->gw, &m);
 	fill_attempt(w, &m);
@@ -120,7 +137,9 @@ int gw_worker_say_connect(struct gw_worker *w)
 	m.instance_key.data = key.bytes;
 	m.instance_key.len = sizeof(key.bytes);
 	m.key_epoch = key.epoch;
-	rc = ipc_chan_send(w->chan, IPC_CONNECT, 1, &m.base, -1);
+	rc = ipc_chan_send(w->chan, IPC_CONNECT, 1, &m.base, ca_fd);
+	if (ca_fd >= 0)
+		close(ca_fd);
 	secret_wipe(&key, sizeof(key));
 	return rc;
 }

@@ -25,6 +25,8 @@ libworker_a_SOURCES = \
 	worker/wk_session_act.c worker/wk_session_end.c worker/wk_session_link.c \
 	worker/wk_session_lost.c worker/wk_session_online.c worker/wk_session_pair.c \
 	worker/wk_session_rx.c worker/wk_session_stream.c worker/wk_session_version.c \
+	worker/wk_sandbox.c worker/wk_sandbox.h worker/wk_sandbox_priv.h worker/wk_sandbox_id.c \
+	worker/wk_sandbox_landlock.c worker/wk_sandbox_seccomp.c \
 	worker/wk_settings.c worker/wk_settings.h \
 	worker/wk_store.c worker/wk_store.h worker/wk_store_priv.h \
 	worker/wk_store_link.c worker/wk_store_prekey.c \
@@ -38,9 +40,9 @@ libworker_a_SOURCES = \
 	worker/wk_ws.c worker/wk_ws.h \
 	worker/wk_zygote.c worker/wk_zygote.h
 libworker_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(EVENT_SSL_CFLAGS) $(SSL_CFLAGS) $(PROTOBUFC_CFLAGS) \
-	$(SQLITE_CFLAGS) $(JANSSON_CFLAGS)
+	$(SQLITE_CFLAGS) $(JANSSON_CFLAGS) $(SECCOMP_CFLAGS)
 WORKER_LIBS = libworker.a $(WA_LIBS) $(WSLAY_LIBS) $(EVENT_SSL_LIBS) $(SSL_LIBS) $(JANSSON_LIBS) \
-	$(WA_EXT_LIBS)
+	$(SECCOMP_LIBS) $(WA_EXT_LIBS)
 
 pkglibexec_PROGRAMS += warden-worker
 warden_worker_SOURCES = worker/main.c

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -21,6 +20,7 @@
 #include "worker/wa/wa_keys.h"
 #include "worker/wk.h"
 #include "worker/wk_fds.h"
+#include "worker/wk_sandbox.h"
 #include "worker/wk_tls.h"
 #include "worker/wk_zygote.h"
 
@@ -45,7 +45,8 @@ static const char usage[] =
     "  --log-format WORD   auto (default), text, json or journal\n"
     "  --help, --version\n"
     "\n"
-    "exit status: 0 done, 1 failed, 2 wrong usage, 3 no gateway came\n";
+    "exit status: 0 done, 1 failed, 2 wrong usage, 3 no gateway came,\n"
+    "4 no sandbox\n";
 
 enum parsed { PARSED_RUN, PARSED_DONE, PARSED_BAD };
 
@@ -175,12 +176,13 @@ static int init_libraries(bool warm, struct wk_tls **tls_out)
 	return rc;
 }
 
-static int run_zygote(struct wk_title *title, const struct wk_tls *tls)
+static int run_zygote(struct wk_title *title, const struct wk_tls *tls, const struct wk_sandbox *sb)
 {
 	struct wk_zygote z = {
 		.sock = WK_ZYGOTE_FD,
 		.title = *title,
 		.tls = tls,
+		.sandbox = sb,
 		.speed = wk_test_speed(),
 		.packet = malloc(IPC_HDR_LEN + IPC_BODY_MAX),
 	};
@@ -210,13 +212,15 @@ static bool is_control_socket(int fd)
 	       getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) == 0 && listening;
 }
 
-static int run_worker(const struct options *o, const struct wk_tls *tls, uint64_t start_us)
+static int run_worker(const struct options *o, const struct wk_tls *tls,
+                      const struct wk_sandbox *sb, uint64_t start_us)
 {
 	const struct wk_params params = {
 		.instance_id = o->instance_id,
 		.dir = o->dir,
 		.listen_fd = WK_CONTROL_FD,
 		.tls = tls,
+		.sandbox = sb,
 		.start_us = start_us,
 		.speed = wk_test_speed(),
 	};
@@ -225,9 +229,6 @@ static int run_worker(const struct options *o, const struct wk_tls *tls, uint64_
 		LOG(NULL, LOG_ERR, "no_control_socket", LF_INT("fd", WK_CONTROL_FD));
 		return WK_EXIT_FAILED;
 	}
-#ifndef WARDEN_SANITIZERS
-	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-#endif
 	return wk_run(&params);
 }
 
@@ -235,6 +236,7 @@ int main(int argc, char **argv)
 {
 	struct options o = { .log_level = LOG_INFO, .log_format = LOG_FMT_AUTO };
 	uint64_t start_us = clock_us();
+	struct wk_sandbox *sandbox = NULL;
 	struct wk_tls *tls = NULL;
 	struct wk_title title;
 	int status = WK_EXIT_FAILED;
@@ -253,12 +255,16 @@ int main(int argc, char **argv)
 	log_init("warden-worker", o.log_level, o.log_format);
 	tune_memory();
 	rc = init_libraries(o.zygote, &tls);
+	if (rc == 0)
+		rc = wk_sandbox_new(wk_sandbox_test_layers(), &sandbox);
 	if (rc < 0) {
 		LOG(NULL, LOG_ERR, "start", LF_ERR("err", rc));
 		goto out;
 	}
-	status = o.zygote ? run_zygote(&title, tls) : run_worker(&o, tls, start_us);
+	status =
+	    o.zygote ? run_zygote(&title, tls, sandbox) : run_worker(&o, tls, sandbox, start_us);
 out:
+	wk_sandbox_free(sandbox);
 	wk_tls_free(tls);
 	libevent_global_shutdown();
 	return status;

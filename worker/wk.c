@@ -15,6 +15,7 @@
 #include "common/log.h"
 #include "worker/wk_ipc.h"
 #include "worker/wk_ipc_tell.h"
+#include "worker/wk_sandbox.h"
 #include "worker/wk_session.h"
 #include "worker/wk_timer.h"
 
@@ -114,7 +115,7 @@ static void refuse_connect(struct wk *w, int rc, const char *why)
 	(void)wk_session_stop(w->session);
 }
 
-static void on_connect(const Ipc__Connect *msg, void *arg)
+static void on_connect(const Ipc__Connect *msg, int ca_fd, void *arg)
 {
 	struct wk *w = arg;
 	uint64_t now_us = clock_us();
@@ -124,10 +125,16 @@ static void on_connect(const Ipc__Connect *msg, void *arg)
 
 	if (w->attempt) {
 		LOG(&w->log, LOG_WARNING, "connect_again");
+		if (ca_fd >= 0)
+			(void)close(ca_fd);
 		return;
 	}
 	w->attempt = true;
 	rc = wk_target_init(&target, msg, &why);
+	if (rc == 0)
+		rc = wk_target_take_ca(&target, ca_fd);
+	else if (ca_fd >= 0)
+		(void)close(ca_fd);
 	if (rc < 0) {
 		refuse_connect(w, rc, why != NULL ? why : "(memory)");
 		return;
@@ -321,7 +328,8 @@ static int setup(struct wk *w)
 		(void)close(w->p->listen_fd);
 		return -ENOMEM;
 	}
-	rc = wk_ipc_new(w->base, w->p->listen_fd, w->p->instance_id, &w->log, &ipc_ops, w, &w->ipc);
+	rc = wk_ipc_new(w->base, w->p->listen_fd, w->p->instance_id, w->p->dir, &w->log, &ipc_ops,
+	                w, &w->ipc);
 	if (rc < 0)
 		return rc;
 	w->tell.ipc = w->ipc;
@@ -334,6 +342,19 @@ static int setup(struct wk *w)
 		return -ENOMEM;
 	on_presence(false, w);
 	return setup_signals(w);
+}
+
+/* All that is opened by path, but the store, is open; no byte of a peer has been read. */
+static int enter_sandbox(struct wk *w)
+{
+	const char *why = "";
+	int rc = wk_sandbox_enter(w->p->sandbox, w->p->dir, w->p->memory_max_mb, &why);
+
+	if (rc == 0)
+		return 0;
+	LOG(&w->log, LOG_ERR, "sandbox_refused", LF_STR("step", why), LF_ERR("err", rc));
+	w->exit_code = WK_EXIT_SANDBOX;
+	return rc;
 }
 
 static void cleanup(struct wk *w)
@@ -369,6 +390,8 @@ int wk_run(const struct wk_params *params)
 		.arg = &w,
 	};
 	rc = setup(&w);
+	if (rc == 0)
+		rc = enter_sandbox(&w);
 	if (rc < 0) {
 		LOG(&w.log, LOG_ERR, "worker_start", LF_ERR("err", rc));
 	} else {

@@ -23,16 +23,20 @@ enum wk_exit {
 	WK_EXIT_FAILED = 1,     /* could not start, or the gateway asked for another instance */
 	WK_EXIT_USAGE = 2,      /* bad arguments */
 	WK_EXIT_NO_GATEWAY = 3, /* nobody connected to the control socket for WK_LONELY_MS */
+	WK_EXIT_SANDBOX = 4,    /* the sandbox could not be entered */
 };
 
+struct wk_sandbox;
 struct wk_tls;
 
 struct wk_params {
 	const char *instance_id;
-	const char *dir;          /* the instance's data directory */
-	int listen_fd;            /* taken by wk_run() */
-	const struct wk_tls *tls; /* borrowed; made once per process or zygote */
-	uint64_t start_us;        /* monotonic instant at which this process began */
+	const char *dir;                  /* the instance's data directory */
+	int listen_fd;                    /* taken by wk_run() */
+	const struct wk_tls *tls;         /* borrowed; made once per process or zygote */
+	const struct wk_sandbox *sandbox; /* borrowed; entered before the gateway is listened to */
+	uint32_t memory_max_mb;           /* RLIMIT_DATA; 0: none */
+	uint64_t start_us;                /* monotonic instant at which this process began */
 	unsigned speed; /* 1; more: deadlines run out that many times sooner (test hooks) */
 };
 

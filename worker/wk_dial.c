@@ -23,6 +23,7 @@
 
 #include "common/clock.h"
 #include "common/err.h"
+#include "common/log.h"
 #include "common/resolve.h"
 #include "worker/wk_dial_proxy.h"
 #include "worker/wk_failure.h"
@@ -347,6 +348,10 @@ int wk_dial_new(const struct wk_dial_params *params, const struct wk_dial_ops *o
 		rc = schedule(d, on_start);
 	else
 		rc = resolve_new(params->base, d->host, d->port, on_addresses, d, &d->res);
+	if (rc == -ESTALE) { /* this worker never finds a name again: the next one does */
+		LOG(NULL, LOG_NOTICE, "resolver_file_replaced");
+		(void)event_base_loopexit(params->base, NULL);
+	}
 	if (rc < 0) {
 		wk_dial_free(d);
 		return rc;

@@ -4,10 +4,12 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/err.h"
@@ -22,6 +24,8 @@ struct wk_ipc {
 	const struct wk_ipc_ops *ops;
 	void *arg;
 	int listen_fd;
+	uid_t gateway_uid;
+	uint64_t start_ticks; /* /proc is out of reach later */
 	struct event *accept_ev;
 	struct ipc_chan *chan; /* the gateway; NULL: none */
 	bool greeted;          /* HELLO was right */
@@ -107,7 +111,7 @@ static int on_hello(struct wk_ipc *ipc, const struct ipc_msg *m)
 	reply.has_pid = 1;
 	reply.pid = (uint32_t)getpid();
 	reply.has_start_ticks = 1;
-	reply.start_ticks = own_start_ticks();
+	reply.start_ticks = ipc->start_ticks;
 	reply.worker_version = (char *)WARDEN_VERSION;
 	reply.has_step = step >= 0;
 	reply.step = step >= 0 ? (Ipc__Step__Name)step : IPC__STEP__NAME__DNS;
@@ -127,9 +131,9 @@ static void wipe_text(char *text)
 		secret_wipe(text, strlen(text));
 }
 
-static void on_connect(struct wk_ipc *ipc, Ipc__Connect *msg)
+static void on_connect(struct wk_ipc *ipc, Ipc__Connect *msg, int ca_fd)
 {
-	ipc->ops->on_connect(msg, ipc->arg);
+	ipc->ops->on_connect(msg, ca_fd, ipc->arg);
 	if (msg->has_instance_key)
 		secret_wipe(msg->instance_key.data, msg->instance_key.len);
 	if (msg->proxy != NULL)
@@ -163,7 +167,8 @@ static int on_msg(struct ipc_chan *c, struct ipc_msg *m, void *arg)
 	case IPC_PING:
 		return ipc_chan_send(c, IPC_PONG, m->req_id, &pong.base, -1);
 	case IPC_CONNECT:
-		on_connect(ipc, (Ipc__Connect *)m->body);
+		on_connect(ipc, (Ipc__Connect *)m->body, m->fd);
+		m->fd = -1; /* taken */
 		return 0;
 	case IPC_STOP:
 		ipc->ops->on_stop((const Ipc__Stop *)m->body, ipc->arg);
@@ -229,13 +234,31 @@ static void on_close(struct ipc_chan *c, int rc, void *arg)
 
 /* ---- connections ------------------------------------------------------------------------- */
 
-static bool peer_is_allowed(int fd)
+/*
+ * Whose the gateway is. A gateway that made our socket called listen() on it. One that systemd made
+ * is root's by that; then the gateway is the owner of the folder that our directory is in.
+ */
+static uid_t find_gateway_uid(int listen_fd, const char *dir)
+{
+	struct ucred maker;
+	socklen_t len = sizeof(maker);
+	char above[PATH_MAX];
+	struct stat st;
+	int n;
+
+	if (getsockopt(listen_fd, SOL_SOCKET, SO_PEERCRED, &maker, &len) == 0 && maker.uid != 0)
+		return maker.uid;
+	n = snprintf(above, sizeof(above), "%s/..", dir);
+	return n > 0 && n < (int)sizeof(above) && stat(above, &st) == 0 ? st.st_uid : 0;
+}
+
+static bool peer_is_allowed(const struct wk_ipc *ipc, int fd)
 {
 	struct ucred peer;
 	socklen_t len = sizeof(peer);
 
 	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
-	       (peer.uid == 0 || peer.uid == geteuid());
+	       (peer.uid == 0 || peer.uid == ipc->gateway_uid);
 }
 
 static void on_accept(evutil_socket_t listen_fd, short what, void *arg)
@@ -247,7 +270,7 @@ static void on_accept(evutil_socket_t listen_fd, short what, void *arg)
 	(void)what;
 	if (fd < 0)
 		return;
-	if (!peer_is_allowed(fd)) {
+	if (!peer_is_allowed(ipc, fd)) {
 		LOG(ipc->log, LOG_WARNING, "peer_refused");
 		(void)close(fd);
 		return;
@@ -260,7 +283,7 @@ static void on_accept(evutil_socket_t listen_fd, short what, void *arg)
 	ipc->ops->on_presence(true, ipc->arg);
 }
 
-int wk_ipc_new(struct event_base *base, int listen_fd, const char *instance_id,
+int wk_ipc_new(struct event_base *base, int listen_fd, const char *instance_id, const char *dir,
                const struct log_ctx *log, const struct wk_ipc_ops *ops, void *arg,
                struct wk_ipc **ipc_out)
 {
@@ -276,6 +299,8 @@ int wk_ipc_new(struct event_base *base, int listen_fd, const char *instance_id,
 	ipc->ops = ops;
 	ipc->arg = arg;
 	ipc->listen_fd = listen_fd;
+	ipc->gateway_uid = find_gateway_uid(listen_fd, dir);
+	ipc->start_ticks = own_start_ticks();
 	(void)evutil_make_socket_nonblocking(listen_fd);
 	ipc->accept_ev = event_new(base, listen_fd, EV_READ | EV_PERSIST, on_accept, ipc);
 	if (ipc->accept_ev == NULL || event_add(ipc->accept_ev, NULL) < 0) {

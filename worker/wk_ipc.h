@@ -1,8 +1,9 @@
 /*
  * worker/wk_ipc.h - the worker's end of the channel to the gateway
  *
- * The worker listens; gateways connect, the newest one wins. A peer must run under our own uid or
- * as root. A frame that is malformed or out of turn closes that connection; the worker listens on.
+ * The worker listens; gateways connect, the newest one wins. A peer must run as root or as who
+ * made the socket (made by root: as the owner of the folder above the instance's). A frame that is
+ * malformed or out of turn closes that connection; the worker listens on.
  */
 #ifndef WK_IPC_H
 #define WK_IPC_H
@@ -23,7 +24,8 @@ struct wk_ipc_ops {
 	/* A gateway has said HELLO for our instance and was answered. */
 	void (*on_hello)(void *arg);
 	/* Messages, borrowed; the secrets in them are wiped afterwards. */
-	void (*on_connect)(const Ipc__Connect *msg, void *arg);
+	/* ca_fd: wa_ca_file, open; taken; -1: none. */
+	void (*on_connect)(const Ipc__Connect *msg, int ca_fd, void *arg);
 	void (*on_stop)(const Ipc__Stop *msg, void *arg);
 	void (*on_resume)(const Ipc__Resume *msg, void *arg);
 	void (*on_logout)(const Ipc__Logout *msg, void *arg);
@@ -41,10 +43,13 @@ struct wk_ipc_ops {
 	int (*get_step)(void *arg);
 };
 
-/* listen_fd is taken, also on failure. instance_id and log are borrowed. 0 or -ENOMEM. */
+/*
+ * listen_fd is taken, also on failure. instance_id and log are borrowed. dir: the instance's.
+ * Nothing is accepted before the loop runs. 0 or -ENOMEM.
+ */
 ATTR_NODISCARD int wk_ipc_new(struct event_base *base, int listen_fd, const char *instance_id,
-                              const struct log_ctx *log, const struct wk_ipc_ops *ops, void *arg,
-                              struct wk_ipc **ipc_out);
+                              const char *dir, const struct log_ctx *log,
+                              const struct wk_ipc_ops *ops, void *arg, struct wk_ipc **ipc_out);
 /* NULL is fine. What was sent gets a last try to leave. */
 void wk_ipc_free(struct wk_ipc *ipc);
 

@@ -2,10 +2,13 @@
 #include "worker/wk_target.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/secret.h"
+#include "worker/wk_tls.h"
 
 #define HISTORY_DAYS_MAX 3650
 #define TEXT_MAX_LEN 512
@@ -120,8 +123,24 @@ int wk_target_init(struct wk_target *t, const Ipc__Connect *msg, const char **wh
 	return rc;
 }
 
+int wk_target_take_ca(struct wk_target *t, int fd)
+{
+	if (fd < 0)
+		return 0;
+	free(t->ca_file);
+	t->has_ca_fd = true;
+	t->ca_fd = fd;
+	if (asprintf(&t->ca_file, WK_TLS_FD_PREFIX "%d", fd) >= 0)
+		return 0;
+	t->ca_file = NULL;
+	wk_target_clear(t);
+	return -ENOMEM;
+}
+
 void wk_target_clear(struct wk_target *t)
 {
+	if (t->has_ca_fd)
+		(void)close(t->ca_fd);
 	free(t->origin);
 	free(t->ca_file);
 	free(t->device_name);

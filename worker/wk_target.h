@@ -21,7 +21,9 @@ struct wk_target {
 	struct wk_url url;
 	char *origin;
 	struct wa_root root;
-	char *ca_file; /* NULL: the system's directory */
+	char *ca_file; /* as for wk_tls_open(); NULL: the system's directory */
+	bool has_ca_fd;
+	int ca_fd; /* what ca_file names */
 	char *device_name;
 	char *request_id; /* NULL: none */
 	struct wa_version version;
@@ -42,6 +44,11 @@ struct wk_target {
  */
 ATTR_NODISCARD int wk_target_init(struct wk_target *t, const Ipc__Connect *msg,
                                   const char **why_out);
+/*
+ * The CA file came open: from now on ca_file names fd, which is taken (also on failure). fd -1:
+ * none came. 0; or -ENOMEM, and t is empty.
+ */
+ATTR_NODISCARD int wk_target_take_ca(struct wk_target *t, int fd);
 /* Wipes and releases. */
 void wk_target_clear(struct wk_target *t);
 

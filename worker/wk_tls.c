@@ -8,6 +8,7 @@
 #include <event2/bufferevent_ssl.h>
 #include <event2/event.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>
@@ -76,11 +77,42 @@ void wk_tls_free(struct wk_tls *tls)
 	free(tls);
 }
 
+/*
+ * A sandboxed worker can't open it by name, and /dev/fd/N would open it again: so its descriptor is
+ * read, from the beginning, as it is at every connection.
+ */
+static bool load_fd(X509_STORE *store, int fd)
+{
+	BIO *file = lseek(fd, 0, SEEK_SET) == 0 ? BIO_new_fd(fd, BIO_NOCLOSE) : NULL;
+	BIO *bio = file != NULL ? BIO_new(BIO_f_buffer()) : NULL; /* else byte by byte */
+	bool ok = bio != NULL && BIO_push(bio, file) != NULL;
+	X509 *cert;
+	int n = 0;
+
+	while (ok && (cert = PEM_read_bio_X509_AUX(bio, NULL, NULL, NULL)) != NULL) {
+		ok = X509_STORE_add_cert(store, cert) == 1;
+		X509_free(cert);
+		n++;
+	}
+	BIO_free(bio);
+	BIO_free(file);
+	return ok && n > 0;
+}
+
+static bool load_ca(X509_STORE *store, const char *ca_file)
+{
+	const size_t prefix_len = sizeof(WK_TLS_FD_PREFIX) - 1;
+
+	if (strncmp(ca_file, WK_TLS_FD_PREFIX, prefix_len) == 0)
+		return load_fd(store, (int)strtol(ca_file + prefix_len, NULL, 10));
+	return X509_STORE_load_file(store, ca_file) == 1;
+}
+
 static int trust_file(SSL *ssl, const char *ca_file, struct wk_failure *f)
 {
 	X509_STORE *store = X509_STORE_new();
-	int ok = store != NULL && X509_STORE_load_file(store, ca_file) == 1 &&
-	         SSL_set1_verify_cert_store(ssl, store) == 1;
+	int ok =
+	    store != NULL && load_ca(store, ca_file) && SSL_set1_verify_cert_store(ssl, store) == 1;
 
 	X509_STORE_free(store);
 	ERR_clear_error();

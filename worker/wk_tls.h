@@ -15,6 +15,8 @@
 #include "worker/wk_dial.h"
 #include "worker/wk_url.h"
 
+#define WK_TLS_FD_PREFIX "/dev/fd/"
+
 struct event_base;
 struct wk_failure;
 struct wk_tls;
@@ -35,7 +37,8 @@ int wk_tls_warm(struct wk_tls *tls);
 /*
  * A bufferevent over the pipe (taken, also on failure): TLS when url->tls, else plain. It is given
  * its callbacks by wk_tls_start().
- * ca_file: PEM, or NULL for the system's directory. 0, or a negative code with *f filled.
+ * ca_file: PEM; "/dev/fd/N": what is open as descriptor N, from its beginning; or NULL for the
+ * system's directory. 0, or a negative code with *f filled.
  */
 ATTR_NODISCARD int wk_tls_open(const struct wk_tls *tls, struct event_base *base,
                                struct wk_pipe pipe, const struct wk_url *url, const char *ca_file,

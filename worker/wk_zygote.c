@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -103,26 +102,6 @@ static void child_signals(void)
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static void child_limits(const struct job *job)
-{
-	const struct rlimit no_core = { 0, 0 };
-
-	(void)setrlimit(RLIMIT_CORE, &no_core);
-#ifndef WARDEN_SANITIZERS /* they reserve memory by the terabyte, and read their own /proc/PID/mem \
-                           */
-	if (job->memory_max_mb > 0) {
-		rlim_t bytes = (rlim_t)job->memory_max_mb * 1024 * 1024;
-		const struct rlimit data = { bytes, bytes };
-
-		if (setrlimit(RLIMIT_DATA, &data) < 0)
-			LOG(NULL, LOG_WARNING, "no_memory_limit", LF_ERR("err", -errno));
-	}
-	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-#else
-	(void)job;
-#endif
-}
-
 static int child_main(const struct wk_zygote *z, struct job *job, int life_fd)
 {
 	const char *const title[] = { "warden-worker", "--instance", job->instance_id,
@@ -132,6 +111,8 @@ static int child_main(const struct wk_zygote *z, struct job *job, int life_fd)
 		.dir = job->dir,
 		.listen_fd = WK_CONTROL_FD,
 		.tls = z->tls,
+		.sandbox = z->sandbox,
+		.memory_max_mb = job->memory_max_mb,
 		.start_us = clock_us(),
 		.speed = z->speed,
 	};
@@ -146,8 +127,6 @@ static int child_main(const struct wk_zygote *z, struct job *job, int life_fd)
 	rc = wk_title_set(&z->title, title);
 	if (rc < 0)
 		LOG(NULL, LOG_WARNING, "no_room_for_title", LF_ERR("err", rc));
-	child_limits(
-	    job); /* last: not being dumpable closes /proc/self to a worker that is not root */
 	return wk_run(&params);
 }
 

@@ -15,15 +15,17 @@
 
 #define WK_ZYGOTE_FD 3 /* socket to the gateway */
 
+struct wk_sandbox;
 struct wk_tls;
 
 struct wk_zygote {
 	int sock;              /* to the gateway */
 	struct wk_title title; /* room for the children's command lines */
 	const struct wk_tls *tls;
-	bool plain_fork; /* WARDEN_TEST_FORK=1 in a build with test hooks */
-	unsigned speed;  /* WARDEN_TEST_SPEED, handed on to the workers */
-	uint8_t *packet; /* IPC_HDR_LEN + IPC_BODY_MAX bytes */
+	const struct wk_sandbox *sandbox; /* the workers enter it */
+	bool plain_fork;                  /* WARDEN_TEST_FORK=1 in a build with test hooks */
+	unsigned speed;                   /* WARDEN_TEST_SPEED, handed on to the workers */
+	uint8_t *packet;                  /* IPC_HDR_LEN + IPC_BODY_MAX bytes */
 };
 
 /*

@@ -131,6 +131,9 @@ static void test_frame_rejects_descriptor_where_none_belongs(void **state)
 	assert_int_equal(check(packet, make(packet, IPC_SPAWN, 1, 0), IPC_FROM_GATEWAY, true), 0);
 	assert_int_equal(check(packet, make(packet, IPC_SPAWN_REPLY, 1, 0), IPC_FROM_ZYGOTE, false),
 	                 0);
+	assert_int_equal(check(packet, make(packet, IPC_CONNECT, 1, 0), IPC_FROM_GATEWAY, true), 0);
+	assert_int_equal(check(packet, make(packet, IPC_CONNECT, 1, 0), IPC_FROM_GATEWAY, false),
+	                 0);
 }
 
 int main(void)

@@ -2,6 +2,8 @@
 #include "test.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "worker/wk_target.h"
@@ -110,6 +112,26 @@ static void test_connect_is_copied(void **state)
 	assert_false(t.version_auto);
 	assert_int_equal(t.version.tertiary, 42);
 	wk_target_clear(&t);
+}
+
+static void test_open_ca_file_is_named_and_closed(void **state)
+{
+	Ipc__Connect msg = good_connect();
+	char name[32];
+	struct wk_target t;
+	const char *why;
+	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	(void)state;
+	msg.wa_ca_file = (char *)"/x/ca.pem";
+	assert_int_equal(wk_target_init(&t, &msg, &why), 0);
+	assert_int_equal(wk_target_take_ca(&t, -1), 0);
+	assert_string_equal(t.ca_file, "/x/ca.pem");
+	assert_int_equal(wk_target_take_ca(&t, fd), 0);
+	(void)snprintf(name, sizeof(name), "/dev/fd/%d", fd);
+	assert_string_equal(t.ca_file, name);
+	wk_target_clear(&t);
+	assert_int_equal(fcntl(fd, F_GETFD), -1);
 }
 
 static void refuse(const Ipc__Connect *msg, const char *setting)
@@ -238,6 +260,7 @@ int main(void)
 		cmocka_unit_test(test_bad_urls_are_refused),
 		cmocka_unit_test(test_url_that_is_too_long_is_refused),
 		cmocka_unit_test(test_connect_is_copied),
+		cmocka_unit_test(test_open_ca_file_is_named_and_closed),
 		cmocka_unit_test(test_setting_that_can_not_be_used_is_named),
 		cmocka_unit_test(test_session_settings_and_proxy_ride_along),
 		cmocka_unit_test(test_number_is_7_to_15_digits_without_a_leading_0),

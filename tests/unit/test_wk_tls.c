@@ -5,8 +5,10 @@
 #include <event2/bufferevent.h>
 #include <event2/bufferevent_ssl.h>
 #include <event2/event.h>
+#include <fcntl.h>
 #include <openssl/ssl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -114,6 +116,30 @@ static void test_certificate_of_a_trusted_file_is_accepted(void **state)
 	setup(&f, "DNS:chat.example,IP:127.0.0.1", 3600);
 	shake(&f, "wss://127.0.0.1/", f.server.ca_file, TLS1_2_VERSION);
 	assert_true(f.connected);
+	teardown(&f);
+}
+
+/* Open already, and read from its beginning at every connection: a sandboxed worker's way. */
+static void test_a_file_that_came_open_is_trusted_again_and_again(void **state)
+{
+	char name[32];
+	struct fixture f;
+	int fd;
+
+	(void)state;
+	setup(&f, "DNS:chat.example", 3600);
+	fd = open(f.server.ca_file, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	(void)snprintf(name, sizeof(name), WK_TLS_FD_PREFIX "%d", fd);
+	for (int i = 0; i < 2; i++) {
+		f.connected = false;
+		shake(&f, "wss://chat.example/", name, 0);
+		assert_true(f.connected);
+		bufferevent_free(f.client);
+		bufferevent_free(f.peer);
+		f.client = f.peer = NULL;
+	}
+	(void)close(fd);
 	teardown(&f);
 }
 
@@ -238,6 +264,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_certificate_of_a_trusted_file_is_accepted),
+		cmocka_unit_test(test_a_file_that_came_open_is_trusted_again_and_again),
 		cmocka_unit_test(test_certificate_for_another_host_is_refused),
 		cmocka_unit_test(test_unknown_authority_is_refused),
 		cmocka_unit_test(test_expired_certificate_is_refused),

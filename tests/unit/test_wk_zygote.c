@@ -24,7 +24,7 @@
 #include "proto/ipc.pb-c.h"
 
 #define INSTANCE "abcdefghijklmnop"
-#define DIR "/var/lib/warden/instances/" INSTANCE
+#define DIR "/tmp" /* one that is there: the sandbox opens it */
 #define WAIT_MS 10000
 
 struct fixture {
@@ -328,10 +328,83 @@ static void test_limits_are_set(void **state)
 #ifndef WARDEN_SANITIZERS
 	assert_int_equal(prlimit(f.worker, RLIMIT_DATA, NULL, &limit), 0);
 	assert_int_equal(limit.rlim_max, 64u * 1024 * 1024);
+	assert_int_equal(prlimit(f.worker, RLIMIT_NOFILE, NULL, &limit), 0);
+	assert_int_equal(limit.rlim_max, 64);
+	assert_int_equal(prlimit(f.worker, RLIMIT_NPROC, NULL, &limit), 0);
+	assert_int_equal(limit.rlim_max, 0);
 #endif
 	stop_worker(&f, 0);
 	stop_zygote(&f);
 }
+
+#ifndef WARDEN_SANITIZERS
+/* One field of /proc/PID/status, as a hexadecimal number. */
+static unsigned long long status_field(pid_t pid, const char *name)
+{
+	char text[8192], head[64];
+	const char *p;
+
+	(void)read_proc(pid, "status", text, sizeof(text));
+	(void)snprintf(head, sizeof(head), "\n%s:\t", name);
+	p = strstr(text, head);
+	assert_non_null(p);
+	return strtoull(p + strlen(head), NULL, 16);
+}
+
+static void test_worker_has_given_up_its_rights(void **state)
+{
+	static const char *const caps[] = { "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb" };
+	struct fixture f;
+
+	(void)state;
+	start_zygote(&f, NULL);
+	spawn(&f);
+	(void)close(hello(&f));
+	for (size_t i = 0; i < ARRAY_LEN(caps); i++)
+		if (geteuid() == 0 || strcmp(caps[i], "CapBnd") != 0)
+			assert_int_equal(status_field(f.worker, caps[i]), 0);
+	assert_int_equal(status_field(f.worker, "NoNewPrivs"), 1);
+	assert_int_equal(status_field(f.worker, "Seccomp"), 2);
+	stop_worker(&f, 0);
+	stop_zygote(&f);
+}
+
+/* A worker that can't be shut in doesn't run. */
+static void test_without_its_directory_it_does_not_start(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	start_zygote(&f, NULL);
+	assert_int_equal(spawn_with(&f, INSTANCE, "/nonexistent/x", "err"), 0);
+	assert_exit(&f, 4);
+	(void)close(f.pidfd);
+	stop_zygote(&f);
+}
+
+/* The folder's owner is who the worker becomes; the gateway, another user, may talk to it. */
+static void test_worker_of_root_becomes_the_owner_of_its_directory(void **state)
+{
+	char dir[] = "/tmp/worker-own-XXXXXX", text[8192];
+	struct fixture f;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	assert_non_null(mkdtemp(dir));
+	assert_int_equal(chown(dir, 61184, 61184), 0);
+	start_zygote(&f, NULL);
+	assert_int_equal(spawn_with(&f, INSTANCE, dir, "err"), 0);
+	(void)close(hello(&f));
+	(void)read_proc(f.worker, "status", text, sizeof(text));
+	assert_non_null(strstr(text, "\nUid:\t61184\t61184\t61184\t61184\n"));
+	assert_non_null(strstr(text, "\nGid:\t61184\t61184\t61184\t61184\n"));
+	assert_non_null(strstr(text, "\nGroups:\t \n"));
+	stop_worker(&f, 0);
+	stop_zygote(&f);
+	assert_int_equal(rmdir(dir), 0);
+}
+#endif
 
 static void test_workers_outlive_the_zygote(void **state)
 {
@@ -470,6 +543,11 @@ int main(void)
 		cmocka_unit_test(test_worker_looks_like_one_that_was_executed),
 		cmocka_unit_test(test_no_descriptor_is_handed_on),
 		cmocka_unit_test(test_limits_are_set),
+#ifndef WARDEN_SANITIZERS
+		cmocka_unit_test(test_worker_has_given_up_its_rights),
+		cmocka_unit_test(test_without_its_directory_it_does_not_start),
+		cmocka_unit_test(test_worker_of_root_becomes_the_owner_of_its_directory),
+#endif
 		cmocka_unit_test(test_workers_outlive_the_zygote),
 		cmocka_unit_test(test_bad_requests_are_answered_and_the_zygote_goes_on),
 		cmocka_unit_test(test_malformed_packet_ends_the_zygote),
