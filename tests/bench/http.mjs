@@ -141,8 +141,20 @@ function millis(text, label) {
 	return Number(value) * MS[unit];
 }
 
+// CPU time of a process in us; with children, of nginx's one worker too.
+function cpuUs(pid) {
+	const tick = 10_000;
+	const of = (p) => {
+		const fields = readFileSync(`/proc/${p}/stat`, 'utf8').replace(/^.*\) /, '').split(' ');
+		return (Number(fields[11]) + Number(fields[12])) * tick;
+	};
+	const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean);
+	return [pid, ...children].reduce((sum, p) => sum + of(p), 0);
+}
+
 // One run of wrk. expected: the status that every answer has to have.
-function load(port, token, expected) {
+function load({ port, child }, token, expected) {
+	const before = cpuUs(child.pid);
 	const { stdout, status } = spawnSync('taskset', ['-c', CLIENT_CORE, 'wrk', '-t1', `-c${CONNECTIONS}`,
 		`-d${SECONDS}s`, '--latency', '-H', `token: ${token}`, `http://127.0.0.1:${port}${PATH}`],
 	{ encoding: 'utf8' });
@@ -152,7 +164,7 @@ function load(port, token, expected) {
 	const all = Number(stdout.match(/(\d+) requests in/)[1]);
 	if (/Socket errors/.test(stdout) || (expected === 200 ? bad > 0 : bad < all))
 		throw new Error(`not all answers were ${expected}:\n${stdout}`);
-	return { perS: Number(stdout.match(/Requests\/sec:\s+([\d.]+)/)[1]), p50: millis(stdout, '50%'), p99: millis(stdout, '99%') };
+	return { cpu: (cpuUs(child.pid) - before) / all, perS: Number(stdout.match(/Requests\/sec:\s+([\d.]+)/)[1]), p50: millis(stdout, '50%'), p99: millis(stdout, '99%') };
 }
 
 const median = (values) => quantile([...values].sort((a, b) => a - b), 0.5);
@@ -171,16 +183,17 @@ async function compare({ name, instances, limit, known, logged, status }) {
 		if (answer.status !== status)
 			throw new Error(`${name}: ${answer.status} ${answer.body}`);
 		bytes = Buffer.byteLength(answer.body);
-		ours.push(load(w.port, token, status));
+		ours.push(load(w, token, status));
 		await stop(w.child);
 		const n = await startNginx({ answer, accessLog: logged });
-		theirs.push(load(n.port, token, status));
+		theirs.push(load(n, token, status));
 		await stop(n.child);
 	}
 	const of = (list, key) => median(list.map((r) => r[key]));
 	const ratio = of(ours, 'perS') / of(theirs, 'perS');
 	const cells = [of(ours, 'perS').toFixed(0), of(theirs, 'perS').toFixed(0), ratio.toFixed(2),
-		of(ours, 'p50').toFixed(2), of(theirs, 'p50').toFixed(2), of(ours, 'p99').toFixed(2), of(theirs, 'p99').toFixed(2)];
+		of(ours, 'p50').toFixed(2), of(theirs, 'p50').toFixed(2), of(ours, 'p99').toFixed(2), of(theirs, 'p99').toFixed(2),
+		of(ours, 'cpu').toFixed(2), of(theirs, 'cpu').toFixed(2)];
 	console.log(`${`${name} (${bytes} bytes)`.padEnd(44)}${cells.map((c) => c.padStart(9)).join('')}` +
 	    `  ${ratio >= AIM ? 'aim reached' : ratio >= MUST ? 'reached' : 'MISSED'}`);
 }
@@ -195,7 +208,7 @@ const SCENARIOS = [
 console.log(`HTTP: ${CONNECTIONS} kept connections, ${ROUNDS} rounds of ${SECONDS} s, median; wardend | nginx, each alone on core ${SERVER_CORE}`);
 console.log(describeMachine());
 console.log(`must: ${MUST} of nginx's requests a second; aim: ${AIM}`);
-console.log(`${''.padEnd(44)}${['req/s', 'nginx', 'ratio', 'p50 ms', 'nginx', 'p99 ms', 'nginx'].map((c) => c.padStart(9)).join('')}`);
+console.log(`${''.padEnd(44)}${['req/s', 'nginx', 'ratio', 'p50 ms', 'nginx', 'p99 ms', 'nginx', 'CPU us', 'nginx'].map((c) => c.padStart(9)).join('')}`);
 try {
 	for (const scenario of SCENARIOS)
 		if (ONLY === undefined || scenario.name.includes(ONLY))
