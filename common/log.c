@@ -2,7 +2,6 @@
 #include "common/log.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,7 +26,9 @@ static struct {
 	enum log_format format;
 	bool salted;
 	uint8_t salt[16];
-} log_state = { "warden", LOG_INFO, LOG_FMT_TEXT, false, { 0 } };
+	int64_t at_s; /* the second that at is of */
+	char at[RFC3339_CAP];
+} log_state = { .program = "warden", .max_level = LOG_INFO, .format = LOG_FMT_TEXT, .at_s = -1 };
 
 static const char *const level_words[] = {
 	[LOG_ERR] = "err",   [LOG_WARNING] = "warning", [LOG_NOTICE] = "notice",
@@ -104,6 +105,36 @@ static bool is_c1(const char *s)
 	       (unsigned char)s[1] <= 0x9f;
 }
 
+static void put_str(struct line *l, const char *s)
+{
+	put(l, s, strlen(s));
+}
+
+static void put_int(struct line *l, int64_t v)
+{
+	char digits[sizeof("-9223372036854775808")], *p = digits + sizeof(digits);
+	uint64_t u = v < 0 ? -(uint64_t)v : (uint64_t)v;
+
+	do {
+		*--p = (char)('0' + u % 10);
+		u /= 10;
+	} while (u > 0);
+	if (v < 0)
+		*--p = '-';
+	put(l, p, (size_t)(digits + sizeof(digits) - p));
+}
+
+/* How many characters from s on mean themselves in a JSON string; ASCII only. */
+static size_t plain_run(const char *s)
+{
+	size_t n = 0;
+
+	while ((unsigned char)s[n] >= 0x20 && (unsigned char)s[n] < 0x7f && s[n] != '"' &&
+	       s[n] != '\\')
+		n++;
+	return n;
+}
+
 /*
  * Text as a JSON string, which is also how a text line quotes: one escape for both. What is no
  * UTF-8 would make the line no JSON, and C1 controls are commands to a terminal as those of C0 are.
@@ -114,6 +145,11 @@ static void put_quoted(struct line *l, const char *s)
 	for (size_t n; *s != '\0'; s += n) {
 		unsigned char c = (unsigned char)*s;
 
+		n = plain_run(s);
+		if (n > 0) {
+			put(l, s, n);
+			continue;
+		}
 		n = utf8_char_len(s);
 		if (n == 0) {
 			put(l, "\\ufffd", 6);
@@ -136,7 +172,7 @@ static bool needs_quotes(const char *s)
 	if (*s == '\0')
 		return true;
 	for (size_t n; *s != '\0'; s += n) {
-		n = utf8_char_len(s);
+		n = (unsigned char)*s < 0x80 ? 1 : utf8_char_len(s);
 		if (n == 0 || (unsigned char)*s <= 0x20 || *s == '"' || *s == '=' || *s == '\\' ||
 		    *s == 0x7f || is_c1(s))
 			return true;
@@ -168,20 +204,22 @@ static void put_text(struct line *l, bool json, const char *s)
 	else if (json || needs_quotes(s))
 		put_quoted(l, s);
 	else
-		put(l, s, strlen(s));
+		put_str(l, s);
 }
 
 static void put_field(struct line *l, bool json, const struct log_field *f)
 {
 	char id[HEX_CAP(4)];
 
-	putf(l, json ? ",\"%s\":" : " %s=", f->key);
+	put_str(l, json ? ",\"" : " ");
+	put_str(l, f->key);
+	put_str(l, json ? "\":" : "=");
 	switch (f->type) {
 	case LOG_F_INT:
-		putf(l, "%" PRId64, f->i);
+		put_int(l, f->i);
 		break;
 	case LOG_F_BOOL:
-		putf(l, "%s", f->i != 0 ? "true" : "false");
+		put_str(l, f->i != 0 ? "true" : "false");
 		break;
 	case LOG_F_ERR:
 		put_text(l, json, wa_err_name((int)f->i));
@@ -196,26 +234,53 @@ static void put_field(struct line *l, bool json, const struct log_field *f)
 	}
 }
 
+/* The time of a line, of which all but the milliseconds stays the same for a second. */
+static void put_time(struct line *l)
+{
+	int64_t now_ms = clock_unix_ms();
+	unsigned ms = (unsigned)(now_ms % 1000);
+	char *digits = log_state.at + sizeof("2026-11-22T19:42:15.") - 1;
+
+	if (now_ms / 1000 != log_state.at_s) {
+		clock_rfc3339(now_ms, log_state.at);
+		log_state.at_s = now_ms / 1000;
+	}
+	digits[0] = (char)('0' + ms / 100 % 10);
+	digits[1] = (char)('0' + ms / 10 % 10);
+	digits[2] = (char)('0' + ms % 10);
+	put(l, log_state.at, RFC3339_CAP - 1);
+}
+
 static void put_head(struct line *l, int level, const char *event)
 {
-	char at[RFC3339_CAP];
-
-	clock_rfc3339(clock_unix_ms(), at);
 	switch (log_state.format) {
 	case LOG_FMT_JSON:
-		putf(l,
-		     "{\"time\":\"%s\",\"level\":\"%s\",\"program\":\"%s\",\"process_id\":%d,"
-		     "\"event\":\"%"
-		     "s\"",
-		     at, level_words[level], log_state.program, (int)getpid(), event);
+		put_str(l, "{\"time\":\"");
+		put_time(l);
+		put_str(l, "\",\"level\":\"");
+		put_str(l, level_words[level]);
+		put_str(l, "\",\"program\":\"");
+		put_str(l, log_state.program);
+		put_str(l, "\",\"process_id\":");
+		put_int(l, getpid());
+		put_str(l, ",\"event\":\"");
+		put_str(l, event);
+		put_str(l, "\"");
 		break;
 	case LOG_FMT_JOURNAL:
 		putf(l, "<%d>%s", level, event); /* systemd's own prefix; it adds the rest */
 		break;
 	case LOG_FMT_AUTO:
 	case LOG_FMT_TEXT:
-		putf(l, "%s %s %s[%d] %s", at, level_words[level], log_state.program, (int)getpid(),
-		     event);
+		put_time(l);
+		put_str(l, " ");
+		put_str(l, level_words[level]);
+		put_str(l, " ");
+		put_str(l, log_state.program);
+		put_str(l, "[");
+		put_int(l, getpid());
+		put_str(l, "] ");
+		put_str(l, event);
 		break;
 	}
 }

@@ -67,12 +67,25 @@ int gw_addr_parse(const char *text, size_t text_len, struct gw_addr *out)
 	return parse_bare(p, out);
 }
 
+/* inet_ntop() goes through sprintf(), once for each request that is logged. */
+static void format_v4(const uint8_t *b, char *out)
+{
+	for (int i = 0; i < 4; i++) {
+		if (b[i] >= 100)
+			*out++ = (char)('0' + b[i] / 100);
+		if (b[i] >= 10)
+			*out++ = (char)('0' + b[i] / 10 % 10);
+		*out++ = (char)('0' + b[i] % 10);
+		*out++ = i < 3 ? '.' : '\0';
+	}
+}
+
 void gw_addr_format(const struct gw_addr *a, char *out)
 {
 	if (!gw_addr_is_ip(a))
 		memcpy(out, "unix", sizeof("unix"));
 	else if (is_v4(a))
-		(void)inet_ntop(AF_INET, a->b + sizeof(v4_prefix), out, GW_ADDR_CAP);
+		format_v4(a->b + sizeof(v4_prefix), out);
 	else
 		(void)inet_ntop(AF_INET6, a->b, out, GW_ADDR_CAP);
 }
