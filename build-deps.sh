@@ -7,7 +7,7 @@
 BUILD_PACKAGES=(
 	autoconf automake pkgconf make gcc libc6-dev
 	libevent-dev libjansson-dev libpng-dev libprotobuf-c-dev libqrencode-dev libseccomp-dev
-	libsignal-protocol-c-dev libsqlite3-dev libssl-dev libwslay-dev zlib1g-dev
+	libsignal-protocol-c-dev libsqlite3-dev libssl-dev libsystemd-dev libwslay-dev zlib1g-dev
 	protobuf-c-compiler ca-certificates
 )
 

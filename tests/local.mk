@@ -2,4 +2,4 @@
 include $(top_srcdir)/tests/unit/local.mk
 include $(top_srcdir)/tests/fuzz/local.mk
 EXTRA_DIST += .ci/run tests/README.md tests/package.json tests/package-lock.json tests/integration \
-	tests/interop tests/bench
+	tests/interop tests/bench tests/systemd
