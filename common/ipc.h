@@ -55,6 +55,7 @@ enum ipc_type {
 	IPC_PASSKEY_CONFIRM = 26, /* gateway -> worker: the codes are equal */
 	IPC_SETTINGS = 27,        /* gateway -> worker: settings have changed */
 	IPC_ROUTE = 28,           /* gateway -> worker: the proxy has changed */
+	IPC_LOG_TAIL = 29,        /* worker -> gateway, with a memfd: its last log lines */
 	IPC_SPAWN = 32,           /* gateway -> zygote, with the control socket's descriptor */
 	IPC_SPAWN_REPLY = 33,     /* zygote -> gateway, with the pidfd on success */
 };

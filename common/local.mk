@@ -2,6 +2,7 @@
 noinst_LIBRARIES += libcommon.a
 libcommon_a_SOURCES = \
 	common/attr.h \
+	common/binary_id.c common/binary_id.h \
 	common/buf.c common/buf.h \
 	common/clock.c common/clock.h \
 	common/codec.c common/codec.h \
@@ -9,9 +10,10 @@ libcommon_a_SOURCES = \
 	common/err.c common/err.h \
 	common/heap.c \
 	common/ipc.h common/ipc_frame.c common/ipc_chan.c \
-	common/log.c common/log.h \
+	common/log.c common/log.h common/log_tail.c common/log_tail.h \
 	common/qr.c common/qr.h \
 	common/pb_guard.c common/pb_guard.h \
+	common/proc_stat.c common/proc_stat.h \
 	common/rd.h common/wr.h \
 	common/resolve.c common/resolve.h \
 	common/sealed.c common/sealed.h \

@@ -15,6 +15,7 @@
 #include "common/clock.h"
 #include "common/codec.h"
 #include "common/err.h"
+#include "common/log_tail.h"
 #include "common/secret.h"
 
 #define LOG_LINE_MAX 2048
@@ -26,6 +27,7 @@ static struct {
 	enum log_format format;
 	bool salted;
 	uint8_t salt[16];
+	struct log_tail *tail; /* NULL: none */
 	int64_t at_s; /* the second that at is of */
 	char at[RFC3339_CAP];
 } log_state = { .program = "warden", .max_level = LOG_INFO, .format = LOG_FMT_TEXT, .at_s = -1 };
@@ -62,6 +64,11 @@ void log_init(const char *program, int max_level, enum log_format format)
 	log_state.format = format;
 }
 
+void log_set_tail(struct log_tail *tail)
+{
+	log_state.tail = tail;
+}
+
 bool log_wants(int level)
 {
 	return level <= log_state.max_level;
@@ -72,6 +79,24 @@ int log_level_parse(const char *word)
 	for (size_t i = 0; i < ARRAY_LEN(level_words); i++)
 		if (level_words[i] != NULL && strcmp(level_words[i], word) == 0)
 			return (int)i;
+	return -EINVAL;
+}
+
+int log_format_parse(const char *word, enum log_format *format_out)
+{
+	static const char *const words[] = {
+		[LOG_FMT_AUTO] = "auto",
+		[LOG_FMT_TEXT] = "text",
+		[LOG_FMT_JSON] = "json",
+		[LOG_FMT_JOURNAL] = "journal",
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+		if (strcmp(words[i], word) == 0) {
+			*format_out = (enum log_format)i;
+			return 0;
+		}
+	}
 	return -EINVAL;
 }
 
@@ -308,6 +333,8 @@ void log_event(const struct log_ctx *ctx, int level, const char *event,
 			put(&l, "}", 1);
 	}
 	l.p[l.len++] = '\n';
+	if (log_state.tail != NULL)
+		log_tail_put(log_state.tail, l.p, l.len);
 	n = write(STDERR_FILENO, l.p, l.len);
 	(void)n; /* there is nowhere left to report it */
 }

@@ -77,6 +77,11 @@ enum log_format { LOG_FMT_AUTO, LOG_FMT_TEXT, LOG_FMT_JSON, LOG_FMT_JOURNAL };
  */
 void log_init(const char *program, int max_level, enum log_format format);
 
+/* Every line goes into this ring as well, NULL: into none. Borrowed for good; kept by log_init().
+ */
+struct log_tail;
+void log_set_tail(struct log_tail *tail);
+
 bool log_wants(int level);
 
 /* Is stderr a stream to systemd's journal (JOURNAL_STREAM names it)? */
@@ -85,6 +90,9 @@ bool log_stderr_is_journal(void);
 /* fields ends with an entry whose key is NULL. Never fails; a line over 2048 bytes is cut. */
 void log_event(const struct log_ctx *ctx, int level, const char *event,
                const struct log_field *fields);
+
+/* "auto" | "text" | "json" | "journal". 0 or -EINVAL (then *format_out is untouched). */
+int log_format_parse(const char *word, enum log_format *format_out);
 
 /* "err" | "warning" | "notice" | "info" | "debug" to a syslog level, or -EINVAL. */
 int log_level_parse(const char *word);

@@ -31,7 +31,7 @@ struct gw_config {
 	int64_t connect_timeout_s;
 	int64_t worker_memory_max_mb;
 	char *worker_path;
-	int worker_runner; /* enum gw_runner */
+	int worker_runner; /* enum gw_runner_kind */
 	int64_t max_connections;
 	int64_t max_connections_per_address;
 	int64_t max_workers;   /* 0: no limit */

@@ -23,7 +23,6 @@
 #define NUMBER_DIGITS_MIN 7
 #define NUMBER_DIGITS_MAX 15
 #define HISTORY_CAP 16
-#define HISTORY_DAYS_MAX 3650
 
 /* ---- parameters ------------------------------------------------------------------------------ */
 
@@ -53,7 +52,7 @@ static uint32_t history_days(const char *text)
 {
 	uint64_t days;
 
-	return dec_decode(text, HISTORY_DAYS_MAX, &days) == 0 ? (uint32_t)days : 0;
+	return dec_decode(text, GW_HISTORY_DAYS_MAX, &days) == 0 ? (uint32_t)days : 0;
 }
 
 static const char number_rule[] =

@@ -12,7 +12,7 @@
 struct gw_config;
 
 /* Order of the choices of worker_runner. */
-enum gw_runner { GW_RUNNER_ZYGOTE, GW_RUNNER_EXEC, GW_RUNNER_SYSTEMD };
+enum gw_runner_kind { GW_RUNNER_ZYGOTE, GW_RUNNER_EXEC, GW_RUNNER_SYSTEMD };
 
 #define GW_LISTEN_HOST_CAP 64
 #define GW_LISTEN_PATH_CAP 108 /* of struct sockaddr_un */

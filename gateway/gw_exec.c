@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -69,6 +70,29 @@ static pid_t child_make(const struct gw_exec *e, int error_fd)
 		child_run(e, error_fd);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	return pid;
+}
+
+/* Nothing of our environment, but what test builds need. */
+void gw_exec_env(struct gw_exec *e)
+{
+	static const char *const prefixes[] = {
+#ifdef WARDEN_TEST_HOOKS
+		"WARDEN_TEST_",
+#endif
+#ifdef WARDEN_SANITIZERS
+		"ASAN_OPTIONS=",
+		"UBSAN_OPTIONS=",
+		"LSAN_OPTIONS=",
+#endif
+		NULL,
+	};
+	size_t n = 0;
+
+	for (char **v = environ; *v != NULL; v++)
+		for (const char *const *p = prefixes; *p != NULL; p++)
+			if (strncmp(*v, *p, strlen(*p)) == 0 && n < GW_EXEC_ENV_MAX)
+				e->envp[n++] = *v;
+	e->envp[n] = NULL;
 }
 
 int gw_exec_start(const struct gw_exec *e, pid_t *pid_out)

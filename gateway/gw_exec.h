@@ -8,7 +8,7 @@
 #include "common/attr.h"
 
 #define GW_EXEC_CHANNEL_FD 3 /* where the new program finds its channel */
-#define GW_EXEC_ARGS_MAX 4
+#define GW_EXEC_ARGS_MAX 5
 #define GW_EXEC_ENV_MAX 8
 
 struct gw_exec {
@@ -19,6 +19,9 @@ struct gw_exec {
 	char *argv[GW_EXEC_ARGS_MAX + 1]; /* NULL-terminated, as envp */
 	char *envp[GW_EXEC_ENV_MAX + 1];
 };
+
+/* What a worker gets of our environment: nothing, but what test builds need. Borrowed. */
+void gw_exec_env(struct gw_exec *e);
 
 /*
  * Run it in a session of its own; standard output goes where standard error goes, every other

@@ -343,6 +343,18 @@ static void door_close(struct door *door)
 	door->listeners_n = 0;
 }
 
+static void door_enable(struct door *door, bool on)
+{
+	for (size_t i = 0; i < door->listeners_n; i++)
+		gw_listener_enable(door->listeners[i], on);
+}
+
+void gw_http_accept(struct gw_http *http, bool on)
+{
+	door_enable(&http->public, on);
+	door_enable(&http->admin, on);
+}
+
 void gw_http_stop_accepting(struct gw_http *http)
 {
 	door_close(&http->public);

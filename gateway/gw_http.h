@@ -17,12 +17,17 @@ struct gw_http;
 
 /*
  * Bind cfg.listen ("host:port", "[v6]:port", "unix:/path"; "systemd" takes all sockets named "http"
- * of gw->activation) and run_dir/admin.sock, and answer from the next pass of the loop on. cfg.public_url is filled in where it had to wait for the port. Each
- * address in force is logged (http_listening), with the port the kernel chose where port 0 was
- * asked for. 0; -EINVAL (listen, trusted_proxies or cors_origins can't be read), -EADDRINUSE (also:
- * another gateway answers on a Unix socket), -ENOENT ("systemd", but no socket was handed over), another -errno, -ENOMEM. What failed has been logged.
+ * of gw->activation) and run_dir/admin.sock, and answer from the next pass of the loop on.
+ * cfg.public_url is filled in where it had to wait for the port. Each address in force is logged
+ * (http_listening), with the port the kernel chose where port 0 was asked for. 0; -EINVAL (listen,
+ * trusted_proxies or cors_origins can't be read), -EADDRINUSE (also: another gateway answers on a
+ * Unix socket), -ENOENT ("systemd", but no socket was handed over), another -errno, -ENOMEM. What
+ * failed has been logged.
  */
 ATTR_NODISCARD int gw_http_start(struct gw *gw, struct gw_http **http_out);
+
+/* Serve who connects (as from the start), or let clients wait in the sockets' queues. */
+void gw_http_accept(struct gw_http *http, bool on);
 
 /*
  * Close the listening sockets and the connections without a request; each other connection closes

@@ -338,6 +338,7 @@ void gw_instance_free(struct gw_instance *inst)
 	secret_free(inst->proxy);
 	json_decref(inst->settings);
 	free(inst->shown);
+	free(inst->last_log);
 	free(inst);
 }
 

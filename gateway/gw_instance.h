@@ -167,6 +167,10 @@ json_t *gw_instance_settings_json(const struct gw_instance *inst);
 
 /* ---- reading ---------------------------------------------------------------- */
 
+#define GW_HISTORY_DAYS_MAX 3650
+
+/* The last log lines of its last worker that crashed; NULL: none has since the gateway's start. */
+const char *gw_instance_last_log(const struct gw_instance *inst);
 const char *gw_instance_id(const struct gw_instance *inst);
 const char *gw_instance_name(const struct gw_instance *inst);
 struct gw_account *gw_instance_account(const struct gw_instance *inst);

@@ -2,8 +2,9 @@
  * gateway/gw_instance_act.h - the files of the instance's machine among themselves
  *
  * gw_instance_machine.c holds the table and moves; the actions are in gw_instance_pair.c (a link is
- * made), gw_instance_session.c (a link is used), gw_instance_end.c (logout, deletion, the gateway's
- * end), on top of gw_instance_attempt.c and gw_instance_retry.c.
+ * made), gw_instance_session.c (a link is used), gw_instance_adopt.c (a worker is taken over),
+ * gw_instance_end.c (logout, deletion, the gateway's end), on top of gw_instance_attempt.c and
+ * gw_instance_retry.c.
  */
 #ifndef GW_INSTANCE_ACT_H
 #define GW_INSTANCE_ACT_H
@@ -115,6 +116,9 @@ gw_act gw_act_session_begin, gw_act_session_queue, gw_act_session_now, gw_act_se
     gw_act_session_refused, gw_act_session_step, gw_act_session_code, gw_act_online, gw_act_profile,
     gw_act_down, gw_act_callers_late, gw_act_session_failed, gw_act_late_failed,
     gw_act_unlinked_by_itself, gw_act_session_broken, gw_act_session_bye;
+/* gw_instance_adopt.c */
+gw_act gw_act_adopt, gw_act_adopted, gw_act_adopt_join, gw_act_adopt_broken, gw_act_adopt_logout,
+    gw_act_renew;
 /* gw_instance_end.c */
 gw_act gw_act_logout_idle, gw_act_logout_pairing, gw_act_logout_session, gw_act_logout_leaving,
     gw_act_logout_restarting, gw_act_logout_connect, gw_act_logout_done, gw_act_logout_failed,

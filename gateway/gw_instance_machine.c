@@ -12,11 +12,21 @@
 #define BLIP_MS 900  /* a session that is back within this time was never away */
 
 static const char *const state_names[GW_INST_STATE_N] = {
-	[GW_IDLE] = "idle",         [GW_STARTING] = "starting", [GW_DIALING] = "dialing",
-	[GW_CODE] = "code",         [GW_PASSKEY] = "passkey",   [GW_RESUMING] = "resuming",
-	[GW_ONLINE] = "online",     [GW_WAITING] = "waiting",   [GW_RESTARTING] = "restarting",
-	[GW_LEAVING] = "leaving",   [GW_QUEUED] = "queued",     [GW_LOGGING_OUT] = "logging_out",
-	[GW_DELETING] = "deleting", [GW_DELETED] = "deleted",
+	[GW_IDLE] = "idle",
+	[GW_STARTING] = "starting",
+	[GW_DIALING] = "dialing",
+	[GW_CODE] = "code",
+	[GW_PASSKEY] = "passkey",
+	[GW_ADOPTING] = "adopting",
+	[GW_RESUMING] = "resuming",
+	[GW_ONLINE] = "online",
+	[GW_WAITING] = "waiting",
+	[GW_RESTARTING] = "restarting",
+	[GW_LEAVING] = "leaving",
+	[GW_QUEUED] = "queued",
+	[GW_LOGGING_OUT] = "logging_out",
+	[GW_DELETING] = "deleting",
+	[GW_DELETED] = "deleted",
 };
 
 static const char *const event_names[GW_INST_EVENT_N] = {
@@ -24,9 +34,11 @@ static const char *const event_names[GW_INST_EVENT_N] = {
 	[GW_EV_SUPERSEDE] = "supersede",
 	[GW_EV_RECONNECT] = "reconnect",
 	[GW_EV_LOGOUT] = "logout",
+	[GW_EV_RENEW] = "renew",
 	[GW_EV_STOP] = "stop",
 	[GW_EV_DELETE] = "delete",
 	[GW_EV_RESTORE] = "restore",
+	[GW_EV_ADOPT] = "adopt",
 	[GW_EV_REFUSED] = "refused",
 	[GW_EV_READY] = "ready",
 	[GW_EV_BYE] = "bye",
@@ -112,6 +124,7 @@ struct edge {
 
 static const struct edge edges[GW_INST_STATE_N][GW_INST_EVENT_N] = {
 	[GW_IDLE] = {
+		[GW_EV_ADOPT] = { GW_ADOPTING, gw_act_adopt },
 		[GW_EV_CONNECT] = { GW_STARTING, gw_act_begin },
 		[GW_EV_RECONNECT] = { GW_RESUMING, gw_act_session_begin },
 		[GW_EV_LOGOUT] = { GW_LOGGING_OUT, gw_act_logout_idle },
@@ -151,6 +164,17 @@ static const struct edge edges[GW_INST_STATE_N][GW_INST_EVENT_N] = {
 		[GW_EV_FAILED] = { GW_LEAVING, gw_act_pair_failed },
 		[GW_EV_DEADLINE] = { GW_LEAVING, gw_act_codes_over },
 	},
+	[GW_ADOPTING] = {
+		[GW_EV_READY] = { GW_ADOPTING, gw_act_adopted },
+		[GW_EV_BYE] = { GW_QUEUED, gw_act_adopt_broken },
+		[GW_EV_LOST] = { GW_QUEUED, gw_act_adopt_broken },
+		[GW_EV_CONNECT] = { GW_ADOPTING, gw_act_adopt_join },
+		[GW_EV_RECONNECT] = { GW_ADOPTING, gw_act_drop },
+		[GW_EV_DEADLINE] = { GW_ADOPTING, gw_act_callers_late },
+		[GW_EV_LOGOUT] = { GW_LOGGING_OUT, gw_act_adopt_logout },
+		[GW_EV_STOP] = { GW_LEAVING, gw_act_stop },
+		[GW_EV_DELETE] = { GW_DELETING, gw_act_delete_session },
+	},
 	[GW_RESUMING] = {
 		SESSION(GW_RESUMING),
 		[GW_EV_CONNECT] = { GW_RESUMING, gw_act_session_join },
@@ -164,6 +188,7 @@ static const struct edge edges[GW_INST_STATE_N][GW_INST_EVENT_N] = {
 	},
 	[GW_ONLINE] = {
 		SESSION(GW_ONLINE),
+		[GW_EV_RENEW] = { GW_QUEUED, gw_act_renew },
 		[GW_EV_CONNECT] = { GW_ONLINE, gw_act_join },
 		[GW_EV_RECONNECT] = { GW_ONLINE, gw_act_drop },
 		[GW_EV_STEP] = { GW_ONLINE, gw_act_session_step },
@@ -171,6 +196,7 @@ static const struct edge edges[GW_INST_STATE_N][GW_INST_EVENT_N] = {
 	},
 	[GW_WAITING] = {
 		SESSION(GW_WAITING),
+		[GW_EV_RENEW] = { GW_QUEUED, gw_act_renew },
 		[GW_EV_CONNECT] = { GW_RESUMING, gw_act_session_now },
 		[GW_EV_RECONNECT] = { GW_RESUMING, gw_act_session_now },
 		[GW_EV_STEP] = { GW_RESUMING, gw_act_session_step },
@@ -289,6 +315,8 @@ static enum gw_conn_state conn_of(const struct gw_instance *inst)
 		return inst->unsure && !inst->attempt.called ? conn_at_rest(inst) : GW_CONNECTING;
 	case GW_ONLINE:
 		return GW_CONNECTED;
+	case GW_ADOPTING: /* it has not told yet */
+		return inst->link.linked ? GW_CONNECTING : conn_at_rest(inst);
 	case GW_WAITING:
 		return why == WA_ESTREAM_REPLACED || why == WA_ETEMP_BANNED ? GW_DISCONNECTED
 		                                                            : GW_CONNECTING;

@@ -33,6 +33,7 @@ enum gw_inst_state {
 	GW_CODE,     /* codes are being shown */
 	GW_PASSKEY,  /* scanned; the passkey step is open, or pair-success is awaited after it */
 	/* a saved session */
+	GW_ADOPTING,   /* its worker ran before the gateway did, and has not said what it is at */
 	GW_RESUMING,   /* its worker is being started, or is dialling, or logging in */
 	GW_ONLINE,     /* logged in */
 	GW_WAITING,    /* the worker waits for its next try */
@@ -52,10 +53,12 @@ enum gw_inst_event {
 	GW_EV_SUPERSEDE, /* a caller whose pairing must replace the one that runs */
 	GW_EV_RECONNECT, /* the saved session is wanted */
 	GW_EV_LOGOUT,    /* the link is to end */
+	GW_EV_RENEW,     /* the worker is to be replaced by one of the newest binary */
 	GW_EV_STOP,      /* the gateway ends */
 	GW_EV_DELETE,    /* the instance is being deleted */
 	GW_EV_RESTORE,   /* the deletion failed */
 	/* from the supervisor */
+	GW_EV_ADOPT,   /* a worker was found that runs already */
 	GW_EV_REFUSED, /* no worker can be started */
 	GW_EV_READY,   /* the worker answered HELLO */
 	GW_EV_BYE,     /* the worker leaves */
@@ -95,9 +98,22 @@ struct gw_account_said {
 	const char *business_name;
 };
 
+/* What a worker that ran before the gateway is at. */
+struct gw_inst_hello {
+	bool connected;        /* it was told what to do */
+	bool linked;           /* it has, or had, a saved session */
+	const char *number;    /* a pairing's, by code; NULL: by QR */
+	uint32_t history_days; /* asked for with it; 0: none */
+	const char *step;      /* a word, static; NULL: none */
+	bool shows_code;       /* that step is the one in which codes are shown */
+};
+
 /* What comes with an event; only the member of that event is looked at. All borrowed. */
 struct gw_inst_input {
 	const struct gw_connect_params *params; /* CONNECT, SUPERSEDE */
+	struct gw_worker *worker;               /* ADOPT */
+	struct gw_inst_hello hello;             /* READY */
+	uint64_t since_ms;                      /* ONLINE: for so long already */
 	const char *request_id;                 /* RECONNECT, LOGOUT; NULL: none */
 	const struct gw_reason *reason; /* REFUSED, FAILED, BYE, LOST; DOWN and LOGOUT_DONE: rc may
 	                                   be 0 */
@@ -224,6 +240,8 @@ struct gw_instance {
 	uint64_t unlink_failed_ms;           /* monotonic; 0: it has not */
 	bool unlink_tried;                   /* before the deletion that is on its way */
 
+	char *last_log; /* what its last worker that crashed had to say; NULL: none has */
+
 	gw_instance_gone_cb *on_gone; /* of gw_instance_delete() */
 	void *on_gone_arg;
 
@@ -250,10 +268,25 @@ void *gw_instance_owner(const struct gw_instance *inst);
 int gw_instance_event(struct gw_instance *inst, enum gw_inst_event ev,
                       const struct gw_inst_input *in);
 
+/* ---- for workers and their supervisor ---------------------------------------- */
+
+/* A worker was found that serves it, and has been greeted; borrowed until GONE. 0 or WA_ESTATE. */
+ATTR_NODISCARD int gw_instance_adopt(struct gw_instance *inst, struct gw_worker *w);
+/* Its session goes on in a worker of the newest binary. False: not now. */
+bool gw_instance_renew(struct gw_instance *inst);
+/* Its worker has crashed: keep what tail_fd (common/log_tail.h; -1: nothing) holds. */
+void gw_instance_keep_log(struct gw_instance *inst, int tail_fd);
+/* What it is linked to is on disk as it is in memory. */
+bool gw_instance_is_saved(const struct gw_instance *inst);
+
 /* ---- for the registry ------------------------------------------------------- */
 
+/* What it is linked to is on disk now. */
+void gw_instance_saved(struct gw_instance *inst);
 /* The gateway has started: a saved session is resumed, in its turn. */
 void gw_instance_autostart(struct gw_instance *inst);
+/* The gateway goes, the worker stays: callers get WA_ESHUTTING_DOWN, it hears nothing. */
+void gw_instance_part(struct gw_instance *inst);
 /* The gateway ends: callers get WA_ESHUTTING_DOWN, the worker is told to leave. */
 void gw_instance_stop(struct gw_instance *inst);
 /*

@@ -159,6 +159,11 @@ int gw_act_online(struct gw_instance *inst, const struct gw_inst_input *in)
 	inst->retry.held_n = 0;
 	inst->retry.online_ms = clock_ms();
 	gw_inst_callers_end(inst, NULL);
+	if (in->since_ms > 0) { /* it was, all the time that we were not */
+		gw_inst_show(inst);
+		inst->since_unix_ms = clock_unix_ms() - (int64_t)in->since_ms;
+		inst->retry.online_ms -= in->since_ms;
+	}
 	inst->log.request_id = NULL; /* from here on it is nobody's request */
 	return 0;
 }

@@ -293,6 +293,11 @@ void gw_listener_free(struct gw_listener *l)
 	free(l);
 }
 
+void gw_listener_enable(struct gw_listener *l, bool on)
+{
+	(void)(on ? evconnlistener_enable(l->lev) : evconnlistener_disable(l->lev));
+}
+
 int gw_listener_fd(const struct gw_listener *l)
 {
 	return (int)evconnlistener_get_fd(l->lev);

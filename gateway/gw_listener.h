@@ -15,6 +15,9 @@ struct gw_listener;
 /* takes fd, non-blocking. sa is borrowed. */
 typedef void gw_listener_cb(int fd, const struct sockaddr *sa, void *arg);
 
+/* Accept (as it does once it is made), or let clients wait in the socket's queue. */
+void gw_listener_enable(struct gw_listener *l, bool on);
+
 /*
  * where  an address and port, or a Unix path: a socket left there by a process that is gone is
  *        replaced, one that answers is not

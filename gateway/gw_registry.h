@@ -117,6 +117,8 @@ ATTR_NODISCARD int gw_registry_instance_rotate(struct gw_registry *reg, struct g
  * a failure shows in gw_registry_ok() and is tried again with the next change.
  */
 void gw_registry_instance_save(struct gw_registry *reg, struct gw_instance *inst);
+/* All of that is on disk. gw_instance_saved() is called when it comes to be. */
+bool gw_registry_instance_is_saved(const struct gw_instance *inst);
 /*
  * Ends the instance's attempt (callers get WA_EDELETED), stops its worker, waits until it is gone,
  * removes its directory, then the row. inst must not be used afterwards. done's inst is NULL.

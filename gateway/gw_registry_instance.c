@@ -148,6 +148,8 @@ static void on_saved(int rc, void *arg)
 	n->dirty = n->dirty || rc < 0;
 	if (again)
 		save(reg, n);
+	else if (!n->dirty)
+		gw_instance_saved(n->inst);
 }
 
 static void save(struct gw_registry *reg, struct gw_node *n)
@@ -169,6 +171,13 @@ static void save(struct gw_registry *reg, struct gw_node *n)
 		gw_registry_change_free(c);
 		LOG(gw_instance_log(n->inst), LOG_ERR, "link_not_saved", LF_ERR("err", rc));
 	}
+}
+
+bool gw_registry_instance_is_saved(const struct gw_instance *inst)
+{
+	const struct gw_node *n = gw_instance_owner(inst);
+
+	return !n->saving && !n->dirty;
 }
 
 void gw_registry_instance_save(struct gw_registry *reg, struct gw_instance *inst)

@@ -49,7 +49,11 @@ void gw_stop(struct gw *gw)
 	LOG(NULL, LOG_NOTICE, "stopping", LF_INT("workers", gw_supervisor_count(gw->sup)));
 	gw_notify_stopping(gw->notify);
 	gw_http_stop_accepting(gw->http);
-	while ((inst = gw_registry_next_any(gw->registry, inst)) != NULL)
-		gw_instance_stop(inst);
+	while ((inst = gw_registry_next_any(gw->registry, inst)) != NULL) {
+		if (gw_supervisor_outlives(gw->sup))
+			gw_instance_part(inst);
+		else
+			gw_instance_stop(inst);
+	}
 	gw_supervisor_stop(gw->sup, on_workers_gone, gw);
 }

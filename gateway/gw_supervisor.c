@@ -15,7 +15,8 @@
 #include "common/log.h"
 #include "gateway/gw.h"
 #include "gateway/gw_dir.h"
-#include "gateway/gw_spawn.h"
+#include "gateway/gw_registry.h"
+#include "gateway/gw_runner.h"
 #include "gateway/gw_worker_priv.h"
 
 const struct gw_worker_times gw_worker_times_default = {
@@ -30,7 +31,7 @@ const struct gw_worker_times gw_worker_times_default = {
 struct gw_supervisor {
 	struct gw *gw;
 	const struct gw_worker_times *times;
-	struct gw_spawn *spawn;
+	struct gw_runner *runner;
 	int run_dir_fd; /* holds the lock */
 	struct gw_worker_list workers;
 	struct gw_worker_list queue; /* waiting for a start slot */
@@ -40,6 +41,12 @@ struct gw_supervisor {
 	struct gw_dial dial; /* of the next launch: CONNECT is the permission for a dial */
 	bool may_dial;
 	struct event *ev_work; /* starts from the queue, and on_empty */
+	struct {
+		size_t waiting_n; /* adopted workers that have not told all yet */
+		struct event *ev; /* the end of our patience with them */
+		void (*on_done)(void *arg);
+		void *arg;
+	} adopt;
 	bool stopping;
 	void (*on_empty)(void *arg);
 	void *on_empty_arg;
@@ -52,19 +59,9 @@ const struct gw_worker_times *gw_supervisor_times(const struct gw_supervisor *su
 	return sup->times;
 }
 
-int gw_supervisor_spawn(struct gw_supervisor *sup, const struct gw_spawn_request *req)
+struct gw_runner *gw_supervisor_runner(const struct gw_supervisor *sup)
 {
-	return gw_spawn_send(sup->spawn, req);
-}
-
-void gw_supervisor_zygote_hangs(struct gw_supervisor *sup)
-{
-	gw_spawn_restart(sup->spawn);
-}
-
-bool gw_supervisor_can_spawn(const struct gw_supervisor *sup)
-{
-	return gw_spawn_is_up(sup->spawn);
+	return sup->runner;
 }
 
 static void work_later(struct gw_supervisor *sup)
@@ -120,7 +117,7 @@ static void on_dial(struct gw_dial *d, void *arg)
 /* A slot, a zygote and the permission for its first dial; asks for that when it is missing. */
 static bool can_launch(struct gw_supervisor *sup)
 {
-	if (sup->starting_n >= GW_STARTS_MAX || !gw_spawn_is_up(sup->spawn))
+	if (sup->starting_n >= GW_STARTS_MAX || !gw_runner_is_up(sup->runner))
 		return false;
 	if (!sup->may_dial && !sup->dial.waits)
 		sup->may_dial = gw_dials_ask(sup->gw->dials, &sup->dial);
@@ -162,7 +159,7 @@ static void on_spawn_reply(uint32_t req_id, int rc, pid_t pid, int pidfd, void *
 		close(pidfd); /* can't be: a worker waits for its answer */
 }
 
-static void on_zygote_ready(void *arg)
+static void on_runner_ready(void *arg)
 {
 	work_later(arg);
 }
@@ -215,7 +212,7 @@ int gw_supervisor_start(struct gw_supervisor *sup, struct gw_instance *inst,
 
 bool gw_supervisor_ok(const struct gw_supervisor *sup)
 {
-	return gw_spawn_ok(sup->spawn);
+	return gw_runner_is_ok(sup->runner);
 }
 
 size_t gw_supervisor_count(const struct gw_supervisor *sup)
@@ -228,7 +225,177 @@ struct gw_worker *gw_supervisor_next(struct gw_supervisor *sup, struct gw_worker
 	return prev == NULL ? TAILQ_FIRST(&sup->workers) : TAILQ_NEXT(prev, in_all);
 }
 
+/* ---- workers of a gateway before us ------------------------------------------ */
+
+/* "w-ID.sock" as ID; NULL: another name. out has GW_ID_LEN + 1 bytes. */
+static const char *id_of_socket(const char *name, char *out)
+{
+	if (strlen(name) != GW_ID_LEN + 7 || strncmp(name, "w-", 2) != 0 ||
+	    strcmp(name + 2 + GW_ID_LEN, ".sock") != 0)
+		return NULL;
+	memcpy(out, name + 2, GW_ID_LEN);
+	out[GW_ID_LEN] = '\0';
+	return out;
+}
+
+struct socket_id {
+	char id[GW_ID_LEN + 1];
+	bool known;
+};
+
+static int socket_id_cmp(const void *a, const void *b)
+{
+	return strcmp(((const struct socket_id *)a)->id, ((const struct socket_id *)b)->id);
+}
+
+/* All control sockets in run_dir, sorted; the caller frees. Without memory: those that fit. */
+static struct socket_id *list_sockets(const struct gw_supervisor *sup, size_t *n_out)
+{
+	int fd = fcntl(sup->run_dir_fd, F_DUPFD_CLOEXEC, 3);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct socket_id *all = NULL;
+	size_t n = 0, cap = 0;
+	struct dirent *e;
+
+	if (dir == NULL && fd >= 0)
+		close(fd);
+	if (dir != NULL)
+		rewinddir(dir);
+	while (dir != NULL && (e = readdir(dir)) != NULL) {
+		struct socket_id s = { .known = false };
+
+		if (id_of_socket(e->d_name, s.id) == NULL)
+			continue;
+		if (n == cap) {
+			size_t more = cap == 0 ? 64 : cap * 2;
+			struct socket_id *grown = reallocarray(all, more, sizeof(*all));
+
+			if (grown == NULL)
+				break;
+			all = grown;
+			cap = more;
+		}
+		all[n++] = s;
+	}
+	if (dir != NULL)
+		closedir(dir);
+	if (n > 1)
+		qsort(all, n, sizeof(*all), socket_id_cmp);
+	*n_out = n;
+	return all;
+}
+
+/* Nobody listens: the worker is gone, and what is wanted is started in its turn. */
+static void adopt_one(struct gw_supervisor *sup, struct gw_instance *inst)
+{
+	const struct gw_attempt as = { .mode = GW_MODE_RESUME };
+	struct gw_worker *w;
+	int rc = gw_worker_new(sup, sup->gw, inst, &as, ++sup->last_spawn_id, &w);
+
+	if (rc == 0) {
+		rc = gw_worker_adopt(w);
+		if (rc == 0)
+			rc = gw_instance_adopt(inst, w);
+		if (rc < 0)
+			gw_worker_free(w);
+	}
+	if (rc == 0) {
+		TAILQ_INSERT_TAIL(&sup->workers, w, in_all);
+		sup->workers_n++;
+		sup->adopt.waiting_n++;
+	} else if (rc != -ECONNREFUSED) {
+		LOG(gw_instance_log(inst), LOG_WARNING, "worker_not_adopted", LF_ERR("err", rc));
+	}
+}
+
+static void dismiss(const struct gw_supervisor *sup, const char *id)
+{
+	char path[GW_WORKER_SOCK_CAP];
+
+	if (snprintf(path, sizeof(path), "%s/w-%s.sock", sup->gw->cfg.run_dir, id) >=
+	    (int)sizeof(path))
+		return;
+	LOG(NULL, LOG_NOTICE, "worker_dismissed", LF_STR("instance", id),
+	    LF_STR("why", "there is no such instance"));
+	gw_worker_dismiss(path, id);
+}
+
+static void adopt_over(struct gw_supervisor *sup)
+{
+	void (*on_done)(void *) = sup->adopt.on_done;
+
+	if (on_done == NULL)
+		return;
+	sup->adopt.on_done = NULL;
+	(void)event_del(sup->adopt.ev);
+	LOG(NULL, LOG_NOTICE, "workers_adopted",
+	    LF_INT("workers", sup->workers_n - sup->adopt.waiting_n),
+	    LF_INT("silent", sup->adopt.waiting_n));
+	on_done(sup->adopt.arg);
+}
+
+static void on_adopt_time(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	adopt_over(arg);
+}
+
+/* From the loop, always: the last word of a worker may have been its end. */
+void gw_supervisor_settled(struct gw_supervisor *sup)
+{
+	if (--sup->adopt.waiting_n == 0 && sup->adopt.on_done != NULL)
+		event_active(sup->adopt.ev, EV_TIMEOUT, 0);
+}
+
+void gw_supervisor_adopt(struct gw_supervisor *sup, uint32_t at_most_ms, void (*on_done)(void *arg),
+                         void *arg)
+{
+	const struct timeval tv = { .tv_sec = (time_t)(at_most_ms / 1000),
+		                    .tv_usec = (suseconds_t)(at_most_ms % 1000 * 1000) };
+	struct gw_instance *inst = NULL;
+	size_t n;
+	struct socket_id *all = list_sockets(sup, &n);
+
+	sup->adopt.on_done = on_done;
+	sup->adopt.arg = arg;
+	while (n > 0 && sup->gw->registry != NULL &&
+	       (inst = gw_registry_next_any(sup->gw->registry, inst)) != NULL) {
+		struct socket_id key, *found;
+
+		snprintf(key.id, sizeof(key.id), "%s", gw_instance_id(inst));
+		found = bsearch(&key, all, n, sizeof(*all), socket_id_cmp);
+		if (found == NULL)
+			continue;
+		found->known = true;
+		adopt_one(sup, inst);
+	}
+	for (size_t i = 0; i < n; i++)
+		if (!all[i].known)
+			dismiss(sup, all[i].id);
+	free(all);
+	if (sup->adopt.waiting_n == 0 || event_add(sup->adopt.ev, &tv) < 0)
+		event_active(sup->adopt.ev, EV_TIMEOUT, 0);
+}
+
 /* ---- begin and end ---------------------------------------------------------- */
+
+bool gw_supervisor_outlives(const struct gw_supervisor *sup)
+{
+	return gw_runner_outlives(sup->runner);
+}
+
+void gw_supervisor_part(struct gw_supervisor *sup)
+{
+	struct gw_worker *w;
+
+	while ((w = TAILQ_FIRST(&sup->workers)) != NULL) {
+		TAILQ_REMOVE(&sup->workers, w, in_all);
+		gw_worker_part(w);
+	}
+	TAILQ_INIT(&sup->queue); /* they are gone, too */
+	sup->workers_n = 0;
+}
 
 void gw_supervisor_stop(struct gw_supervisor *sup, void (*on_empty)(void *arg), void *arg)
 {
@@ -240,6 +407,8 @@ void gw_supervisor_stop(struct gw_supervisor *sup, void (*on_empty)(void *arg), 
 		sup->on_empty = on_empty;
 		sup->on_empty_arg = arg;
 	}
+	if (gw_runner_outlives(sup->runner))
+		gw_supervisor_part(sup);
 	for (w = TAILQ_FIRST(&sup->workers); w != NULL; w = TAILQ_NEXT(w, in_all)) {
 		if (again)
 			gw_worker_kill(w);
@@ -247,29 +416,6 @@ void gw_supervisor_stop(struct gw_supervisor *sup, void (*on_empty)(void *arg), 
 			gw_worker_stop(w, GW_STOP_SHUTDOWN);
 	}
 	work_later(sup);
-}
-
-/* Sockets of workers that a gateway before us had: we don't take them over. */
-static void remove_stale(const struct gw_supervisor *sup)
-{
-	int fd = fcntl(sup->run_dir_fd, F_DUPFD_CLOEXEC, 3);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *e;
-
-	if (dir == NULL) {
-		if (fd >= 0)
-			close(fd);
-		return;
-	}
-	rewinddir(dir);
-	while ((e = readdir(dir)) != NULL) {
-		size_t n = strlen(e->d_name);
-
-		if (n > 7 && strncmp(e->d_name, "w-", 2) == 0 &&
-		    strcmp(e->d_name + n - 5, ".sock") == 0)
-			unlinkat(sup->run_dir_fd, e->d_name, 0);
-	}
-	closedir(dir);
 }
 
 static int take_run_dir(struct gw_supervisor *sup)
@@ -294,7 +440,7 @@ static int take_run_dir(struct gw_supervisor *sup)
 int gw_supervisor_new(struct gw *gw, const struct gw_worker_times *times,
                       struct gw_supervisor **sup_out)
 {
-	static const struct gw_spawn_ops ops = { on_spawn_reply, on_zygote_ready };
+	static const struct gw_runner_ops ops = { on_spawn_reply, on_runner_ready };
 	struct gw_supervisor *sup = calloc(1, sizeof(*sup));
 	int rc = -ENOMEM;
 
@@ -307,13 +453,13 @@ int gw_supervisor_new(struct gw *gw, const struct gw_worker_times *times,
 	TAILQ_INIT(&sup->queue);
 	sup->dial = (struct gw_dial){ .go = on_dial, .arg = sup, .lane = GW_DIAL_START };
 	sup->ev_work = event_new(gw->base, -1, 0, on_work, sup);
-	if (sup->ev_work == NULL)
+	sup->adopt.ev = evtimer_new(gw->base, on_adopt_time, sup);
+	if (sup->ev_work == NULL || sup->adopt.ev == NULL)
 		goto fail;
 	rc = take_run_dir(sup);
 	if (rc < 0)
 		goto fail;
-	remove_stale(sup);
-	rc = gw_spawn_new(gw, &ops, sup, &sup->spawn);
+	rc = gw_runner_new(gw, &ops, sup, &sup->runner);
 	if (rc < 0)
 		goto fail;
 	*sup_out = sup;
@@ -334,9 +480,11 @@ void gw_supervisor_free(struct gw_supervisor *sup)
 		gw_worker_free(w);
 	}
 	gw_dials_cancel(sup->gw->dials, &sup->dial);
-	gw_spawn_free(sup->spawn);
+	gw_runner_free(sup->runner);
 	if (sup->ev_work != NULL)
 		event_free(sup->ev_work);
+	if (sup->adopt.ev != NULL)
+		event_free(sup->adopt.ev);
 	if (sup->run_dir_fd >= 0)
 		close(sup->run_dir_fd);
 	free(sup);

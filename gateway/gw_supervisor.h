@@ -47,7 +47,7 @@ struct gw_worker_times {
 extern const struct gw_worker_times gw_worker_times_default;
 
 /*
- * Make run_dir (0700) if it is missing, lock it, remove stale control sockets, start the zygote.
+ * Make run_dir (0700) if it is missing, lock it, open the runner.
  * Failures are logged. 0; WA_EALREADY_RUNNING when another wardend uses run_dir; -errno.
  * times: borrowed for good; NULL for the default.
  */
@@ -55,6 +55,15 @@ ATTR_NODISCARD int gw_supervisor_new(struct gw *gw, const struct gw_worker_times
                                      struct gw_supervisor **sup_out);
 /* Kills what still runs. NULL is fine. */
 void gw_supervisor_free(struct gw_supervisor *sup);
+
+/*
+ * Take over every worker that a gateway before this one has left: connect to each control socket in
+ * run_dir, all at once. Sockets that nobody listens on are removed; workers whose instance is not
+ * known are told to leave. on_done: called once from the loop, when each has said what it is at, or
+ * after at_most_ms; one that takes longer than that is dealt with as a start that is late.
+ */
+void gw_supervisor_adopt(struct gw_supervisor *sup, uint32_t at_most_ms, void (*on_done)(void *arg),
+                         void *arg);
 
 /*
  * Start a worker for inst and let it begin. Those that somebody waits for (LINK, LOGOUT) are
@@ -73,9 +82,16 @@ size_t gw_supervisor_count(const struct gw_supervisor *sup);
 /* Every worker; prev NULL first. Valid until the loop returns to its top. */
 struct gw_worker *gw_supervisor_next(struct gw_supervisor *sup, struct gw_worker *prev);
 
+/* Workers go on when the gateway is told to stop: they are not ours to end. */
+bool gw_supervisor_outlives(const struct gw_supervisor *sup);
+
+/* Let go of all workers, which go on without a gateway; then only gw_supervisor_free() is left. */
+void gw_supervisor_part(struct gw_supervisor *sup);
+
 /*
  * No more starts; all workers are told to leave and killed when they don't within the shutdown
- * time. on_empty: called once from the loop, when the last is gone. A second call kills at once.
+ * time; those of a runner that outlives us are let go instead. on_empty: called once from the loop,
+ * when the last is gone. A second call kills at once.
  */
 void gw_supervisor_stop(struct gw_supervisor *sup, void (*on_empty)(void *arg), void *arg);
 

@@ -18,6 +18,7 @@
 #include "common/log.h"
 #include "gateway/gw.h"
 #include "gateway/gw_instance_priv.h"
+#include "gateway/gw_runner.h"
 #include "gateway/gw_worker_priv.h"
 #include "proto/ipc.pb-c.h"
 
@@ -63,11 +64,14 @@ void gw_worker_timer(struct gw_worker *w, uint32_t ms)
 
 static void process_kill(struct gw_worker *w)
 {
-	if (w->proc != GW_P_RUNS)
+	if (w->proc != GW_P_RUNS || pidfd_send_signal(w->pidfd, SIGKILL, NULL, 0) == 0)
 		return;
-	if (pidfd_send_signal(w->pidfd, SIGKILL, NULL, 0) < 0 && errno == ENOSYS)
+	if (errno == ENOSYS)
 		kill(w->pid,
 		     SIGKILL); /* valgrind; our child's pid is its own until we fetch its status */
+	else if (errno == EPERM &&
+	         gw_runner_kill(gw_supervisor_runner(w->sup), gw_instance_id(w->inst)) < 0)
+		LOG(gw_worker_log(w), LOG_ERR, "worker_not_killed", LF_INT("pid", w->pid));
 }
 
 /* ---- how it ends ------------------------------------------------------------
@@ -83,6 +87,7 @@ static void say_lost(struct gw_worker *w)
 	if (w->end_said)
 		return;
 	w->end_said = true;
+	gw_instance_keep_log(w->inst, w->tail_fd);
 	if (w->lost.rc == 0)
 		w->lost.rc = WA_EWORKER_CRASHED;
 	if (w->lost_by_end && w->how[0] != '\0') {
@@ -127,6 +132,9 @@ static void lost(struct gw_worker *w, int rc, const char *detail)
 	}
 	gw_supervisor_release(w->sup, w);
 	wants_nothing(w);
+	gw_worker_settled(w);
+	if (w->proc == GW_P_NONE && w->chan != NULL)
+		gw_worker_track_down(w); /* it never said who it is, but it may run */
 	w->phase = GW_W_KILLED;
 	ipc_chan_free(w->chan);
 	w->chan = NULL;
@@ -238,11 +246,11 @@ static void ping(struct gw_worker *w)
 	gw_worker_timer(w, t->ping);
 }
 
-/* Out of time while the zygote still owes an answer: without another zygote it never comes. */
+/* Out of time while the runner still owes an answer. */
 static void not_spawned(struct gw_worker *w)
 {
 	if (w->proc == GW_P_ASKED)
-		gw_supervisor_zygote_hangs(w->sup);
+		gw_runner_unstick(gw_supervisor_runner(w->sup));
 }
 
 static void start_too_late(struct gw_worker *w)
@@ -269,7 +277,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	switch (w->phase) {
 	case GW_W_WAITING:
 		/* its turn comes as long as there is who can make it */
-		if (gw_supervisor_can_spawn(w->sup))
+		if (gw_runner_is_up(gw_supervisor_runner(w->sup)))
 			gw_worker_timer(w, gw_supervisor_times(w->sup)->ready);
 		else
 			start_too_late(w);
@@ -294,31 +302,54 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
-void gw_worker_on_spawned(struct gw_worker *w, int rc, pid_t pid, int pidfd)
+int gw_worker_watch(struct gw_worker *w, pid_t pid, int pidfd)
 {
-	w->proc = GW_P_NONE;
-	if (rc < 0) {
-		LOG(gw_worker_log(w), LOG_WARNING, "worker_spawn_failed", LF_ERR("err", rc));
-		lost(w, gw_worker_start_rc(rc), "the worker's process could not be made");
-		settle(w);
-		return;
-	}
+	w->ev_exit = event_new(w->gw->base, pidfd, EV_READ, on_exit_ready, w);
 	w->pid = pid;
 	w->pidfd = pidfd;
 	w->proc = GW_P_RUNS;
-	w->ev_exit = event_new(w->gw->base, pidfd, EV_READ, on_exit_ready, w);
-	if (w->ev_exit == NULL || event_add(w->ev_exit, NULL) < 0) {
-		/* nobody would see it end: end it here */
-		process_kill(w);
-		close(pidfd);
-		w->pidfd = -1;
-		w->proc = GW_P_NONE;
-		lost(w, WA_EAT_CAPACITY, "no memory to watch the worker");
-		settle(w);
+	if (w->ev_exit != NULL && event_add(w->ev_exit, NULL) == 0)
+		return 0;
+	process_kill(w); /* nobody would see it end: end it here */
+	if (w->ev_exit != NULL)
+		event_free(w->ev_exit);
+	w->ev_exit = NULL;
+	close(pidfd);
+	w->pidfd = -1;
+	w->proc = GW_P_NONE;
+	return -ENOMEM;
+}
+
+/* The runner has made its socket; which process serves it, HELLO_REPLY tells. */
+static void socket_made(struct gw_worker *w)
+{
+	int rc = w->phase == GW_W_STARTING ? gw_worker_greet_late(w) : 0;
+
+	if (rc < 0)
+		lost(w, gw_worker_start_rc(rc), "the worker's socket could not be connected to");
+	else if (w->phase == GW_W_LEAVING)
+		gw_worker_timer(w, 0);
+	settle(w);
+}
+
+void gw_worker_on_spawned(struct gw_worker *w, int rc, pid_t pid, int pidfd)
+{
+	w->proc = GW_P_NONE;
+	if (rc == 0 && pidfd < 0) {
+		socket_made(w);
 		return;
 	}
-	if (w->phase == GW_W_KILLED)
-		process_kill(w);
+	if (rc < 0) {
+		LOG(gw_worker_log(w), LOG_WARNING, "worker_spawn_failed", LF_ERR("err", rc));
+		lost(w, gw_worker_start_rc(rc), "the worker's process could not be made");
+	} else if (gw_worker_watch(w, pid, pidfd) < 0) {
+		lost(w, WA_EAT_CAPACITY, "no memory to watch the worker");
+	} else {
+		if (w->phase == GW_W_KILLED)
+			process_kill(w);
+		return;
+	}
+	settle(w);
 }
 
 /* ---- for instance and supervisor -------------------------------------------- */
@@ -352,8 +383,22 @@ void gw_worker_stop(struct gw_worker *w, enum gw_stop_reason reason)
 
 void gw_worker_expect_exit(struct gw_worker *w)
 {
-	if (w->phase == GW_W_STARTING || w->phase == GW_W_READY)
-		gw_worker_leaving(w, gw_supervisor_times(w->sup)->leave);
+	if (w->phase != GW_W_STARTING && w->phase != GW_W_READY)
+		return;
+	gw_worker_leaving(w, gw_supervisor_times(w->sup)->leave);
+	w->done = true;
+}
+
+void gw_worker_saved(struct gw_worker *w)
+{
+	Ipc__Stop m = IPC__STOP__INIT;
+
+	if (!w->done || w->chan == NULL)
+		return;
+	w->done = false;
+	m.has_reason = true;
+	m.reason = IPC__STOP__REASON__HEARD;
+	(void)!ipc_chan_send(w->chan, IPC_STOP, 0, &m.base, -1);
 }
 
 void gw_worker_kill(struct gw_worker *w)
@@ -379,7 +424,7 @@ int gw_worker_new(struct gw_supervisor *sup, struct gw *gw, struct gw_instance *
 	w->sup = sup;
 	w->gw = gw;
 	w->inst = inst;
-	w->pidfd = -1;
+	w->pidfd = w->tail_fd = -1;
 	w->spawn_id = spawn_id;
 	w->born_us = clock_us();
 	w->dial = (struct gw_dial){ .go = gw_worker_on_dial, .arg = w, .lane = GW_DIAL_AGAIN };
@@ -405,20 +450,37 @@ int gw_worker_new(struct gw_supervisor *sup, struct gw *gw, struct gw_instance *
 	return 0;
 }
 
-void gw_worker_free(struct gw_worker *w)
+static void release(struct gw_worker *w)
 {
-	if (w == NULL)
-		return;
 	gw_dials_cancel(w->gw->dials, &w->dial);
 	gw_version_leave(w->gw->version, &w->version);
-	process_kill(w);
 	ipc_chan_free(w->chan);
 	if (w->ev_exit != NULL)
 		event_free(w->ev_exit);
 	event_free(w->ev_timer);
 	if (w->pidfd >= 0)
 		close(w->pidfd);
-	if (w->sock_path[0] != '\0')
-		unlink(w->sock_path);
+	if (w->tail_fd >= 0)
+		close(w->tail_fd);
 	free(w);
+}
+
+void gw_worker_free(struct gw_worker *w)
+{
+	struct gw_runner *runner;
+
+	if (w == NULL)
+		return;
+	runner = gw_supervisor_runner(w->sup);
+	process_kill(w);
+	if (runner != NULL && gw_runner_makes_sockets(runner))
+		gw_runner_release(runner, gw_instance_id(w->inst));
+	else if (w->sock_path[0] != '\0')
+		unlink(w->sock_path);
+	release(w);
+}
+
+void gw_worker_part(struct gw_worker *w)
+{
+	release(w);
 }

@@ -26,8 +26,13 @@ enum gw_stop_reason { GW_STOP_SHUTDOWN, GW_STOP_SUPERSEDED, GW_STOP_DELETED };
  * never started. Safe at any time, safe twice; the instance hears GONE later.
  */
 void gw_worker_stop(struct gw_worker *w, enum gw_stop_reason reason);
-/* The worker has said that it is done and leaves by itself: from now on the leave time runs. */
+/*
+ * The worker has said that it is done: from now on the leave time runs, and it is released as soon
+ * as what that means for its instance is on disk.
+ */
 void gw_worker_expect_exit(struct gw_worker *w);
+/* The instance's state is on disk. */
+void gw_worker_saved(struct gw_worker *w);
 
 /* ---- what a worker that runs can be told; for one that leaves nothing happens ---------------- */
 

@@ -6,6 +6,8 @@
 #include "common/attr.h"
 #include "common/codec.h"
 
+#define NUMBER_MIN 7
+#define NUMBER_MAX 15
 #define JID_USER_MAX 20
 #define JID_DEVICE_MAX 5
 #define OPTIONS_MAX 4096
@@ -46,6 +48,13 @@ static bool digits(const char **p, size_t max)
 
 	*p += n;
 	return n > 0 && n <= max;
+}
+
+bool gw_check_number(const char *text)
+{
+	size_t n = strspn(text, "0123456789");
+
+	return text[n] == '\0' && n >= NUMBER_MIN && n <= NUMBER_MAX;
 }
 
 bool gw_check_jid(const char *text, const char *server)

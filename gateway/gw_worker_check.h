@@ -10,6 +10,8 @@
 void gw_check_detail(const char *text, char *out, size_t out_cap);
 /* 1 to max printable ASCII characters. */
 bool gw_check_printable(const char *text, size_t max);
+/* A phone number as pairing by code takes it: 7 to 15 digits. */
+bool gw_check_number(const char *text);
 /* "ABCD-EFGH": letters and digits. */
 bool gw_check_pairing_code(const char *text);
 /* USER@SERVER or USER:DEVICE@SERVER, both digits. */

@@ -15,6 +15,7 @@
 #define CODE_VALID_MAX_MS 600000
 #define RETRY_MAX_MS (400 * 86400 * UINT64_C(1000)) /* a ban may last a year */
 #define ATTEMPT_MAX 1000000
+#define SINCE_MAX_MS (10 * 365 * 86400 * UINT64_C(1000))
 
 /* One that says more in a second than a sound one in minutes is to be ended. */
 #define RATE_MS 1000
@@ -47,14 +48,37 @@ static struct gw_reason reason_take(int rc, uint32_t number, const char *detail)
 	return r;
 }
 
+/* What it is at, for an instance that has just met it. */
+static int hello_take(const Ipc__HelloReply *m, struct gw_inst_hello *h)
+{
+	if (m->has_step && (m->step < 0 || (size_t)m->step >= ARRAY_LEN(steps)))
+		return WA_EPROTO;
+	if (m->number != NULL && !gw_check_number(m->number))
+		return WA_EPROTO;
+	h->connected = m->has_connected && m->connected;
+	h->linked = m->has_linked && m->linked;
+	h->number = m->number;
+	h->history_days = m->has_history_days ? m->history_days : 0;
+	h->step = m->has_step ? steps[m->step].name : NULL;
+	h->shows_code = m->has_step && m->step == IPC__STEP__NAME__PAIRING;
+	return h->history_days <= GW_HISTORY_DAYS_MAX ? 0 : WA_EPROTO;
+}
+
 static int on_hello_reply(struct gw_worker *w, const Ipc__HelloReply *m)
 {
-	int rc = gw_instance_event(w->inst, GW_EV_READY, NULL);
+	struct gw_inst_input in = { 0 };
+	int rc = hello_take(m, &in.hello);
 
+	if (rc == 0 && w->proc == GW_P_NONE)
+		rc = gw_worker_identify(w, m);
+	if (rc == 0)
+		rc = gw_instance_event(w->inst, GW_EV_READY, &in);
 	if (rc < 0 || w->phase != GW_W_STARTING)
 		return rc;
-	LOG(gw_worker_log(w), LOG_DEBUG, "worker_hello", LF_INT("pid", m->pid),
-	    LF_INT("ms", (clock_us() - w->born_us) / 1000));
+	LOG(gw_worker_log(w), w->adopted ? LOG_INFO : LOG_DEBUG,
+	    w->adopted ? "worker_adopted" : "worker_hello", LF_INT("pid", m->pid),
+	    LF_STR("version", m->worker_version), LF_INT("ms", (clock_us() - w->born_us) / 1000));
+	w->binary = m->has_binary ? m->binary : 0;
 	w->spawn_us = clock_us() - w->born_us;
 	gw_supervisor_release(w->sup, w);
 	w->phase = GW_W_READY;
@@ -179,15 +203,24 @@ static int account_take(const Ipc__Account *m, struct account_text *t, struct gw
 	return 0;
 }
 
-static int on_account(struct gw_worker *w, enum gw_inst_event ev, const Ipc__Account *m)
+static int on_account(struct gw_worker *w, enum gw_inst_event ev, const Ipc__Account *m,
+                      uint64_t since_ms)
 {
-	struct gw_inst_input in = { 0 };
+	struct gw_inst_input in = { .since_ms = since_ms };
 	struct account_text t;
 	int rc = account_take(m, &t, &in.account);
+
+	if (since_ms > SINCE_MAX_MS)
+		return WA_EPROTO;
 
 	if (rc == 0 && ev == GW_EV_LINKED && in.account.jid == NULL)
 		rc = WA_EPROTO;
 	return rc < 0 ? rc : gw_instance_event(w->inst, ev, &in);
+}
+
+static int on_online(struct gw_worker *w, const Ipc__Online *m)
+{
+	return on_account(w, GW_EV_ONLINE, m->account, m->has_since_ms ? m->since_ms : 0);
 }
 
 static int on_down(struct gw_worker *w, const Ipc__Down *m)
@@ -202,12 +235,20 @@ static int on_down(struct gw_worker *w, const Ipc__Down *m)
 	return gw_instance_event(w->inst, GW_EV_DOWN, &in);
 }
 
+/* What it meant for the instance may be on disk already: then it may go. */
+static int said_last(struct gw_worker *w, int rc)
+{
+	if (rc == 0 && gw_instance_is_saved(w->inst))
+		gw_worker_saved(w);
+	return rc;
+}
+
 static int on_logout_done(struct gw_worker *w, const Ipc__LogoutDone *m)
 {
 	struct gw_reason r = reason_take(m->rc, 0, m->detail);
 	const struct gw_inst_input in = { .reason = &r };
 
-	return gw_instance_event(w->inst, GW_EV_LOGOUT_DONE, &in);
+	return said_last(w, gw_instance_event(w->inst, GW_EV_LOGOUT_DONE, &in));
 }
 
 /* ---- the host's ------------------------------------------------------------- */
@@ -242,6 +283,18 @@ static int on_version_found(struct gw_worker *w, const Ipc__VersionFound *m)
 	return 0;
 }
 
+/* ---- its log ---------------------------------------------------------------- */
+
+/* Read only when it has crashed; a descriptor that is no such ring is refused then. */
+static int on_log_tail(struct gw_worker *w, struct ipc_msg *m)
+{
+	if (w->tail_fd >= 0)
+		return WA_EPROTO;
+	w->tail_fd = m->fd;
+	m->fd = -1;
+	return 0;
+}
+
 /* ---- the end ---------------------------------------------------------------- */
 
 static int on_failed(struct gw_worker *w, const Ipc__Failed *m)
@@ -251,7 +304,7 @@ static int on_failed(struct gw_worker *w, const Ipc__Failed *m)
 
 	if (m->rc == 0)
 		return WA_EPROTO;
-	return gw_instance_event(w->inst, GW_EV_FAILED, &in);
+	return said_last(w, gw_instance_event(w->inst, GW_EV_FAILED, &in));
 }
 
 static int on_bye(struct gw_worker *w, const Ipc__Bye *m)
@@ -291,7 +344,10 @@ int gw_worker_on_msg(struct ipc_chan *c, struct ipc_msg *m, void *arg)
 	case IPC_HELLO_REPLY:
 		return on_hello_reply(w, (const Ipc__HelloReply *)m->body);
 	case IPC_PONG:
+		gw_worker_settled(w);
 		return 0;
+	case IPC_LOG_TAIL:
+		return on_log_tail(w, m);
 	case IPC_STEP:
 		return on_step(w, (const Ipc__Step *)m->body);
 	case IPC_QR:
@@ -301,11 +357,11 @@ int gw_worker_on_msg(struct ipc_chan *c, struct ipc_msg *m, void *arg)
 	case IPC_PASSKEY:
 		return on_passkey(w, (const Ipc__Passkey *)m->body);
 	case IPC_LINKED:
-		return on_account(w, GW_EV_LINKED, (const Ipc__Account *)m->body);
+		return on_account(w, GW_EV_LINKED, (const Ipc__Account *)m->body, 0);
 	case IPC_ONLINE:
-		return on_account(w, GW_EV_ONLINE, ((const Ipc__Online *)m->body)->account);
+		return on_online(w, (const Ipc__Online *)m->body);
 	case IPC_PROFILE:
-		return on_account(w, GW_EV_PROFILE, (const Ipc__Account *)m->body);
+		return on_account(w, GW_EV_PROFILE, (const Ipc__Account *)m->body, 0);
 	case IPC_DOWN:
 		return on_down(w, (const Ipc__Down *)m->body);
 	case IPC_LOGOUT_DONE:

@@ -13,9 +13,10 @@
 #include "gateway/gw_supervisor.h"
 #include "gateway/gw_version.h"
 #include "gateway/gw_worker.h"
+#include "proto/ipc.pb-c.h"
 
 struct event;
-struct gw_spawn_request;
+struct gw_runner_request;
 struct ipc_chan;
 struct ipc_msg;
 
@@ -23,16 +24,16 @@ struct ipc_msg;
 #define GW_WORKER_SOCK_CAP 108
 
 enum gw_worker_phase {
-	GW_W_WAITING,  /* for a start slot or for the zygote */
-	GW_W_STARTING, /* SPAWN, HELLO and CONNECT are on their way */
+	GW_W_WAITING,  /* for a start slot or for the runner */
+	GW_W_STARTING, /* HELLO (and CONNECT) are on their way, or it was started to hear them */
 	GW_W_READY,    /* it answered HELLO */
 	GW_W_LEAVING,  /* told to leave, or leaves by itself */
 	GW_W_KILLED,   /* given up: its process is to end now */
 };
 
 enum gw_worker_proc {
-	GW_P_NONE,   /* no process */
-	GW_P_ASKED,  /* the zygote has not answered */
+	GW_P_NONE,   /* no process, or one that has not said yet which */
+	GW_P_ASKED,  /* the runner has not answered */
 	GW_P_RUNS,   /* pidfd is open */
 	GW_P_EXITED, /* its status has been fetched */
 };
@@ -45,8 +46,14 @@ struct gw_worker {
 	struct gw_instance *inst; /* outlives it */
 	enum gw_worker_phase phase;
 	enum gw_worker_proc proc;
-	bool has_slot; /* counts among the starts that run */
-	bool end_said; /* the instance has heard BYE or LOST */
+	bool has_slot;   /* counts among the starts that run */
+	bool end_said;   /* the instance has heard BYE or LOST */
+	bool adopted;    /* it ran before this gateway did */
+	bool settling;   /* adopted, and not all it had to say has been heard */
+	bool done;       /* it waits to be released: what it said last is to be on disk first */
+	bool renew;      /* it is to be replaced by one of the newest binary */
+	uint64_t binary; /* common/binary_id.h; 0: not known */
+	int tail_fd;     /* the ring of its last log lines; -1: none */
 	uint32_t spawn_id;
 	pid_t pid;
 	int pidfd;
@@ -82,11 +89,23 @@ ATTR_NODISCARD int gw_worker_new(struct gw_supervisor *sup, struct gw *gw, struc
                                  struct gw_worker **w_out);
 /* Kills what still runs, says nothing. NULL is fine. */
 void gw_worker_free(struct gw_worker *w);
-/* Make its socket, say HELLO and CONNECT, ask the zygote. 0 or -errno (it is WAITING as before). */
+/* Make its socket, say HELLO and CONNECT, ask the runner. 0 or -errno (it is WAITING as before). */
 ATTR_NODISCARD int gw_worker_launch(struct gw_worker *w);
+/*
+ * Connect to one that runs already and say HELLO: it is STARTING then. 0; -ECONNREFUSED: nobody
+ * listens; or another -errno. (It is WAITING as before.)
+ */
+ATTR_NODISCARD int gw_worker_adopt(struct gw_worker *w);
+/* Its socket is there now: say HELLO and CONNECT. 0 or -errno. */
+ATTR_NODISCARD int gw_worker_greet_late(struct gw_worker *w);
+/* Tell a worker whose instance is not known any more to leave; whether it hears is not waited for.
+ */
+void gw_worker_dismiss(const char *sock_path, const char *instance_id);
+/* This gateway goes, the worker stays: let go of it without a word. w is freed. */
+void gw_worker_part(struct gw_worker *w);
 /* It could not be launched, from the loop: the instance hears LOST and GONE; w is freed. */
 void gw_worker_fail(struct gw_worker *w, int rc);
-/* The zygote's answer; pidfd is taken over. w may be freed. */
+/* The runner's answer; pidfd is taken over. w may be freed. */
 void gw_worker_on_spawned(struct gw_worker *w, int rc, pid_t pid, int pidfd);
 /* No more patience. The instance hears GONE later. */
 void gw_worker_kill(struct gw_worker *w);
@@ -101,6 +120,14 @@ void gw_worker_timer(struct gw_worker *w, uint32_t ms);
 void gw_worker_leaving(struct gw_worker *w, uint32_t ms);
 /* Everything it said has been read, or rc tells why no more is read. w may be freed. */
 void gw_worker_channel_over(struct gw_worker *w, int rc);
+/* Watch its process. On failure pidfd is closed. 0 or -ENOMEM. */
+ATTR_NODISCARD int gw_worker_watch(struct gw_worker *w, pid_t pid, int pidfd);
+/* HELLO_REPLY of one whose process we don't know. 0, or WA_EPROTO: it is not who it says. */
+ATTR_NODISCARD int gw_worker_identify(struct gw_worker *w, const Ipc__HelloReply *m);
+/* Its process, should it hang before it said which it is: found by its command line. */
+void gw_worker_track_down(struct gw_worker *w);
+/* All that an adopted one had to say has been heard, or it is lost. Safe twice. */
+void gw_worker_settled(struct gw_worker *w);
 /* CONNECT, with all that the instance has. 0, WA_ECRYPTO, or what ipc_chan_send() says. */
 ATTR_NODISCARD int gw_worker_say_connect(struct gw_worker *w);
 /* DIAL_ASK: answered now or in its turn. 0, or WA_EPROTO: it has asked already. */
@@ -119,10 +146,9 @@ int gw_worker_start_rc(int sys_rc);
 /* ---- the supervisor's, for its workers -------------------------------------- */
 
 const struct gw_worker_times *gw_supervisor_times(const struct gw_supervisor *sup);
-int gw_supervisor_spawn(struct gw_supervisor *sup, const struct gw_spawn_request *req);
-bool gw_supervisor_can_spawn(const struct gw_supervisor *sup);
-/* The zygote has not answered a request in time. */
-void gw_supervisor_zygote_hangs(struct gw_supervisor *sup);
+struct gw_runner *gw_supervisor_runner(const struct gw_supervisor *sup);
+/* One adopted worker less to wait for. */
+void gw_supervisor_settled(struct gw_supervisor *sup);
 /* w does not count among the starts any more (has_slot), nor wait for one. */
 void gw_supervisor_release(struct gw_supervisor *sup, struct gw_worker *w);
 /* w is out of every list from here on; its owner is whoever calls. */

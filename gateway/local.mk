@@ -7,13 +7,14 @@ libgateway_a_SOURCES = \
 	gateway/gw_dir.c gateway/gw_dir.h \
 	gateway/gw_exec.c gateway/gw_exec.h \
 	gateway/gw_instance.c gateway/gw_instance.h \
-	gateway/gw_instance_act.h gateway/gw_instance_attempt.c gateway/gw_instance_end.c \
+	gateway/gw_instance_act.h gateway/gw_instance_adopt.c gateway/gw_instance_attempt.c gateway/gw_instance_end.c \
 	gateway/gw_instance_json.c gateway/gw_instance_machine.c gateway/gw_instance_pair.c \
 	gateway/gw_instance_priv.h gateway/gw_instance_retry.c gateway/gw_instance_session.c \
 	gateway/gw_instance_shown.c gateway/gw_instance_watch.c gateway/gw_device.h gateway/gw_proxy.c gateway/gw_proxy.h \
 	gateway/gw_dials.c gateway/gw_dials.h \
 	gateway/gw_master_key.c gateway/gw_master_key.h \
 	gateway/gw_notify.c gateway/gw_notify.h \
+	gateway/gw_proc.c gateway/gw_proc.h \
 	gateway/gw_numbers.c gateway/gw_numbers.h \
 	gateway/gw_secrets.c gateway/gw_secrets.h \
 	gateway/gw_version.c gateway/gw_version.h \
@@ -24,9 +25,9 @@ libgateway_a_SOURCES = \
 	gateway/gw_store.c gateway/gw_store.h \
 	gateway/gw_store_db.c gateway/gw_store_db.h \
 	gateway/gw_supervisor.c gateway/gw_supervisor.h \
-	gateway/gw_spawn.c gateway/gw_spawn.h \
+	gateway/gw_runner.c gateway/gw_runner.h gateway/gw_runner_exec.c gateway/gw_runner_zygote.c \
 	gateway/gw_worker.c gateway/gw_worker.h gateway/gw_worker_priv.h \
-	gateway/gw_worker_check.c gateway/gw_worker_check.h gateway/gw_worker_info.c \
+	gateway/gw_worker_check.c gateway/gw_worker_check.h gateway/gw_worker_adopt.c gateway/gw_worker_info.c \
 	gateway/gw_worker_msg.c gateway/gw_worker_start.c gateway/gw_worker_talk.c \
 	gateway/gw_gate.c gateway/gw_gate.h \
 	gateway/gw_addr.c gateway/gw_addr.h \

@@ -31,6 +31,8 @@
 #include "gateway/gw_supervisor.h"
 #include "gateway/gw_version.h"
 
+#define ADOPT_MS 1000 /* workers that need longer to answer must not keep clients waiting */
+
 /* ---- the process ------------------------------------------------------------ */
 
 /* Descriptors of our own must not take the place of a missing stdin, stdout or stderr. */
@@ -143,13 +145,28 @@ static void start_notify(struct gw *gw)
 		LOG(NULL, LOG_WARNING, "systemd_not_told", LF_ERR("err", rc));
 }
 
-/* Saved sessions, in the order of creation; the supervisor lets them through in its own time. */
+/* Saved sessions without a worker, in the order of creation; the supervisor lets them through in
+ * its own time. */
 static void resume_sessions(struct gw *gw)
 {
 	struct gw_instance *inst = NULL;
 
 	while ((inst = gw_registry_next_any(gw->registry, inst)) != NULL)
 		gw_instance_autostart(inst);
+}
+
+/* Workers that were running have told what they are at: only now answers are true. */
+static void on_adopted(void *arg)
+{
+	struct gw *gw = arg;
+
+	if (gw->stopping)
+		return;
+	gw_http_accept(gw->http, true);
+	LOG(NULL, LOG_NOTICE, "ready", LF_STR("address", gw_http_address(gw->http)),
+	    LF_STR("version", WARDEN_VERSION));
+	resume_sessions(gw);
+	gw_notify_ready(gw->notify);
 }
 
 static int start_parts(struct gw *gw)
@@ -168,6 +185,10 @@ static int start_parts(struct gw *gw)
 		rc = gw_limit_new(gw, &gw->limit);
 	if (rc == 0)
 		rc = gw_http_start(gw, &gw->http);
+	if (rc == 0) {
+		gw_http_accept(gw->http, false);
+		gw_supervisor_adopt(gw->sup, ADOPT_MS, on_adopted, gw);
+	}
 	return rc;
 }
 
@@ -202,10 +223,6 @@ static int run(struct gw *gw)
 	if (gw_activation_clear(gw->activation) > 0)
 		LOG(NULL, LOG_WARNING, "socket_not_used",
 		    LF_STR("hint", "only listen=systemd takes one, and only one named http"));
-	LOG(NULL, LOG_NOTICE, "ready", LF_STR("address", gw_http_address(gw->http)),
-	    LF_STR("version", WARDEN_VERSION));
-	resume_sessions(gw);
-	gw_notify_ready(gw->notify);
 	event_base_dispatch(gw->base);
 	LOG(NULL, LOG_NOTICE, "stopped", LF_INT("ms", clock_ms() - gw->start_ms));
 out:

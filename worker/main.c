@@ -56,24 +56,6 @@ static enum parsed bad(const char *what)
 	return PARSED_BAD;
 }
 
-static int parse_format(const char *word, enum log_format *format_out)
-{
-	static const char *const words[] = {
-		[LOG_FMT_AUTO] = "auto",
-		[LOG_FMT_TEXT] = "text",
-		[LOG_FMT_JSON] = "json",
-		[LOG_FMT_JOURNAL] = "journal",
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
-		if (strcmp(word, words[i]) == 0) {
-			*format_out = (enum log_format)i;
-			return 0;
-		}
-	}
-	return -EINVAL;
-}
-
 static enum parsed check_options(const struct options *o, int extra)
 {
 	if (o->zygote && o->instance_id == NULL && o->dir == NULL)
@@ -119,7 +101,7 @@ static enum parsed parse_options(int argc, char **argv, struct options *o)
 				return bad("--log-level: not a level");
 			break;
 		case FORMAT:
-			if (parse_format(optarg, &o->log_format) < 0)
+			if (log_format_parse(optarg, &o->log_format) < 0)
 				return bad("--log-format: not a format");
 			break;
 		case HELP:
@@ -215,7 +197,7 @@ static bool is_control_socket(int fd)
 static int run_worker(const struct options *o, const struct wk_tls *tls,
                       const struct wk_sandbox *sb, uint64_t start_us)
 {
-	const struct wk_params params = {
+	struct wk_params params = {
 		.instance_id = o->instance_id,
 		.dir = o->dir,
 		.listen_fd = WK_CONTROL_FD,
@@ -229,6 +211,7 @@ static int run_worker(const struct options *o, const struct wk_tls *tls,
 		LOG(NULL, LOG_ERR, "no_control_socket", LF_INT("fd", WK_CONTROL_FD));
 		return WK_EXIT_FAILED;
 	}
+	params.log_tail_fd = wk_log_tail_start();
 	return wk_run(&params);
 }
 

@@ -13,6 +13,8 @@
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/log.h"
+#include "common/log_tail.h"
+#include "common/secret.h"
 #include "worker/wk_ipc.h"
 #include "worker/wk_ipc_tell.h"
 #include "worker/wk_sandbox.h"
@@ -27,10 +29,13 @@ struct wk {
 	struct wk_ipc *ipc;
 	struct wk_session *session;
 	struct event *lonely; /* nobody wants us: leave */
+	struct event *alone;  /* nobody answers: decide */
 	struct event *term;   /* SIGTERM, through signalfd */
 	int term_fd;
 	struct wk_tell tell;
-	bool attempt; /* CONNECT was accepted */
+	bool attempt;  /* CONNECT was accepted */
+	bool released; /* STOP came: nobody has to hear more of us */
+	bool ended;    /* the session has; a gateway has yet to hear how */
 	int exit_code;
 };
 
@@ -51,6 +56,16 @@ unsigned wk_test_speed(void)
 #else
 	return 1;
 #endif
+}
+
+int wk_log_tail_start(void)
+{
+	struct log_tail *tail = NULL;
+	int fd = -1;
+
+	if (log_tail_new(&tail, &fd) == 0)
+		log_set_tail(tail);
+	return fd;
 }
 
 static void leave(struct wk *w, int exit_code)
@@ -74,13 +89,73 @@ static void on_online(void *arg)
 	set_request(arg, NULL);
 }
 
-/* The session's end is the worker's end. */
+static void say_bye(struct wk *w)
+{
+	wk_ipc_bye(w->ipc, 0, NULL);
+	leave(w, WK_EXIT_DONE);
+}
+
+static void set_lonely(struct wk *w);
+
+/*
+ * The session's end is the worker's end, once a gateway has it on its disk: STOP says so. What was
+ * told to one that dies before that is told again to the next.
+ */
 static void on_session_end(void *arg)
 {
 	struct wk *w = arg;
 
-	wk_ipc_bye(w->ipc, 0, NULL);
-	leave(w, WK_EXIT_DONE);
+	w->ended = true;
+	if (w->released || w->tell.last.kind == WK_WORD_NONE)
+		say_bye(w);
+	else if (!wk_ipc_is_heard(w->ipc, WK_SILENT_MS))
+		set_lonely(w);
+}
+
+/* ---- without a gateway ------------------------------------------------------------------- */
+
+/* What only a gateway can answer, and it may be away, or hang. */
+static void on_ask(void *arg)
+{
+	struct wk *w = arg;
+	uint32_t rnd = 0;
+
+	(void)!secret_random(&rnd, sizeof(rnd)); /* else all workers of a host decide at once */
+	if (wk_timer_set(w->alone, (WK_ANSWER_MS + rnd % WK_ANSWER_MS) / w->p->speed) < 0)
+		LOG(&w->log, LOG_WARNING, "no_time_limit");
+}
+
+static void on_alone(evutil_socket_t fd, short what, void *arg)
+{
+	struct wk *w = arg;
+
+	(void)fd;
+	(void)what;
+	if (wk_ipc_is_heard(w->ipc, WK_SILENT_MS / w->p->speed))
+		on_ask(w); /* it has others to serve as well */
+	else if (wk_session_alone(w->session))
+		LOG(&w->log, LOG_INFO, "decided_alone");
+}
+
+/* How long we are of use without a gateway; a session that lives has no such limit. */
+static void set_lonely(struct wk *w)
+{
+	uint64_t ms = w->ended && wk_session_had_link(w->session) ? WK_UNHEARD_MS : WK_LONELY_MS;
+
+	if (w->attempt && !w->ended)
+		return;
+	if (wk_timer_set(w->lonely, ms / w->p->speed) < 0)
+		leave(w, WK_EXIT_FAILED);
+}
+
+static void on_lonely(evutil_socket_t fd, short what, void *arg)
+{
+	struct wk *w = arg;
+
+	(void)fd;
+	(void)what;
+	LOG(&w->log, LOG_NOTICE, "no_gateway");
+	leave(w, WK_EXIT_NO_GATEWAY);
 }
 
 /* ---- from the gateway to the session ----------------------------------------------------- */
@@ -89,12 +164,10 @@ static void on_presence(bool present, void *arg)
 {
 	struct wk *w = arg;
 
-	uint32_t wait_ms = w->attempt ? WK_ABANDONED_MS : WK_LONELY_MS;
-
 	if (present)
 		(void)event_del(w->lonely);
-	else if (wk_timer_set(w->lonely, wait_ms / w->p->speed) < 0)
-		leave(w, WK_EXIT_FAILED);
+	else
+		set_lonely(w);
 }
 
 /* A gateway that comes later is told what is true now. */
@@ -103,6 +176,7 @@ static void on_hello(void *arg)
 	struct wk *w = arg;
 
 	wk_session_tell(w->session);
+	wk_tell_last(&w->tell);
 }
 
 static void refuse_connect(struct wk *w, int rc, const char *why)
@@ -215,12 +289,21 @@ static void on_route(const Ipc__Route *msg, void *arg)
 	(void)wk_session_stop(w->session);
 }
 
+static void stop(struct wk *w)
+{
+	w->released = true;
+	if (w->ended)
+		say_bye(w);
+	else
+		(void)wk_session_stop(w->session);
+}
+
 static void on_stop(const Ipc__Stop *msg, void *arg)
 {
 	struct wk *w = arg;
 
 	LOG(&w->log, LOG_INFO, "stop", LF_INT("reason", msg->has_reason ? (int)msg->reason : 0));
-	(void)wk_session_stop(w->session);
+	stop(w);
 }
 
 static void on_wrong_instance(void *arg)
@@ -228,29 +311,23 @@ static void on_wrong_instance(void *arg)
 	leave(arg, WK_EXIT_FAILED);
 }
 
-static int get_step(void *arg)
+static void fill_reply(Ipc__HelloReply *reply, void *arg)
 {
 	struct wk *w = arg;
+	int step = wk_session_step(w->session);
+	const char *number = wk_session_number(w->session);
 
-	return wk_session_step(w->session);
+	reply->has_step = step >= 0;
+	reply->step = step >= 0 ? (Ipc__Step__Name)step : IPC__STEP__NAME__DNS;
+	reply->has_connected = reply->has_linked = 1;
+	reply->connected = w->attempt;
+	reply->linked = wk_session_had_link(w->session);
+	reply->number = *number != '\0' ? (char *)(uintptr_t)number : NULL;
+	reply->history_days = wk_session_history_days(w->session);
+	reply->has_history_days = reply->history_days > 0;
 }
 
 /* ---- the process ------------------------------------------------------------------------- */
-
-static void on_lonely(evutil_socket_t fd, short what, void *arg)
-{
-	struct wk *w = arg;
-
-	(void)fd;
-	(void)what;
-	LOG(&w->log, LOG_NOTICE, "no_gateway");
-	/* a code that nobody shows: the attempt is closed as it should be, and we leave at its end
-	 */
-	if (w->attempt)
-		(void)wk_session_stop(w->session);
-	else
-		leave(w, WK_EXIT_NO_GATEWAY);
-}
 
 static void on_term(evutil_socket_t fd, short what, void *arg)
 {
@@ -260,7 +337,7 @@ static void on_term(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	(void)!read(fd, &info, sizeof(info));
 	LOG(&w->log, LOG_INFO, "sigterm");
-	(void)wk_session_stop(w->session);
+	stop(w);
 }
 
 /* SIGTERM asks to leave; what a terminal sends is for the gateway; a lost peer is an errno. */
@@ -310,7 +387,7 @@ static int setup(struct wk *w)
 		.on_route = on_route,
 		.on_wrong_instance = on_wrong_instance,
 		.on_presence = on_presence,
-		.get_step = get_step,
+		.fill_reply = fill_reply,
 	};
 	struct wk_session_params session_params = {
 		.tls = w->p->tls,
@@ -332,13 +409,15 @@ static int setup(struct wk *w)
 	                w, &w->ipc);
 	if (rc < 0)
 		return rc;
+	wk_ipc_set_log_tail(w->ipc, w->p->log_tail_fd);
 	w->tell.ipc = w->ipc;
 	session_params.base = w->base;
 	rc = wk_session_new(&session_params, &w->session);
 	if (rc < 0)
 		return rc;
 	w->lonely = evtimer_new(w->base, on_lonely, w);
-	if (w->lonely == NULL)
+	w->alone = evtimer_new(w->base, on_alone, w);
+	if (w->lonely == NULL || w->alone == NULL)
 		return -ENOMEM;
 	on_presence(false, w);
 	return setup_signals(w);
@@ -363,6 +442,8 @@ static void cleanup(struct wk *w)
 	wk_ipc_free(w->ipc);
 	if (w->lonely != NULL)
 		event_free(w->lonely);
+	if (w->alone != NULL)
+		event_free(w->alone);
 	if (w->term != NULL)
 		event_free(w->term);
 	if (w->term_fd >= 0)
@@ -386,6 +467,7 @@ int wk_run(const struct wk_params *params)
 		.log = &w.log,
 		.start_us = params->start_us,
 		.on_online = on_online,
+		.on_ask = on_ask,
 		.on_end = on_session_end,
 		.arg = &w,
 	};

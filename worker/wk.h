@@ -12,10 +12,13 @@
 
 #include "common/attr.h"
 
-#define WK_CONTROL_FD 3            /* the listening control socket, whoever started the worker */
-#define WK_INSTANCE_ID_MAX 64      /* characters */
-#define WK_LONELY_MS (60 * 1000)   /* without gateway and attempt for this long: leave */
-#define WK_ABANDONED_MS (5 * 1000) /* a session whose gateway is gone for this long closes */
+#define WK_CONTROL_FD 3          /* the listening control socket, whoever started the worker */
+#define WK_INSTANCE_ID_MAX 64    /* characters */
+#define WK_LONELY_MS (60 * 1000) /* without a gateway and anything to do for this long: leave */
+#define WK_UNHEARD_MS (24 * 3600 * 1000) /* how the end of a link waits to be heard by a gateway \
+	                                  */
+#define WK_ANSWER_MS (5 * 1000)          /* a question that no gateway answers is ours to decide */
+#define WK_SILENT_MS (35 * 1000)         /* a gateway says something every 10 s; else it hangs */
 
 /* How a worker left; a signal is a crash. */
 enum wk_exit {
@@ -36,12 +39,19 @@ struct wk_params {
 	const struct wk_tls *tls;         /* borrowed; made once per process or zygote */
 	const struct wk_sandbox *sandbox; /* borrowed; entered before the gateway is listened to */
 	uint32_t memory_max_mb;           /* RLIMIT_DATA; 0: none */
+	int log_tail_fd;                  /* taken by wk_run(); of log_tail_new(); -1: none */
 	uint64_t start_us;                /* monotonic instant at which this process began */
 	unsigned speed; /* 1; more: deadlines run out that many times sooner (test hooks) */
 };
 
 /* The instance id as the gateway makes it: 1 to WK_INSTANCE_ID_MAX of A-Z a-z 0-9 _ -. */
 _Bool wk_instance_id_valid(const char *id);
+
+/*
+ * A ring for the last log lines of this process, whose descriptor is for wk_params; -1: without
+ * one, the worker runs as well.
+ */
+int wk_log_tail_start(void);
 
 /* Serve until the end. Returns enum wk_exit; everything is released and every key wiped. */
 ATTR_NODISCARD int wk_run(const struct wk_params *params);

@@ -12,10 +12,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/binary_id.h"
+#include "common/clock.h"
 #include "common/err.h"
+#include "common/proc_stat.h"
 #include "common/secret.h"
-
-#define STAT_START_FIELD 22 /* of /proc/PID/stat, see proc(5) */
 
 struct wk_ipc {
 	struct event_base *base;
@@ -29,30 +30,9 @@ struct wk_ipc {
 	struct event *accept_ev;
 	struct ipc_chan *chan; /* the gateway; NULL: none */
 	bool greeted;          /* HELLO was right */
+	uint64_t binary;       /* common/binary_id.h */
+	int tail_fd;           /* -1: none */
 };
-
-/* Clock ticks from boot to our start; 0 when it can't be read. */
-static uint64_t own_start_ticks(void)
-{
-	unsigned long long ticks = 0;
-	char text[1024];
-	FILE *f = fopen("/proc/self/stat", "re");
-	size_t n = 0;
-	char *p;
-
-	if (f != NULL) {
-		n = fread(text, 1, sizeof(text) - 1, f);
-		(void)fclose(f);
-	}
-	text[n] = '\0';
-	/* The name in field 2 may hold spaces and brackets: count from its last bracket. */
-	p = strrchr(text, ')');
-	for (int field = 2; p != NULL && field < STAT_START_FIELD; field++)
-		p = strchr(p + 1, ' ');
-	if (p == NULL || sscanf(p, " %llu", &ticks) != 1)
-		return 0;
-	return ticks;
-}
 
 static void drop_gateway(struct wk_ipc *ipc)
 {
@@ -76,6 +56,17 @@ void wk_ipc_send(struct wk_ipc *ipc, enum ipc_type type, const ProtobufCMessage 
 		LOG(ipc->log, LOG_WARNING, "ipc_send", LF_INT("type", type), LF_ERR("err", rc));
 }
 
+void wk_ipc_set_log_tail(struct wk_ipc *ipc, int fd)
+{
+	ipc->tail_fd = fd;
+}
+
+bool wk_ipc_is_heard(const struct wk_ipc *ipc, uint64_t ms)
+{
+	return ipc->chan != NULL && ipc->greeted &&
+	       clock_ms() - ipc_chan_last_rx_ms(ipc->chan) < ms;
+}
+
 static void send_bye(struct wk_ipc *ipc, int rc, const char *detail)
 {
 	Ipc__Bye bye = IPC__BYE__INIT;
@@ -95,11 +86,30 @@ void wk_ipc_bye(struct wk_ipc *ipc, int rc, const char *detail)
 
 /* ---- messages from the gateway ----------------------------------------------------------- */
 
+/* As the gateway logs, so do we; words that are none of ours change nothing. */
+static void take_log_settings(const Ipc__Hello *hello)
+{
+	enum log_format format;
+	int level = hello->log_level != NULL ? log_level_parse(hello->log_level) : -EINVAL;
+
+	if (level >= 0 && hello->log_format != NULL &&
+	    log_format_parse(hello->log_format, &format) == 0)
+		log_init("warden-worker", level, format);
+}
+
+static void send_log_tail(struct wk_ipc *ipc)
+{
+	Ipc__LogTail tail = IPC__LOG_TAIL__INIT;
+
+	if (ipc->tail_fd >= 0 &&
+	    ipc_chan_send(ipc->chan, IPC_LOG_TAIL, 0, &tail.base, ipc->tail_fd) < 0)
+		LOG(ipc->log, LOG_DEBUG, "log_tail_not_sent");
+}
+
 static int on_hello(struct wk_ipc *ipc, const struct ipc_msg *m)
 {
 	const Ipc__Hello *hello = (const Ipc__Hello *)m->body;
 	Ipc__HelloReply reply = IPC__HELLO_REPLY__INIT;
-	int step = ipc->ops->get_step(ipc->arg);
 	int rc;
 
 	if (hello->instance_id == NULL || strcmp(hello->instance_id, ipc->instance_id) != 0) {
@@ -113,14 +123,17 @@ static int on_hello(struct wk_ipc *ipc, const struct ipc_msg *m)
 	reply.has_start_ticks = 1;
 	reply.start_ticks = ipc->start_ticks;
 	reply.worker_version = (char *)WARDEN_VERSION;
-	reply.has_step = step >= 0;
-	reply.step = step >= 0 ? (Ipc__Step__Name)step : IPC__STEP__NAME__DNS;
+	reply.has_binary = ipc->binary != 0;
+	reply.binary = ipc->binary;
+	ipc->ops->fill_reply(&reply, ipc->arg);
 	rc = ipc_chan_send(ipc->chan, IPC_HELLO_REPLY, m->req_id, &reply.base, -1);
 	if (rc < 0)
 		return rc;
 	LOG(ipc->log, LOG_DEBUG, "gateway",
 	    LF_STR("version", hello->gateway_version != NULL ? hello->gateway_version : ""));
 	ipc->greeted = true;
+	take_log_settings(hello);
+	send_log_tail(ipc);
 	ipc->ops->on_hello(ipc->arg);
 	return 0;
 }
@@ -210,6 +223,7 @@ static int on_msg(struct ipc_chan *c, struct ipc_msg *m, void *arg)
 	case IPC_DOWN:
 	case IPC_PROFILE:
 	case IPC_LOGOUT_DONE:
+	case IPC_LOG_TAIL:
 	case IPC_DIAL_ASK:
 	case IPC_VERSION_ASK:
 	case IPC_VERSION_FOUND:
@@ -300,7 +314,9 @@ int wk_ipc_new(struct event_base *base, int listen_fd, const char *instance_id, 
 	ipc->arg = arg;
 	ipc->listen_fd = listen_fd;
 	ipc->gateway_uid = find_gateway_uid(listen_fd, dir);
-	ipc->start_ticks = own_start_ticks();
+	ipc->start_ticks = proc_start_ticks(0);
+	ipc->tail_fd = -1;
+	ipc->binary = binary_id_own();
 	(void)evutil_make_socket_nonblocking(listen_fd);
 	ipc->accept_ev = event_new(base, listen_fd, EV_READ | EV_PERSIST, on_accept, ipc);
 	if (ipc->accept_ev == NULL || event_add(ipc->accept_ev, NULL) < 0) {
@@ -319,5 +335,7 @@ void wk_ipc_free(struct wk_ipc *ipc)
 	if (ipc->accept_ev != NULL)
 		event_free(ipc->accept_ev);
 	(void)close(ipc->listen_fd);
+	if (ipc->tail_fd >= 0)
+		(void)close(ipc->tail_fd);
 	free(ipc);
 }

@@ -39,8 +39,8 @@ struct wk_ipc_ops {
 	void (*on_wrong_instance)(void *arg);
 	/* Whether a gateway is connected has changed. */
 	void (*on_presence)(bool present, void *arg);
-	/* The step for HELLO_REPLY, or -1. */
-	int (*get_step)(void *arg);
+	/* What HELLO_REPLY says of us besides who we are; texts are borrowed until it is sent. */
+	void (*fill_reply)(Ipc__HelloReply *reply, void *arg);
 };
 
 /*
@@ -55,6 +55,10 @@ void wk_ipc_free(struct wk_ipc *ipc);
 
 /* To the gateway, if there is one and it has said HELLO; else dropped, so never an error. */
 void wk_ipc_send(struct wk_ipc *ipc, enum ipc_type type, const ProtobufCMessage *msg);
+/* The ring of our last log lines, for every gateway that says HELLO; fd is taken, -1: none. */
+void wk_ipc_set_log_tail(struct wk_ipc *ipc, int fd);
+/* A gateway is there, and was heard within the last ms. */
+bool wk_ipc_is_heard(const struct wk_ipc *ipc, uint64_t ms);
 /* BYE, the last message. detail may be NULL. */
 void wk_ipc_bye(struct wk_ipc *ipc, int rc, const char *detail);
 

@@ -122,7 +122,8 @@ static void on_profile(const struct wk_creds *creds, void *arg)
 	send_account(arg, IPC_PROFILE, creds);
 }
 
-static void on_online(const struct wk_creds *creds, uint64_t elapsed_us, void *arg)
+static void on_online(const struct wk_creds *creds, uint64_t elapsed_us, uint64_t since_ms,
+                      void *arg)
 {
 	struct wk_tell *t = arg;
 	Ipc__Account account = IPC__ACCOUNT__INIT;
@@ -132,6 +133,8 @@ static void on_online(const struct wk_creds *creds, uint64_t elapsed_us, void *a
 	msg.account = &account;
 	msg.has_elapsed_us = 1;
 	msg.elapsed_us = elapsed_us;
+	msg.has_since_ms = since_ms > 0;
+	msg.since_ms = since_ms;
 	wk_ipc_send(t->ipc, IPC_ONLINE, &msg.base);
 	t->on_online(t->arg);
 }
@@ -153,20 +156,18 @@ static void on_down(const struct wk_failure *f, unsigned attempt, uint64_t retry
 	wk_ipc_send(t->ipc, IPC_DOWN, &msg.base);
 }
 
-static void on_logout_done(const struct wk_failure *f, void *arg)
+static void send_logout_done(const struct wk_tell *t, const struct wk_failure *f)
 {
-	struct wk_tell *t = arg;
 	Ipc__LogoutDone msg = IPC__LOGOUT_DONE__INIT;
 
 	msg.has_rc = 1;
-	msg.rc = f != NULL ? f->rc : 0;
-	msg.detail = f != NULL ? text_or_null(f->detail) : NULL;
+	msg.rc = f->rc;
+	msg.detail = text_or_null(f->detail);
 	wk_ipc_send(t->ipc, IPC_LOGOUT_DONE, &msg.base);
 }
 
-void wk_tell_failed(const struct wk_failure *f, void *tell)
+static void send_failed(const struct wk_tell *t, const struct wk_failure *f)
 {
-	struct wk_tell *t = tell;
 	Ipc__Failed msg = IPC__FAILED__INIT;
 
 	msg.has_rc = 1;
@@ -177,6 +178,39 @@ void wk_tell_failed(const struct wk_failure *f, void *tell)
 	wk_ipc_send(t->ipc, IPC_FAILED, &msg.base);
 }
 
+/* That it could not be unlinked is no end: the session goes on, or says how it ended. */
+static void on_logout_done(const struct wk_failure *f, void *arg)
+{
+	static const struct wk_failure done = { .rc = 0 };
+	struct wk_tell *t = arg;
+
+	if (f == NULL)
+		t->last = (struct wk_last_word){ .kind = WK_WORD_LOGOUT };
+	send_logout_done(t, f != NULL ? f : &done);
+}
+
+void wk_tell_failed(const struct wk_failure *f, void *tell)
+{
+	struct wk_tell *t = tell;
+
+	t->last = (struct wk_last_word){ .kind = WK_WORD_FAILED, .f = *f };
+	send_failed(t, f);
+}
+
+void wk_tell_last(const struct wk_tell *t)
+{
+	switch (t->last.kind) {
+	case WK_WORD_NONE:
+		break;
+	case WK_WORD_FAILED:
+		send_failed(t, &t->last.f);
+		break;
+	case WK_WORD_LOGOUT:
+		send_logout_done(t, &t->last.f);
+		break;
+	}
+}
+
 /* ---- questions --------------------------------------------------------------------------- */
 
 static void on_dial_ask(void *arg)
@@ -185,6 +219,7 @@ static void on_dial_ask(void *arg)
 	Ipc__DialAsk msg = IPC__DIAL_ASK__INIT;
 
 	wk_ipc_send(t->ipc, IPC_DIAL_ASK, &msg.base);
+	t->on_ask(t->arg);
 }
 
 static void on_version_ask(uint32_t used, void *arg)
@@ -195,6 +230,7 @@ static void on_version_ask(uint32_t used, void *arg)
 	msg.has_used = 1;
 	msg.used = used;
 	wk_ipc_send(t->ipc, IPC_VERSION_ASK, &msg.base);
+	t->on_ask(t->arg);
 }
 
 static void on_version_found(const struct wk_failure *f, uint32_t revision, void *arg)

@@ -8,13 +8,21 @@
 #include "worker/wk_ipc.h"
 #include "worker/wk_session.h"
 
+/* How it ended, as it was told; to be told again to a gateway that did not hear it. */
+struct wk_last_word {
+	enum { WK_WORD_NONE, WK_WORD_FAILED, WK_WORD_LOGOUT } kind;
+	struct wk_failure f; /* LOGOUT: rc 0: unlinked */
+};
+
 /* The arg of the session's callbacks. */
 struct wk_tell {
 	struct wk_ipc *ipc;
 	const struct log_ctx *log;
 	uint64_t start_us;   /* the process began */
 	uint64_t connect_us; /* CONNECT came */
+	struct wk_last_word last;
 	void (*on_online)(void *arg);
+	void (*on_ask)(void *arg); /* something was asked that only a gateway can answer */
 	void (*on_end)(void *arg);
 	void *arg;
 };
@@ -23,5 +31,7 @@ extern const struct wk_session_ops wk_tell_ops;
 
 /* FAILED, also for what fails before there is a session to speak of. */
 void wk_tell_failed(const struct wk_failure *f, void *tell);
+/* The last word once more, if there is one. */
+void wk_tell_last(const struct wk_tell *t);
 
 #endif

@@ -342,3 +342,18 @@ int wk_session_step(const struct wk_session *s)
 {
 	return s->step;
 }
+
+bool wk_session_had_link(const struct wk_session *s)
+{
+	return s->had_link;
+}
+
+const char *wk_session_number(const struct wk_session *s)
+{
+	return s->target.number;
+}
+
+uint32_t wk_session_history_days(const struct wk_session *s)
+{
+	return s->target.history_days;
+}

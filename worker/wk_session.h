@@ -94,8 +94,9 @@ struct wk_session_ops {
 	void (*on_passkey)(const struct wk_passkey_view *view, void *arg);
 	/* Credentials of a new link are on disk. */
 	void (*on_linked)(const struct wk_creds *creds, void *arg);
-	/* elapsed_us: since the dial began. */
-	void (*on_online)(const struct wk_creds *creds, uint64_t elapsed_us, void *arg);
+	/* elapsed_us: since the dial began; since_ms: for so long already. */
+	void (*on_online)(const struct wk_creds *creds, uint64_t elapsed_us, uint64_t since_ms,
+	                  void *arg);
 	void (*on_profile)(const struct wk_creds *creds, void *arg);
 	/* Saved, but not online; f->rc 0: the server wished for a restart. */
 	void (*on_down)(const struct wk_failure *f, unsigned attempt, uint64_t retry_ms, void *arg);
@@ -161,6 +162,16 @@ ATTR_NODISCARD int wk_session_route(struct wk_session *s, const Ipc__Proxy *prox
 
 /* The step last announced, or -1. */
 int wk_session_step(const struct wk_session *s);
+/* There is, or was, a saved session. */
+bool wk_session_had_link(const struct wk_session *s);
+/* What CONNECT asked for: the number to pair by code for (""; by QR), days of history (0: none). */
+const char *wk_session_number(const struct wk_session *s);
+uint32_t wk_session_history_days(const struct wk_session *s);
+/*
+ * No gateway is there to answer what was asked (may I dial? which version?): go on without. False:
+ * nothing was asked.
+ */
+bool wk_session_alone(struct wk_session *s);
 /* Tell a gateway that came later what is true now: the code, the passkey step, online, down. */
 void wk_session_tell(struct wk_session *s);
 

@@ -74,7 +74,7 @@ static bool must_wait(struct wk_session *s)
 
 static void on_saved_link(struct wk_session *s)
 {
-	s->linked = true;
+	s->linked = s->had_link = true;
 	secret_wipe(&s->target.key, sizeof(s->target.key));
 	if (!must_wait(s)) {
 		wk_session_go(s);
@@ -214,7 +214,7 @@ static void link_up(struct wk_session *s, const struct wa_pair_success *ps, stru
 		refuse_commit(s, ps->id, rc);
 		return;
 	}
-	s->linked = true;
+	s->linked = s->had_link = true;
 	LOG(s->p.log, LOG_NOTICE, "linked", LF_INT("key_index", adv->key_index));
 	s->p.ops->on_linked(&s->creds, s->p.arg);
 	if (ps->server_unix_s != 0)

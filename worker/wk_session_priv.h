@@ -39,6 +39,7 @@ struct wk_session {
 	struct wk_store *store; /* NULL: not open */
 	struct wk_creds creds;  /* its device is the one being paired, too */
 	bool linked;            /* creds are on disk */
+	bool had_link;          /* they are, or were */
 	bool opened;            /* the store was looked at */
 
 	/* the connection */

@@ -80,6 +80,17 @@ static void look_up(struct wk_session *s)
 	on_lookup_failed(&f, s);
 }
 
+bool wk_session_alone(struct wk_session *s)
+{
+	if (s->state == WK_ASKING)
+		wk_session_dial_go(s);
+	else if (s->state == WK_VERSION && s->lookup == NULL)
+		look_up(s);
+	else
+		return false;
+	return true;
+}
+
 void wk_session_version(struct wk_session *s, uint32_t revision, bool wanted)
 {
 	if (s->state != WK_VERSION)

@@ -21,7 +21,6 @@
 #include "worker/wk_fds.h"
 
 #define DIR_MAX_LEN 4000
-#define LOG_WORD_MAX_LEN 16
 
 /* What a child needs of the SPAWN message, in its own memory. */
 struct job {
@@ -34,21 +33,6 @@ struct job {
 
 /* ---- the request ------------------------------------------------------------------------- */
 
-static enum log_format parse_format(const char *word)
-{
-	static const struct {
-		const char *word;
-		enum log_format format;
-	} words[] = { { "text", LOG_FMT_TEXT },
-		      { "json", LOG_FMT_JSON },
-		      { "journal", LOG_FMT_JOURNAL } };
-
-	for (size_t i = 0; word != NULL && i < ARRAY_LEN(words); i++)
-		if (strcmp(word, words[i].word) == 0)
-			return words[i].format;
-	return LOG_FMT_AUTO;
-}
-
 static int job_init(struct job *job, const Ipc__Spawn *msg, int control_fd)
 {
 	int level = msg->log_level != NULL ? log_level_parse(msg->log_level) : LOG_INFO;
@@ -60,7 +44,8 @@ static int job_init(struct job *job, const Ipc__Spawn *msg, int control_fd)
 	job->dir = strdup(msg->dir);
 	job->memory_max_mb = msg->has_memory_max_mb ? msg->memory_max_mb : 0;
 	job->log_level = level;
-	job->log_format = parse_format(msg->log_format);
+	if (msg->log_format == NULL || log_format_parse(msg->log_format, &job->log_format) < 0)
+		job->log_format = LOG_FMT_AUTO;
 	job->control_fd = control_fd;
 	return job->instance_id == NULL || job->dir == NULL ? -ENOMEM : 0;
 }
@@ -123,6 +108,7 @@ static int child_main(const struct wk_zygote *z, struct job *job, int life_fd)
 		return WK_EXIT_FAILED;
 	child_signals();
 	log_init("warden-worker", job->log_level, job->log_format);
+	params.log_tail_fd = wk_log_tail_start();
 	(void)prctl(PR_SET_NAME, "warden-worker", 0, 0, 0);
 	rc = wk_title_set(&z->title, title);
 	if (rc < 0)

@@ -548,7 +548,8 @@ describe('what takes its time', { concurrency: true }, () => {
 			await eventually(() => world.workers(instance).some((w) => w.pid !== worker.pid), { what: 'another worker' });
 		}
 		await sleep(2000);
-		await world.killGateway(() => world.startGateway());
+		await world.killGateway();
+		await world.startGateway();
 		const after = await ended(world, instance, 'disconnected', 'temp_banned');
 		await sleep(2000);
 		assert.equal(world.relay.dials.length, before);

@@ -282,6 +282,7 @@ test('accounts, instances and tokens survive a restart and a SIGKILL of the gate
 	assert.equal((await world.gateway.waitExit()).code, 0);
 	await eventually(() => world.workers().length === 0, { what: 'end of the workers' });
 	await restarted();
-	await world.killGateway(restarted);
+	await world.killGateway();
+	await restarted();
 	assert.ok(folder(join(world.dataDir, 'instances')).includes(instance.id));
 });

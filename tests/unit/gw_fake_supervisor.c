@@ -16,6 +16,11 @@ struct gw_worker {
 struct fake_supervisor fake;
 static struct gw_worker the_worker;
 
+struct gw_worker *fake_worker(void)
+{
+	return &the_worker;
+}
+
 int gw_supervisor_start(struct gw_supervisor *sup, struct gw_instance *inst,
                         const struct gw_attempt *attempt, struct gw_worker **worker_out)
 {
@@ -46,6 +51,11 @@ void gw_worker_expect_exit(struct gw_worker *w)
 {
 	if (w == &the_worker)
 		fake.expects_n++;
+}
+
+void gw_worker_saved(struct gw_worker *w)
+{
+	fake.saved_n += w == &the_worker;
 }
 
 void gw_worker_resume(struct gw_worker *w, const char *request_id)

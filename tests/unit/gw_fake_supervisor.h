@@ -19,12 +19,16 @@ struct fake_supervisor {
 	unsigned stops_n;
 	int stop_reason; /* enum gw_stop_reason of the last stop */
 	unsigned expects_n;
+	unsigned saved_n;
 	unsigned resumes_n, logouts_n, settings_n, proxies_n;
 	unsigned answers_n, confirms_n;
 	char credential[64]; /* of the last passkey answer, cut */
 };
 extern struct fake_supervisor fake;
 
+struct gw_worker;
+/* The one worker there is, for what is handed one. */
+struct gw_worker *fake_worker(void);
 /* A worker in the fake's hands leaves: the events of a real one's end. */
 void fake_worker_gone(struct gw_instance *inst);
 

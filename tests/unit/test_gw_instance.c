@@ -520,6 +520,7 @@ static void test_a_deleted_instance_refuses_callers_until_it_is_restored(void **
 static const signed char
     table[GW_INST_STATE_N]
          [GW_INST_EVENT_N] = {
+#define A GW_ADOPTING
 #define I GW_IDLE
 #define S GW_STARTING
 #define D GW_DIALING
@@ -535,22 +536,24 @@ static const signed char
 #define X GW_DELETING
 #define Z GW_DELETED
 	         /* clang-format off */
-	/*                    conn sup recn logo stop del rest refu read bye lost gone step code passk link onli down prof fail lodo dead retr */
-	[GW_IDLE] =        {  S,   NO,  R,   I,   I,  Z,  NO,  NO,  NO,  NO, NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO },
-	[GW_STARTING] =    {  S,   Q,   NO,  O,   L,  X,  NO,  I,   D,   L,  L,   NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  L,   NO },
-	[GW_DIALING] =     {  D,   Q,   NO,  O,   L,  X,  NO,  NO,  NO,  L,  L,   NO,  D,   C,   NO,  NO,  N,   W,   NO,  L,   NO,  L,   NO },
-	[GW_CODE] =        {  C,   Q,   NO,  O,   L,  X,  NO,  NO,  NO,  L,  L,   NO,  C,   C,   P,   R,   NO,  NO,  NO,  L,   NO,  L,   NO },
-	[GW_PASSKEY] =     {  P,   Q,   NO,  O,   L,  X,  NO,  NO,  NO,  L,  L,   NO,  P,   C,   P,   R,   NO,  NO,  NO,  L,   NO,  L,   NO },
-	[GW_RESUMING] =    {  R,   NO,  R,   O,   L,  X,  NO,  T,   R,   T,  T,   NO,  R,   NO,  NO,  NO,  N,   W,   R,   L,   R,   R,   NO },
-	[GW_ONLINE] =      {  N,   NO,  N,   O,   L,  X,  NO,  NO,  NO,  T,  T,   NO,  N,   NO,  NO,  NO,  NO,  W,   N,   L,   N,   N,   NO },
-	[GW_WAITING] =     {  R,   NO,  R,   O,   L,  X,  NO,  NO,  NO,  T,  T,   NO,  R,   NO,  NO,  NO,  N,   W,   W,   L,   W,   W,   NO },
-	[GW_RESTARTING] =  {  T,   T,   T,   O,   L,  X,  NO,  NO,  T,   T,  T,   T,   T,   T,   T,   T,   T,   T,   T,   T,   T,   T,   T  },
-	[GW_LEAVING] =     {  Q,   NO,  Q,   O,   L,  X,  NO,  NO,  L,   L,  L,   I,   L,   L,   L,   Q,   L,   L,   L,   L,   L,   NO,  NO },
-	[GW_QUEUED] =      {  Q,   Q,   Q,   O,   L,  X,  NO,  NO,  Q,   Q,  Q,   S,   Q,   Q,   Q,   Q,   Q,   Q,   Q,   Q,   Q,   L,   NO },
-	[GW_LOGGING_OUT] = {  O,   NO,  NO,  O,   L,  X,  NO,  NO,  O,   T,  T,   O,   O,   O,   O,   O,   O,   O,   O,   L,   N,   T,   NO },
-	[GW_DELETING] =    {  NO,  NO,  NO,  NO,  X,  NO, NO,  NO,  X,   X,  X,   Z,   X,   X,   X,   X,   X,   X,   X,   X,   X,   X,   NO },
-	[GW_DELETED] =     {  NO,  NO,  NO,  NO,  Z,  NO, I,   NO,  NO,  NO, NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO },
+	/*                    conn sup recn logo ren stop del rest adop refu read bye lost gone step code pask link onli down prof fail lodo dead retr */
+	[GW_IDLE] =        {  S,   NO,  R,   I,   NO,  I,   Z,   NO,  A,   NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO },
+	[GW_STARTING] =    {  S,   Q,   NO,  O,   NO,  L,   X,   NO,  NO,  I,   D,   L,   L,   NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  L,   NO },
+	[GW_DIALING] =     {  D,   Q,   NO,  O,   NO,  L,   X,   NO,  NO,  NO,  NO,  L,   L,   NO,  D,   C,   NO,  NO,  N,   W,   NO,  L,   NO,  L,   NO },
+	[GW_CODE] =        {  C,   Q,   NO,  O,   NO,  L,   X,   NO,  NO,  NO,  NO,  L,   L,   NO,  C,   C,   P,   R,   NO,  NO,  NO,  L,   NO,  L,   NO },
+	[GW_PASSKEY] =     {  P,   Q,   NO,  O,   NO,  L,   X,   NO,  NO,  NO,  NO,  L,   L,   NO,  P,   C,   P,   R,   NO,  NO,  NO,  L,   NO,  L,   NO },
+	[GW_ADOPTING] =    {  A,   NO,  A,   O,   NO,  L,   X,   NO,  NO,  NO,  Q,   Q,   Q,   NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  A,   NO },
+	[GW_RESUMING] =    {  R,   NO,  R,   O,   NO,  L,   X,   NO,  NO,  T,   R,   T,   T,   NO,  R,   NO,  NO,  NO,  N,   W,   R,   L,   R,   R,   NO },
+	[GW_ONLINE] =      {  N,   NO,  N,   O,   Q,   L,   X,   NO,  NO,  NO,  NO,  T,   T,   NO,  N,   NO,  NO,  NO,  NO,  W,   N,   L,   N,   N,   NO },
+	[GW_WAITING] =     {  R,   NO,  R,   O,   Q,   L,   X,   NO,  NO,  NO,  NO,  T,   T,   NO,  R,   NO,  NO,  NO,  N,   W,   W,   L,   W,   W,   NO },
+	[GW_RESTARTING] =  {  T,   T,   T,   O,   NO,  L,   X,   NO,  NO,  NO,  T,   T,   T,   T,   T,   T,   T,   T,   T,   T,   T,   T,   T,   T,   T },
+	[GW_LEAVING] =     {  Q,   NO,  Q,   O,   NO,  L,   X,   NO,  NO,  NO,  L,   L,   L,   I,   L,   L,   L,   Q,   L,   L,   L,   L,   L,   NO,  NO },
+	[GW_QUEUED] =      {  Q,   Q,   Q,   O,   NO,  L,   X,   NO,  NO,  NO,  Q,   Q,   Q,   S,   Q,   Q,   Q,   Q,   Q,   Q,   Q,   Q,   Q,   L,   NO },
+	[GW_LOGGING_OUT] = {  O,   NO,  NO,  O,   NO,  L,   X,   NO,  NO,  NO,  O,   T,   T,   O,   O,   O,   O,   O,   O,   O,   O,   L,   N,   T,   NO },
+	[GW_DELETING] =    {  NO,  NO,  NO,  NO,  NO,  X,   NO,  NO,  NO,  NO,  X,   X,   X,   Z,   X,   X,   X,   X,   X,   X,   X,   X,   X,   X,   NO },
+	[GW_DELETED] =     {  NO,  NO,  NO,  NO,  NO,  Z,   NO,  I,   NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO },
 /* clang-format on */
+#undef A
 #undef I
 #undef S
 #undef D
@@ -612,6 +615,10 @@ static void drive_to(struct fixture *f, enum gw_inst_state st, int *gone)
 {
 	switch (st) {
 	case GW_IDLE:
+		break;
+	case GW_ADOPTING:
+		make_instance_from(f, true, true);
+		assert_int_equal(gw_instance_adopt(f->inst, fake_worker()), 0);
 		break;
 	case GW_RESUMING:
 	case GW_ONLINE:

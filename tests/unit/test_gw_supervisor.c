@@ -658,10 +658,16 @@ static void test_run_dir_belongs_to_one_gateway(void **state)
 	start(f, &patient);
 }
 
+static void on_adopted(void *arg)
+{
+	*(bool *)arg = true;
+}
+
 static void test_sockets_left_behind_are_removed(void **state)
 {
 	struct fixture *f = *state;
 	char stale[128], other[128];
+	bool done = false;
 
 	assert_int_equal(gw_dir_make(f->run_dir), 0);
 	snprintf(stale, sizeof(stale), "%s/w-abcdefghijklmnop.sock", f->run_dir);
@@ -669,6 +675,10 @@ static void test_sockets_left_behind_are_removed(void **state)
 	close(open(stale, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
 	close(open(other, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
 	start(f, &patient);
+	gw_supervisor_adopt(f->gw.sup, 1000, on_adopted, &done);
+	assert_false(done); /* from the loop only */
+	test_run_due(f->gw.base);
+	assert_true(done);
 	assert_int_equal(access(stale, F_OK), -1);
 	assert_int_equal(access(other, F_OK), 0);
 }

@@ -231,10 +231,12 @@ static void on_linked(const struct wk_creds *creds, void *arg)
 	wk_creds_clear(&saved);
 }
 
-static void on_online(const struct wk_creds *creds, uint64_t elapsed_us, void *arg)
+static void on_online(const struct wk_creds *creds, uint64_t elapsed_us, uint64_t since_ms,
+                      void *arg)
 {
 	(void)creds;
 	(void)elapsed_us;
+	(void)since_ms;
 	((struct fake *)arg)->online++;
 }
 
