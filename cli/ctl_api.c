@@ -168,6 +168,7 @@ static const struct hint {
 	  "allows more." },
 	{ "account_exists", "\"wardenctl account rotate NAME\" gives it a new token." },
 	{ "account_not_found", "\"wardenctl account list\" shows the accounts there are." },
+	{ "ambiguous_name", "--account NAME says which." },
 	{ "account_not_empty", "\"wardenctl instance delete NAME\", with its token, deletes one." },
 	{ "at_capacity", "Try again later, or raise the gateway's limits." },
 	{ "shutting_down", "Try again when it has started." },

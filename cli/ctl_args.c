@@ -20,6 +20,8 @@ const struct ctl_option ctl_options[CTL_OPT_N] = {
 	[CTL_OPT_WATCH] = { "watch", NULL, "stay and show every change, until Ctrl-C" },
 	[CTL_OPT_PASSWORD_FILE] = { "password-file", "FILE",
 	                            "read the proxy's password from FILE; - is stdin" },
+	[CTL_OPT_ACCOUNT] = { "account", "NAME",
+	                      "whose instance, where several accounts have one of the name" },
 	[CTL_OPT_HELP] = { "help", NULL, "show help" },
 	[CTL_OPT_VERSION] = { "version", NULL, "show the version" },
 };

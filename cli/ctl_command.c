@@ -94,6 +94,12 @@ const struct ctl_command ctl_commands[] = {
 	{ "worker", "list", "", false, false, 0, 0, false,
 	  "list the worker processes: pid, memory, state, uptime", NULL, "wardenctl worker list",
 	  ctl_worker_list },
+	{ "doctor", NULL, "[NAME]", false, true, 0, CTL_OPT_BIT(CTL_OPT_ACCOUNT), false,
+	  "look whether the gateway and its host are well",
+	  "Each check is ok, a warning or failed, with what to do. They run in the gateway, as "
+	  "its\n"
+	  "user, and take at most 30 seconds. Ends with 1 when one has failed.\n",
+	  "wardenctl doctor", ctl_doctor },
 };
 const size_t ctl_commands_n = ARRAY_LEN(ctl_commands);
 
@@ -155,8 +161,9 @@ static void print_help(void)
 	print_options(CTL_OPT_BIT(CTL_OPT_N) - 1);
 	puts("\n\"wardenctl COMMAND --help\" says which options a command takes. Options may stand "
 	     "anywhere.\n\n"
-	     "account and worker go to the admin socket in WARDEN_RUN_DIR (default /run/warden), "
-	     "the\nothers to WARDEN_URL (default http://127.0.0.1:8080) with the token of "
+	     "account, worker and doctor go to the admin socket in WARDEN_RUN_DIR (default "
+	     "/run/warden),\n"
+	     "the others to WARDEN_URL (default http://127.0.0.1:8080) with the token of "
 	     "WARDEN_TOKEN.\n\n"
 	     "Exit status: 0 done, 1 failed, 2 wrong usage, 3 can't reach the gateway.");
 }

@@ -63,6 +63,8 @@ enum ctl_exit ctl_instance_proxy(const struct ctl_call *call);
 enum ctl_exit ctl_link(const struct ctl_call *call);
 /* ctl_status.c */
 enum ctl_exit ctl_status(const struct ctl_call *call);
+/* ctl_doctor.c */
+enum ctl_exit ctl_doctor(const struct ctl_call *call);
 /* ctl_events.c */
 enum ctl_exit ctl_events(const struct ctl_call *call);
 /* ctl_worker.c */

@@ -5,6 +5,7 @@ libctl_a_SOURCES = \
 	cli/ctl_api.c cli/ctl_api.h \
 	cli/ctl_args.c cli/ctl_args.h \
 	cli/ctl_command.c cli/ctl_command.h \
+	cli/ctl_doctor.c \
 	cli/ctl_events.c \
 	cli/ctl_http.c cli/ctl_http.h \
 	cli/ctl_instance.c cli/ctl_instance.h \

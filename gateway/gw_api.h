@@ -2,6 +2,7 @@
 #ifndef GW_API_H
 #define GW_API_H
 
+struct gw_instance;
 struct gw_req;
 
 /* gw_api_connect.c */
@@ -39,5 +40,14 @@ void gw_api_admin_account_rotate(struct gw_req *req);
 void gw_api_admin_account_quota(struct gw_req *req);
 void gw_api_admin_account_delete(struct gw_req *req);
 void gw_api_admin_workers(struct gw_req *req);
+
+/* gw_api_doctor.c */
+void gw_api_admin_doctor(struct gw_req *req);
+/*
+ * The instance that somebody with the admin socket means. account NULL: the only one of that name.
+ * NULL: the request has been answered.
+ */
+struct gw_instance *gw_api_admin_instance(struct gw_req *req, const char *account,
+                                          const char *name);
 
 #endif

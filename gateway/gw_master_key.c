@@ -113,6 +113,21 @@ static int load(const char *path, struct gw_master_key **key_out)
 	return rc;
 }
 
+int gw_master_key_derive_from(const char *path, const char *owner, uint32_t epoch,
+                              struct sealed_key *key_out)
+{
+	uint8_t data[FILE_MAX + 1];
+	struct gw_master_key *k = secret_alloc(sizeof(*k));
+	ssize_t n = k == NULL ? -ENOMEM : file_read(path, data, sizeof(data));
+	int rc = n < 0 ? (int)n : parse(data, (size_t)n, k->bytes);
+
+	secret_wipe(data, sizeof(data));
+	if (rc == 0)
+		rc = gw_master_key_derive(k, owner, epoch, key_out);
+	gw_master_key_free(k);
+	return rc;
+}
+
 static int write_all(int fd, const uint8_t *data, size_t n)
 {
 	ssize_t done = write(fd, data, n);
@@ -151,12 +166,12 @@ static int make(const char *dir, const char *path)
 	return rc;
 }
 
-static int load_own(const char *data_dir, bool first, struct gw_master_key **key_out)
+static int load_own(const char *path, const char *data_dir, bool first,
+                    struct gw_master_key **key_out)
 {
-	char path[PATH_MAX];
 	int rc = 0;
 
-	if (snprintf(path, sizeof(path), "%s/master.key", data_dir) >= PATH_MAX - 8)
+	if (strlen(path) >= PATH_MAX - 8)
 		return -ENAMETOOLONG;
 	if (access(path, F_OK) == 0)
 		return load(path, key_out);
@@ -174,17 +189,37 @@ static int load_own(const char *data_dir, bool first, struct gw_master_key **key
 	return load(path, key_out);
 }
 
+int gw_master_key_where(const char *file, const char *data_dir, char *path_out, size_t path_cap,
+                        const char **from_out)
+{
+	const char *credentials = getenv("CREDENTIALS_DIRECTORY");
+	int n;
+
+	if (file != NULL) {
+		*from_out = "setting";
+		n = snprintf(path_out, path_cap, "%s", file);
+		return n < 0 || (size_t)n >= path_cap ? -ENAMETOOLONG : 0;
+	}
+	if (credentials != NULL && credentials[0] == '/') {
+		*from_out = "credential";
+		n = snprintf(path_out, path_cap, "%s/master_key", credentials);
+		if (n > 0 && (size_t)n < path_cap && access(path_out, F_OK) == 0)
+			return 0;
+	}
+	*from_out = "data_dir";
+	n = snprintf(path_out, path_cap, "%s/master.key", data_dir);
+	return n < 0 || (size_t)n >= path_cap ? -ENAMETOOLONG : 0;
+}
+
 int gw_master_key_load(const char *file, const char *data_dir, bool first,
                        struct gw_master_key **key_out)
 {
-	const char *credentials = getenv("CREDENTIALS_DIRECTORY");
 	char path[PATH_MAX];
+	const char *from;
+	int rc = gw_master_key_where(file, data_dir, path, sizeof(path), &from);
 
-	if (file != NULL)
-		return load(file, key_out);
-	if (credentials != NULL && credentials[0] == '/' &&
-	    snprintf(path, sizeof(path), "%s/master_key", credentials) < PATH_MAX &&
-	    access(path, F_OK) == 0)
-		return load(path, key_out);
-	return load_own(data_dir, first, key_out);
+	if (rc < 0)
+		return rc;
+	return strcmp(from, "data_dir") == 0 ? load_own(path, data_dir, first, key_out)
+	                                     : load(path, key_out);
 }

@@ -8,6 +8,7 @@
 #ifndef GW_MASTER_KEY_H
 #define GW_MASTER_KEY_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "common/attr.h"
@@ -25,8 +26,17 @@ ATTR_NODISCARD int gw_master_key_load(const char *file, const char *data_dir, _B
 /* Wipes. NULL is fine. */
 void gw_master_key_free(struct gw_master_key *k);
 
+/*
+ * Where the key is read from: path_out holds path_cap bytes. *from_out: "setting", "credential" or
+ * "data_dir", static. 0, or -ENAMETOOLONG.
+ */
+ATTR_NODISCARD int gw_master_key_where(const char *file, const char *data_dir, char *path_out,
+                                       size_t path_cap, const char **from_out);
 /* The key of an instance, or of "registry". 0 or WA_ECRYPTO. */
 ATTR_NODISCARD int gw_master_key_derive(const struct gw_master_key *k, const char *owner,
                                         uint32_t epoch, struct sealed_key *key_out);
+/* The same with the key that path holds now, without a word. -errno; -EINVAL: it holds none. */
+ATTR_NODISCARD int gw_master_key_derive_from(const char *path, const char *owner, uint32_t epoch,
+                                             struct sealed_key *key_out);
 
 #endif

@@ -65,6 +65,8 @@ struct gw_req_env {
 	X(GW_ERR_INSTANCE_EXISTS, 409, "Instance already exists", "instance_exists") \
 	X(GW_ERR_ACCOUNT_EXISTS, 409, "Account already exists", "account_exists") \
 	X(GW_ERR_ACCOUNT_NOT_EMPTY, 409, "Account still has instances", "account_not_empty") \
+	X(GW_ERR_AMBIGUOUS, 409, "Several accounts have an instance of this name", \
+	  "ambiguous_name") \
 	X(GW_ERR_NO_PASSKEY, 409, "No passkey step is pending", "no_passkey") \
 	X(GW_ERR_BODY_TOO_LARGE, 413, "Request body too large", "body_too_large") \
 	X(GW_ERR_RATE_LIMITED, 429, "Rate limit exceeded. Try again later.", "rate_limited") \

@@ -102,6 +102,8 @@ const struct gw_route gw_routes_admin[] = {
 	{ "/admin/accounts/:name/quota", "POST", gw_api_admin_account_quota, GW_ROUTE_OPEN,
 	  GW_LIMIT_NONE, GW_ROUTE_BODY },
 	{ "/admin/workers", "GET", gw_api_admin_workers, GW_ROUTE_OPEN, GW_LIMIT_NONE, 0 },
+	{ "/admin/doctor", "POST", gw_api_admin_doctor, GW_ROUTE_OPEN, GW_LIMIT_NONE,
+	  GW_ROUTE_BODY },
 	{ "/health", "GET", gw_api_health, GW_ROUTE_OPEN, GW_LIMIT_NONE, GW_ROUTE_ALWAYS },
 	{ .pattern = NULL },
 };

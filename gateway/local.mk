@@ -48,7 +48,11 @@ libgateway_a_SOURCES = \
 	gateway/gw_json.c gateway/gw_json.h gateway/gw_body.c gateway/gw_body.h \
 	gateway/gw_api_connect.c gateway/gw_api_instance.c gateway/gw_api_list.c \
 	gateway/gw_api_session.c gateway/gw_api_settings.c gateway/gw_api_admin.c \
-	gateway/gw_api_ops.c gateway/gw_api.h
+	gateway/gw_api_ops.c gateway/gw_api_doctor.c gateway/gw_api.h \
+	gateway/gw_doctor.c gateway/gw_doctor.h \
+	gateway/gw_doctor_disk.c gateway/gw_doctor_disk.h \
+	gateway/gw_doctor_host.c gateway/gw_doctor_host.h \
+	gateway/gw_finding.c gateway/gw_finding.h
 libgateway_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(EVENT_THREADS_CFLAGS) $(CRYPTO_CFLAGS) \
 	$(JANSSON_CFLAGS) $(QRENCODE_CFLAGS) $(PNG_CFLAGS) $(SQLITE_CFLAGS) $(PROTOBUFC_CFLAGS) \
 	-DWARDEN_WORKER_PATH='"$(pkglibexecdir)/warden-worker"'

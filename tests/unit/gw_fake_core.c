@@ -10,6 +10,7 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "gateway/gw_auth.h"
+#include "gateway/gw_doctor.h"
 #include "gateway/gw_supervisor.h"
 #include "gateway/gw_worker.h"
 
@@ -484,4 +485,23 @@ void gw_worker_info(const struct gw_worker *w, struct gw_worker_info *info_out)
 {
 	(void)w;
 	(void)info_out;
+}
+
+/* ---- gw_doctor.h ------------------------------------------------------------- */
+
+int gw_doctor_start(struct gw *gw, const struct gw_instance *inst,
+                    void (*on_done)(const struct gw_findings *fs, void *arg), void *arg,
+                    struct gw_doctor **doctor_out)
+{
+	(void)gw;
+	(void)inst;
+	(void)on_done;
+	(void)arg;
+	(void)doctor_out;
+	return -ENOMEM;
+}
+
+void gw_doctor_free(struct gw_doctor *d)
+{
+	(void)d;
 }

@@ -17,6 +17,7 @@
 #include "gateway/gw.h"
 #include "gateway/gw_activation.h"
 #include "gateway/gw_auth.h"
+#include "gateway/gw_doctor.h"
 #include "gateway/gw_http.h"
 #include "gateway/gw_instance_priv.h"
 #include "gateway/gw_limit.h"
@@ -37,6 +38,43 @@
 /* ---- the rest of the supervisor --------------------------------------------- */
 
 static bool workers_ok;
+
+/* A doctor that finds out what the test says, at the next pass of the loop. */
+static struct {
+	struct gw_findings fs;
+	const struct gw_instance *inst; /* whom it was asked about */
+	void (*on_done)(const struct gw_findings *fs, void *arg);
+	void *arg;
+	unsigned alive_n;
+} doctor;
+
+static void on_doctor(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+	doctor.on_done(&doctor.fs, doctor.arg);
+}
+
+int gw_doctor_start(struct gw *gw, const struct gw_instance *inst,
+                    void (*on_done)(const struct gw_findings *fs, void *arg), void *arg,
+                    struct gw_doctor **doctor_out)
+{
+	const struct timeval now = { 0 };
+
+	doctor.inst = inst;
+	doctor.on_done = on_done;
+	doctor.arg = arg;
+	doctor.alive_n++;
+	*doctor_out = NULL;
+	return event_base_once(gw->base, -1, EV_TIMEOUT, on_doctor, NULL, &now);
+}
+
+void gw_doctor_free(struct gw_doctor *d)
+{
+	(void)d;
+	doctor.alive_n--;
+}
 
 bool gw_supervisor_ok(const struct gw_supervisor *sup)
 {
@@ -1097,6 +1135,56 @@ static void test_accounts_are_administered_over_the_admin_socket(void **state)
 	expect(&f->admin, 404, NOT_FOUND);
 }
 
+static void test_the_doctor_is_called_over_the_admin_socket(void **state)
+{
+	struct fixture *f = *state;
+	json_t *json;
+
+	doctor.fs = (struct gw_findings){ 0 };
+	for (int i = 0; i < GW_CHECK_N; i++)
+		gw_finding_set(&doctor.fs, (enum gw_check)i, GW_OK, NULL, "fine");
+	ask(&f->admin, "POST /admin/doctor", "", NULL);
+	assert_int_equal(client_status(&f->admin), 200);
+	assert_null(doctor.inst);
+	json = answer_json(&f->admin);
+	assert_true(json_is_true(json_object_get(json, "ok")));
+	assert_int_equal(json_array_size(json_object_get(json, "checks")), GW_CHECK_N);
+	json_decref(json);
+	gw_finding_set(&doctor.fs, GW_CHECK_REGISTRY, GW_FAILED, "do this", "bad");
+	ask(&f->admin, "POST /admin/doctor", "", "{\"instance\":\"shop\"}");
+	assert_ptr_equal(doctor.inst,
+	                 gw_registry_instance(f->gw.registry,
+	                                      gw_registry_account_by_name(f->gw.registry, "acme"),
+	                                      "shop"));
+	assert_non_null(strstr(f->admin.got, "\"ok\":false"));
+	assert_non_null(strstr(f->admin.got,
+	                       "{\"check\":\"registry\",\"status\":\"failed\",\"detail\":\"bad\","
+	                       "\"advice\":\"do this\"}"));
+	assert_int_equal(doctor.alive_n, 0);
+}
+
+static void test_the_doctor_asks_which_of_several(void **state)
+{
+	struct fixture *f = *state;
+
+	ask(&f->admin, "POST /admin/doctor", "", "{\"instance\":\"nobody\"}");
+	assert_int_equal(client_status(&f->admin), 404);
+	ask(&f->admin, "POST /admin/doctor", "", "{\"instance\":\"shop\",\"account\":\"evil\"}");
+	assert_int_equal(client_status(&f->admin), 404);
+	ask(&f->admin, "POST /admin/doctor", "", "{\"instance\":\"shop\",\"account\":\"x\"}");
+	assert_non_null(strstr(f->admin.got, "\"account_not_found\""));
+	ask(&f->admin, "POST /admin/doctor", "", "{\"instance\":7}");
+	assert_int_equal(client_status(&f->admin), 400);
+	ask(&f->admin, "POST /admin/doctor", "", "no JSON");
+	assert_int_equal(client_status(&f->admin), 400);
+	add_instance(f, "evil", "shop", "another-token-0123456789");
+	ask(&f->admin, "POST /admin/doctor", "", "{\"instance\":\"shop\"}");
+	assert_int_equal(client_status(&f->admin), 409);
+	assert_non_null(strstr(f->admin.got, "\"ambiguous_name\""));
+	ask(&f->admin, "POST /admin/doctor", "", "{\"instance\":\"shop\",\"account\":\"evil\"}");
+	assert_int_equal(client_status(&f->admin), 200);
+}
+
 static void test_a_dead_admin_socket_is_replaced_and_a_live_one_is_not(void **state)
 {
 	struct fixture *f = *state;
@@ -1220,6 +1308,8 @@ int main(void)
 		T(test_listed_origins_are_let_in),
 		T(test_a_proxy_is_believed_about_its_clients),
 		T(test_accounts_are_administered_over_the_admin_socket),
+		T(test_the_doctor_is_called_over_the_admin_socket),
+		T(test_the_doctor_asks_which_of_several),
 		T(test_a_dead_admin_socket_is_replaced_and_a_live_one_is_not),
 		T(test_every_socket_handed_over_is_served),
 	};
