@@ -26,8 +26,12 @@ int gw_dir_make(const char *path)
 		if (c != '/' && c != '\0')
 			continue;
 		*p = '\0';
-		if (mkdir(part, 0700) < 0 && errno != EEXIST)
+		if (mkdir(part, 0700) == 0) {
+			if (c != '\0' && chmod(part, 0711) < 0)
+				return -errno;
+		} else if (errno != EEXIST) {
 			return -errno;
+		}
 		*p = c;
 		if (c == '\0')
 			break;

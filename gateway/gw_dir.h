@@ -4,7 +4,10 @@
 
 #include "common/attr.h"
 
-/* path and its parents, as far as they are missing, with mode 0700. 0 or -errno. */
+/*
+ * path with mode 0700, and its parents as far as they are missing: others may pass those, not list
+ * them. 0 or -errno.
+ */
 ATTR_NODISCARD int gw_dir_make(const char *path);
 
 /*

@@ -11,6 +11,7 @@
 
 #include "common/db.h"
 #include "common/err.h"
+#include "common/log.h"
 #include "gateway/gw_dir.h"
 
 static const char *const schema[] = {
@@ -134,7 +135,8 @@ int gw_store_db_instance_add(struct gw_store_db *d, const struct gw_instance_row
 {
 	sqlite3_stmt *s = d->stmt[GW_SQL_INSTANCE_ADD];
 
-	if (mkdirat(d->instances_fd, r->id, 0700) < 0 && errno != EEXIST)
+	if ((mkdirat(d->instances_fd, r->id, 0700) < 0 && errno != EEXIST) ||
+	    gw_uids_settle(&d->uids, d->instances_fd, r->id) < 0)
 		return WA_ESTORAGE;
 	sqlite3_bind_text(s, 1, r->id, -1, SQLITE_STATIC);
 	sqlite3_bind_text(s, 2, r->account, -1, SQLITE_STATIC);
@@ -205,11 +207,13 @@ int gw_store_db_instance_link(struct gw_store_db *d, const struct gw_instance_ro
 
 int gw_store_db_instance_erase(struct gw_store_db *d, const char *id)
 {
+	gw_uids_release(&d->uids, d->instances_fd, id);
 	return gw_dir_remove(d->instances_fd, id);
 }
 
 void gw_store_db_instance_undo(struct gw_store_db *d, const char *id)
 {
+	gw_uids_release(&d->uids, d->instances_fd, id);
 	unlinkat(d->instances_fd, id, AT_REMOVEDIR);
 }
 
@@ -364,6 +368,7 @@ static int load_instance(struct gw_store_db *d, sqlite3_stmt *s,
 		                       .updated_unix_ms = sqlite3_column_int64(s, 5),
 		                       .settings = (const char *)sqlite3_column_text(s, 6),
 		                       .proxy = (const char *)sqlite3_column_text(s, 7) };
+	int rc;
 
 	if (column_text(s, 0, row.id, sizeof(row.id)) < 0 ||
 	    column_text(s, 1, row.account, sizeof(row.account)) < 0 ||
@@ -373,6 +378,9 @@ static int load_instance(struct gw_store_db *d, sqlite3_stmt *s,
 	/* gone when a deletion was cut short: the instance is still there, without a session */
 	if (mkdirat(d->instances_fd, row.id, 0700) < 0 && errno != EEXIST)
 		return WA_ESTORAGE;
+	rc = gw_uids_settle(&d->uids, d->instances_fd, row.id);
+	if (rc < 0) /* its worker will say what it can't open; the others are well */
+		LOG(NULL, LOG_ERR, "instance_dir_owner", LF_STR("id", row.id), LF_ERR("err", rc));
 	row.has_session = session_is_there(d, row.id);
 	return loader->on_instance(&row, arg);
 }
@@ -430,6 +438,7 @@ int gw_store_db_open(struct gw_store_db *d, const char *data_dir)
 	d->instances_fd = openat(dir_fd, "instances", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (d->instances_fd < 0)
 		goto out;
+	gw_uids_init(&d->uids, data_dir, d->instances_fd);
 	rc = -ENOMEM;
 	if (asprintf(&path, "%s/registry.db", data_dir) < 0) {
 		path = NULL;

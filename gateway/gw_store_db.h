@@ -11,6 +11,7 @@
 
 #include "common/attr.h"
 #include "gateway/gw_store.h"
+#include "gateway/gw_uids.h"
 
 enum gw_sql {
 	GW_SQL_BEGIN,
@@ -35,6 +36,7 @@ struct gw_store_db {
 	sqlite3 *db;
 	sqlite3_stmt *stmt[GW_SQL_N];
 	int instances_fd; /* data_dir/instances */
+	struct gw_uids uids;
 };
 
 void gw_store_db_init(struct gw_store_db *d);

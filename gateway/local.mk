@@ -17,6 +17,7 @@ libgateway_a_SOURCES = \
 	gateway/gw_proc.c gateway/gw_proc.h \
 	gateway/gw_numbers.c gateway/gw_numbers.h \
 	gateway/gw_secrets.c gateway/gw_secrets.h \
+	gateway/gw_uids.c gateway/gw_uids.h \
 	gateway/gw_version.c gateway/gw_version.h \
 	gateway/gw_stop.c \
 	gateway/gw_table.c gateway/gw_table.h \

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <sys/stat.h>
 
-static void test_make_creates_missing_parents_for_us_alone(void **state)
+static void test_make_creates_missing_parents(void **state)
 {
 	char dir[TEST_DIR_CAP], path[128];
 	struct stat st;
@@ -15,7 +15,10 @@ static void test_make_creates_missing_parents_for_us_alone(void **state)
 	assert_int_equal(gw_dir_make(path), 0);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0700);
-	assert_int_equal(gw_dir_make(path), 0); /* there already */
+	snprintf(path, sizeof(path), "%s/a/b", dir);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0711); /* to be passed, not to be listed */
+	assert_int_equal(gw_dir_make(path), 0);    /* there already */
 	test_dir_remove(dir);
 }
 
@@ -77,7 +80,7 @@ static void test_remove_enters_sixteen_levels(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_make_creates_missing_parents_for_us_alone),
+		cmocka_unit_test(test_make_creates_missing_parents),
 		cmocka_unit_test(test_make_refuses_a_file_in_the_way),
 		cmocka_unit_test(test_remove_takes_everything_but_follows_no_link),
 		cmocka_unit_test(test_remove_enters_sixteen_levels),
