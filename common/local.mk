@@ -11,6 +11,7 @@ libcommon_a_SOURCES = \
 	common/heap.c \
 	common/ipc.h common/ipc_frame.c common/ipc_chan.c \
 	common/log.c common/log.h common/log_tail.c common/log_tail.h \
+	common/log_journal.c common/log_journal.h \
 	common/qr.c common/qr.h \
 	common/pb_guard.c common/pb_guard.h \
 	common/proc_stat.c common/proc_stat.h \

@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <openssl/evp.h>
@@ -15,10 +17,14 @@
 #include "common/clock.h"
 #include "common/codec.h"
 #include "common/err.h"
+#include "common/log_journal.h"
 #include "common/log_tail.h"
 #include "common/secret.h"
 
 #define LOG_LINE_MAX 2048
+#define JOURNAL_STREAM_PATH "/run/systemd/journal/stdout"
+#define JOURNAL_WAIT_MS 200
+#define JOURNAL_SOCKET_PATH "/run/systemd/journal/socket"
 
 /* The one place of the program that is global on purpose: every module logs. */
 static struct {
@@ -28,7 +34,7 @@ static struct {
 	bool salted;
 	uint8_t salt[16];
 	struct log_tail *tail; /* NULL: none */
-	int64_t at_s; /* the second that at is of */
+	int64_t at_s;          /* the second that at is of */
 	char at[RFC3339_CAP];
 } log_state = { .program = "warden", .max_level = LOG_INFO, .format = LOG_FMT_TEXT, .at_s = -1 };
 
@@ -43,13 +49,25 @@ struct line {
 	size_t len;
 };
 
+/* Who has no environment sees by whom stderr is heard. */
+static bool stderr_goes_to_journald(void)
+{
+	struct sockaddr_un peer = { .sun_family = AF_UNSPEC };
+	socklen_t len = sizeof(peer) - 1; /* a NUL stays behind the path */
+
+	return getpeername(STDERR_FILENO, (struct sockaddr *)&peer, &len) == 0 &&
+	       peer.sun_family == AF_UNIX && strcmp(peer.sun_path, JOURNAL_STREAM_PATH) == 0;
+}
+
 bool log_stderr_is_journal(void)
 {
 	const char *want = getenv("JOURNAL_STREAM");
 	char have[64];
 	struct stat st;
 
-	if (want == NULL || fstat(STDERR_FILENO, &st) < 0)
+	if (want == NULL)
+		return stderr_goes_to_journald();
+	if (fstat(STDERR_FILENO, &st) < 0)
 		return false;
 	snprintf(have, sizeof(have), "%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
 	return strcmp(want, have) == 0;
@@ -67,6 +85,17 @@ void log_init(const char *program, int max_level, enum log_format format)
 void log_set_tail(struct log_tail *tail)
 {
 	log_state.tail = tail;
+}
+
+void log_open_journal(void)
+{
+	int rc;
+
+	if (log_state.format != LOG_FMT_JOURNAL)
+		return;
+	rc = log_journal_open(JOURNAL_SOCKET_PATH, JOURNAL_WAIT_MS);
+	if (rc < 0)
+		LOG(NULL, LOG_DEBUG, "journal_without_fields", LF_ERR("err", rc));
 }
 
 bool log_wants(int level)
@@ -232,13 +261,10 @@ static void put_text(struct line *l, bool json, const char *s)
 		put_str(l, s);
 }
 
-static void put_field(struct line *l, bool json, const struct log_field *f)
+static void put_value(struct line *l, bool json, const struct log_field *f)
 {
 	char id[HEX_CAP(4)];
 
-	put_str(l, json ? ",\"" : " ");
-	put_str(l, f->key);
-	put_str(l, json ? "\":" : "=");
 	switch (f->type) {
 	case LOG_F_INT:
 		put_int(l, f->i);
@@ -257,6 +283,14 @@ static void put_field(struct line *l, bool json, const struct log_field *f)
 		put_text(l, json, f->s);
 		break;
 	}
+}
+
+static void put_field(struct line *l, bool json, const struct log_field *f)
+{
+	put_str(l, json ? ",\"" : " ");
+	put_str(l, f->key);
+	put_str(l, json ? "\":" : "=");
+	put_value(l, json, f);
 }
 
 /* The time of a line, of which all but the milliseconds stays the same for a second. */
@@ -310,10 +344,51 @@ static void put_head(struct line *l, int level, const char *event)
 	}
 }
 
+/* A field of the journal: text as it is, all else as in a line. */
+static void journal_field(struct log_journal_entry *e, const char *prefix,
+                          const struct log_field *f)
+{
+	struct line value = { .len = 0 };
+
+	if (f->type == LOG_F_STR) {
+		if (f->s != NULL)
+			log_journal_put(e, prefix, f->key, f->s, strlen(f->s));
+		return;
+	}
+	put_value(&value, false, f);
+	log_journal_put(e, prefix, f->key, value.p, value.len);
+}
+
+/* text: the line without its level and its end. False: it has to go elsewhere. */
+static bool journal_line(const struct log_ctx *ctx, int level, const char *event,
+                         const struct log_field *fields, const char *text, size_t text_len)
+{
+	const char priority = (char)('0' + level);
+	struct log_journal_entry e;
+
+	if (!log_journal_is_open())
+		return false;
+	e.len = 0;
+	log_journal_put(&e, "", "MESSAGE", text, text_len);
+	log_journal_put(&e, "", "PRIORITY", &priority, 1);
+	journal_field(&e, "", &LF_STR("SYSLOG_IDENTIFIER", log_state.program));
+	journal_field(&e, "", &LF_STR("EVENT", event));
+	if (ctx != NULL)
+		journal_field(&e, "", &LF_STR("INSTANCE", ctx->instance));
+	if (ctx != NULL)
+		journal_field(&e, "", &LF_STR("REQUEST_ID", ctx->request_id));
+	for (; fields->key != NULL; fields++)
+		journal_field(&e, "WARDEN_", fields);
+	return log_journal_send(&e);
+}
+
 void log_event(const struct log_ctx *ctx, int level, const char *event,
                const struct log_field *fields)
 {
 	bool json = log_state.format == LOG_FMT_JSON;
+	bool journal = log_state.format == LOG_FMT_JOURNAL;
+	const struct log_field *f;
+	size_t level_len = journal ? strlen("<6>") : 0;
 	struct line l;
 	ssize_t n;
 
@@ -323,8 +398,8 @@ void log_event(const struct log_ctx *ctx, int level, const char *event,
 		put_field(&l, json, &LF_STR("instance", ctx->instance));
 	if (ctx != NULL && ctx->request_id != NULL)
 		put_field(&l, json, &LF_STR("request", ctx->request_id));
-	for (; fields->key != NULL; fields++)
-		put_field(&l, json, fields);
+	for (f = fields; f->key != NULL; f++)
+		put_field(&l, json, f);
 	if (json) {
 		/* a cut line must still close its object */
 		if (l.len == sizeof(l.p) - 2)
@@ -335,6 +410,9 @@ void log_event(const struct log_ctx *ctx, int level, const char *event,
 	l.p[l.len++] = '\n';
 	if (log_state.tail != NULL)
 		log_tail_put(log_state.tail, l.p, l.len);
+	if (journal &&
+	    journal_line(ctx, level, event, fields, l.p + level_len, l.len - level_len - 1))
+		return;
 	n = write(STDERR_FILENO, l.p, l.len);
 	(void)n; /* there is nowhere left to report it */
 }

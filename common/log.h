@@ -72,8 +72,8 @@ enum log_format { LOG_FMT_AUTO, LOG_FMT_TEXT, LOG_FMT_JSON, LOG_FMT_JOURNAL };
 /*
  * program   written on every line; static storage
  * max_level LOG_ERR .. LOG_DEBUG
- * LOG_FMT_AUTO picks JOURNAL ("<N>" level prefixes) when stderr is systemd's journal, else TEXT.
- * Lines go to stderr, each in one write(2).
+ * LOG_FMT_AUTO picks JOURNAL when stderr is systemd's journal, else TEXT. Lines go to stderr, each
+ * in one write(2); those of JOURNAL with a "<N>" level prefix, until log_open_journal().
  */
 void log_init(const char *program, int max_level, enum log_format format);
 
@@ -82,9 +82,18 @@ void log_init(const char *program, int max_level, enum log_format format);
 struct log_tail;
 void log_set_tail(struct log_tail *tail);
 
+/*
+ * Where the format is JOURNAL, connect to the journal: lines become entries with fields of their
+ * own (log_journal.h). To be called once a process, before a sandbox forbids sockets; the
+ * connection is kept when log_init() is called again. Where it can't be had lines stay what they
+ * are.
+ */
+void log_open_journal(void);
+
 bool log_wants(int level);
 
-/* Is stderr a stream to systemd's journal (JOURNAL_STREAM names it)? */
+/* Is stderr a stream to systemd's journal (JOURNAL_STREAM names it, or journald has its other end)?
+ */
 bool log_stderr_is_journal(void);
 
 /* fields ends with an entry whose key is NULL. Never fails; a line over 2048 bytes is cut. */

@@ -252,6 +252,7 @@ int main(int argc, char **argv)
 		goto out;
 	}
 	log_init("wardend", gw.cfg.log_level, (enum log_format)gw.cfg.log_format);
+	log_open_journal();
 	pb_check_version();
 	process_setup();
 	if (!gw_config_root_key_is_whatsapps(&gw.cfg))

@@ -236,6 +236,8 @@ int main(int argc, char **argv)
 	}
 	wk_close_from(WK_CONTROL_FD + 1);
 	log_init("warden-worker", o.log_level, o.log_format);
+	if (!o.zygote) /* whose children have their own */
+		log_open_journal();
 	tune_memory();
 	rc = init_libraries(o.zygote, &tls);
 	if (rc == 0)

@@ -1,14 +1,19 @@
 /* tests/unit/test_log.c - log lines, read back from a pipe in place of stderr */
 #include "test.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "common/err.h"
 #include "common/log.h"
+#include "common/log_journal.h"
 
 struct capture {
 	int saved, rd;
@@ -159,6 +164,132 @@ static void test_id_is_stable_and_hides_its_text(void **state)
 	assert_memory_not_equal(a + 2, strstr(line, "c=") + 2, 8);
 }
 
+/* ---- the journal ---------------------------------------------------------- */
+
+static int journald_start(char dir[32])
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	strcpy(dir, "/tmp/log-test-XXXXXX");
+	assert_non_null(mkdtemp(dir));
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s/socket", dir);
+	assert_int_equal(bind(fd, (struct sockaddr *)&sun, sizeof(sun)), 0);
+	assert_int_equal(log_journal_open(sun.sun_path, 1), 0);
+	return fd;
+}
+
+static void journald_stop(int fd, const char *dir)
+{
+	char path[64];
+
+	log_journal_close();
+	close(fd);
+	snprintf(path, sizeof(path), "%s/socket", dir);
+	unlink(path);
+	rmdir(dir);
+}
+
+static void test_journal_entry_has_its_fields(void **state)
+{
+	const struct log_ctx ctx = { .instance = "shop-3", .request_id = "req-7" };
+	static const char want[] = "MESSAGE=worker_exit instance=shop-3 request=req-7 pid=4711 "
+	                           "why=\"two\\u000alines\" err=handshake asked=true none=-\n"
+	                           "PRIORITY=5\nSYSLOG_IDENTIFIER=prog\nEVENT=worker_exit\n"
+	                           "INSTANCE=shop-3\nREQUEST_ID=req-7\nWARDEN_PID=4711\n"
+	                           "WARDEN_WHY\n\x09\0\0\0\0\0\0\0two\nlines\n"
+	                           "WARDEN_ERR=handshake\nWARDEN_ASKED=true\n";
+	struct capture c;
+	char dir[32], got[4096], line[256];
+	int fd = journald_start(dir);
+
+	(void)state;
+	log_init("prog", LOG_INFO, LOG_FMT_JOURNAL);
+	capture_start(&c);
+	LOG(&ctx, LOG_NOTICE, "worker_exit", LF_INT("pid", 4711), LF_STR("why", "two\nlines"),
+	    LF_ERR("err", WA_EHANDSHAKE), LF_BOOL("asked", true), LF_STR("none", NULL));
+	capture_end(&c, line, sizeof(line));
+	assert_string_equal(line, "");
+	assert_int_equal(recv(fd, got, sizeof(got), 0), sizeof(want) - 1);
+	assert_memory_equal(got, want, sizeof(want) - 1);
+	journald_stop(fd, dir);
+}
+
+static void test_journal_entry_is_bounded(void **state)
+{
+	char dir[32], got[8192], text[3000], key[100];
+	int fd = journald_start(dir);
+	ssize_t n;
+
+	(void)state;
+	log_init("prog", LOG_INFO, LOG_FMT_JOURNAL);
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	memset(key, 'k', sizeof(key) - 1);
+	key[sizeof(key) - 1] = '\0';
+	LOG(NULL, LOG_ERR, "x", LF_STR("a", text), LF_STR(key, "v"), LF_INT("b-c", 1));
+	n = recv(fd, got, sizeof(got) - 1, 0);
+	assert_in_range(n, 1, sizeof(struct log_journal_entry));
+	got[n] = '\0';
+	assert_null(strstr(got, "WARDEN_A=")); /* no room beside the line */
+	assert_null(strstr(got, "WARDEN_KKK"));
+	assert_non_null(strstr(got, "\nWARDEN_B_C=1\n"));
+	journald_stop(fd, dir);
+}
+
+static void test_without_journal_lines_go_to_stderr(void **state)
+{
+	struct capture c;
+	char dir[32], line[256];
+	int fd = journald_start(dir);
+
+	(void)state;
+	log_init("prog", LOG_INFO, LOG_FMT_JOURNAL);
+	close(fd);
+	capture_start(&c);
+	LOG(NULL, LOG_WARNING, "gone");
+	capture_end(&c, line, sizeof(line));
+	assert_string_equal(line, "<4>gone\n");
+	journald_stop(dup(STDERR_FILENO), dir);
+	capture_start(&c);
+	LOG(NULL, LOG_WARNING, "never");
+	capture_end(&c, line, sizeof(line));
+	assert_string_equal(line, "<4>never\n");
+	assert_int_equal(log_journal_open("/nonexistent/socket", 1), -ENOENT);
+	assert_false(log_journal_is_open());
+}
+
+static void test_a_full_journal_loses_lines_and_says_so(void **state)
+{
+	struct capture c;
+	char dir[32], got[4096], line[256];
+	int fd = journald_start(dir), heard = 0;
+	bool told = false;
+	ssize_t n;
+
+	(void)state;
+	log_init("prog", LOG_INFO, LOG_FMT_JOURNAL);
+	capture_start(&c);
+	for (int i = 0; i < 2000; i++)
+		LOG(NULL, LOG_INFO, "flood");
+	while (recv(fd, got, sizeof(got), 0) > 0)
+		heard++;
+	assert_in_range(heard, 1, 1999);
+	LOG(NULL, LOG_INFO, "after");
+	while ((n = recv(fd, got, sizeof(got) - 1, 0)) > 0) {
+		got[n] = '\0';
+		snprintf(line, sizeof(line), "MESSAGE=log_lines_lost n=%d\n", 2000 - heard);
+		told |= strstr(got, line) != NULL;
+	}
+	assert_true(told);
+	LOG(NULL, LOG_INFO, "once");
+	assert_true(recv(fd, got, sizeof(got), 0) > 0);
+	assert_int_equal(recv(fd, got, sizeof(got), 0), -1);
+	capture_end(&c, line, sizeof(line));
+	assert_string_equal(line, "");
+	journald_stop(fd, dir);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -168,6 +299,10 @@ int main(void)
 		cmocka_unit_test(test_json_line_is_json_even_when_cut),
 		cmocka_unit_test(test_level_filters_before_arguments_are_read),
 		cmocka_unit_test(test_id_is_stable_and_hides_its_text),
+		cmocka_unit_test(test_journal_entry_has_its_fields),
+		cmocka_unit_test(test_journal_entry_is_bounded),
+		cmocka_unit_test(test_without_journal_lines_go_to_stderr),
+		cmocka_unit_test(test_a_full_journal_loses_lines_and_says_so),
 	};
 
 	return cmocka_run_group_tests_name("log", tests, NULL, NULL);
