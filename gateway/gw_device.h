@@ -25,7 +25,8 @@ struct gw_device {
 	char business_name[GW_PROFILE_CAP]; /* UTF-8; "": no business account */
 	uint32_t history_days;              /* asked for when it was linked; 0: none */
 	uint32_t key_epoch;                 /* which key seals the session's secrets */
-	struct gw_reason last_error;        /* rc 0: none */
+	int64_t store_generation;    /* newest state of session.db told of; never goes back */
+	struct gw_reason last_error; /* rc 0: none */
 };
 
 /* jid and what follows from it. */

@@ -99,6 +99,14 @@ void gw_inst_link_take(struct gw_instance *inst, const struct gw_account_said *a
 		gw_inst_save(inst);
 }
 
+void gw_instance_stored(struct gw_instance *inst, int64_t generation)
+{
+	if (generation <= inst->link.store_generation)
+		return;
+	inst->link.store_generation = generation;
+	gw_inst_save(inst);
+}
+
 void gw_inst_unlink(struct gw_instance *inst, enum gw_link_end end)
 {
 	bool changed = inst->link.linked || inst->link.end != end;

@@ -297,6 +297,8 @@ void gw_instance_delete(struct gw_instance *inst, gw_instance_gone_cb *on_gone, 
 /* The deletion did not work out. */
 void gw_instance_restore(struct gw_instance *inst);
 
+/* Its session.db has been committed up to here. Older is nothing new. */
+void gw_instance_stored(struct gw_instance *inst, int64_t generation);
 const struct gw_device *gw_instance_link(const struct gw_instance *inst);
 void gw_instance_updated(struct gw_instance *inst, int64_t unix_ms);
 /* The change is committed. partial: from gw_settings_normalise(). */

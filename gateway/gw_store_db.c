@@ -46,6 +46,7 @@ static const char *const schema[] = {
 	"ALTER TABLE instance ADD COLUMN error_detail TEXT NOT NULL DEFAULT '';"
 	"ALTER TABLE instance ADD COLUMN error_unix_ms INTEGER NOT NULL DEFAULT 0;"
 	"CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;",
+	"ALTER TABLE instance ADD COLUMN store_generation INTEGER NOT NULL DEFAULT 0;",
 };
 
 static const char *const sql_text[GW_SQL_N] = {
@@ -71,7 +72,7 @@ static const char *const sql_text[GW_SQL_N] = {
 	    "UPDATE instance SET updated_unix_ms = ?2, linked = ?3, link_end = ?4, jid = ?5,"
 	    " lid = ?6, platform = ?7, push_name = ?8, business_name = ?9, history_days = ?10,"
 	    " key_epoch = ?11, error_rc = ?12, error_number = ?13, error_detail = ?14,"
-	    " error_unix_ms = ?15 WHERE id = ?1",
+	    " error_unix_ms = ?15, store_generation = ?16 WHERE id = ?1",
 	[GW_SQL_INSTANCE_DEL] = "DELETE FROM instance WHERE id = ?1",
 	[GW_SQL_META_GET] = "SELECT value FROM meta WHERE name = ?1",
 	[GW_SQL_META_PUT] = "INSERT INTO meta(name, value) VALUES (?1, ?2)"
@@ -202,6 +203,7 @@ int gw_store_db_instance_link(struct gw_store_db *d, const struct gw_instance_ro
 	sqlite3_bind_int64(s, 13, l->last_error.number);
 	sqlite3_bind_text(s, 14, l->last_error.detail, -1, SQLITE_STATIC);
 	sqlite3_bind_int64(s, 15, l->last_error.at_unix_ms);
+	sqlite3_bind_int64(s, 16, l->store_generation);
 	return run(d, GW_SQL_INSTANCE_LINK);
 }
 
@@ -343,6 +345,7 @@ static int load_link(sqlite3_stmt *s, struct gw_device *l)
 	l->last_error.rc = sqlite3_column_int(s, 17);
 	l->last_error.number = (uint32_t)sqlite3_column_int64(s, 18);
 	l->last_error.at_unix_ms = sqlite3_column_int64(s, 20);
+	l->store_generation = sqlite3_column_int64(s, 21);
 	return 0;
 }
 
@@ -350,7 +353,7 @@ static int load_link(sqlite3_stmt *s, struct gw_device *l)
 	"SELECT id, account, name, token_hash, created_unix_ms, updated_unix_ms, settings, proxy," \
 	" linked, link_end, jid, lid, platform, push_name, business_name, history_days, " \
 	"key_epoch," \
-	" error_rc, error_number, error_detail, error_unix_ms FROM instance" \
+	" error_rc, error_number, error_detail, error_unix_ms, store_generation FROM instance" \
 	" ORDER BY created_unix_ms, rowid"
 
 static bool session_is_there(const struct gw_store_db *d, const char *id)

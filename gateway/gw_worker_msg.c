@@ -203,6 +203,13 @@ static int account_take(const Ipc__Account *m, struct account_text *t, struct gw
 	return 0;
 }
 
+/* The session's store has come to a new state, which is its newest one from now on. */
+static void generation_take(struct gw_worker *w, bool said, uint64_t generation)
+{
+	if (said && generation <= INT64_MAX)
+		gw_instance_stored(w->inst, (int64_t)generation);
+}
+
 static int on_account(struct gw_worker *w, enum gw_inst_event ev, const Ipc__Account *m,
                       uint64_t since_ms)
 {
@@ -215,6 +222,8 @@ static int on_account(struct gw_worker *w, enum gw_inst_event ev, const Ipc__Acc
 
 	if (rc == 0 && ev == GW_EV_LINKED && in.account.jid == NULL)
 		rc = WA_EPROTO;
+	if (rc == 0 && m != NULL)
+		generation_take(w, m->has_store_generation, m->store_generation);
 	return rc < 0 ? rc : gw_instance_event(w->inst, ev, &in);
 }
 
@@ -316,6 +325,7 @@ static int on_bye(struct gw_worker *w, const Ipc__Bye *m)
 		return WA_EPROTO;
 	LOG(gw_worker_log(w), LOG_DEBUG, "worker_bye", LF_INT("pid", w->pid), LF_ERR("err", m->rc));
 	w->end_said = true;
+	generation_take(w, m->has_store_generation, m->store_generation);
 	if (w->phase != GW_W_LEAVING)
 		gw_worker_leaving(w, gw_supervisor_times(w->sup)->leave);
 	return gw_instance_event(w->inst, GW_EV_BYE, &in);

@@ -137,6 +137,9 @@ int gw_worker_say_connect(struct gw_worker *w)
 	m.instance_key.data = key.bytes;
 	m.instance_key.len = sizeof(key.bytes);
 	m.key_epoch = key.epoch;
+	m.has_linked = m.has_store_generation = true;
+	m.linked = gw_instance_link(w->inst)->linked;
+	m.store_generation = (uint64_t)gw_instance_link(w->inst)->store_generation;
 	rc = ipc_chan_send(w->chan, IPC_CONNECT, 1, &m.base, ca_fd);
 	if (ca_fd >= 0)
 		close(ca_fd);

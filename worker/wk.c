@@ -91,7 +91,7 @@ static void on_online(void *arg)
 
 static void say_bye(struct wk *w)
 {
-	wk_ipc_bye(w->ipc, 0, NULL);
+	wk_ipc_bye(w->ipc, 0, NULL, wk_session_left_generation(w->session));
 	leave(w, WK_EXIT_DONE);
 }
 

@@ -40,6 +40,7 @@ struct wk_creds {
 	int not_before_rc;         /* why: WA_ETEMP_BANNED or WA_ESTREAM_REPLACED; 0: none */
 	uint32_t replaced_n;       /* tries after "replaced" on the day that began at */
 	int64_t replaced_day_unix_s;
+	uint64_t generation; /* of the store when it was last told of; not saved */
 };
 
 /* Wipes and releases. */

@@ -67,21 +67,23 @@ bool wk_ipc_is_heard(const struct wk_ipc *ipc, uint64_t ms)
 	       clock_ms() - ipc_chan_last_rx_ms(ipc->chan) < ms;
 }
 
-static void send_bye(struct wk_ipc *ipc, int rc, const char *detail)
+static void send_bye(struct wk_ipc *ipc, int rc, const char *detail, uint64_t generation)
 {
 	Ipc__Bye bye = IPC__BYE__INIT;
 
 	bye.has_rc = 1;
 	bye.rc = rc;
 	bye.detail = (char *)detail;
+	bye.has_store_generation = generation != 0;
+	bye.store_generation = generation;
 	if (ipc->chan != NULL && ipc_chan_send(ipc->chan, IPC_BYE, 0, &bye.base, -1) < 0)
 		LOG(ipc->log, LOG_DEBUG, "bye_not_sent");
 }
 
-void wk_ipc_bye(struct wk_ipc *ipc, int rc, const char *detail)
+void wk_ipc_bye(struct wk_ipc *ipc, int rc, const char *detail, uint64_t generation)
 {
 	if (ipc->greeted)
-		send_bye(ipc, rc, detail);
+		send_bye(ipc, rc, detail, generation);
 }
 
 /* ---- messages from the gateway ----------------------------------------------------------- */
@@ -114,7 +116,7 @@ static int on_hello(struct wk_ipc *ipc, const struct ipc_msg *m)
 
 	if (hello->instance_id == NULL || strcmp(hello->instance_id, ipc->instance_id) != 0) {
 		LOG(ipc->log, LOG_ERR, "wrong_instance");
-		send_bye(ipc, WA_EPROTO, "this worker serves another instance");
+		send_bye(ipc, WA_EPROTO, "this worker serves another instance", 0);
 		ipc->ops->on_wrong_instance(ipc->arg);
 		return 0;
 	}

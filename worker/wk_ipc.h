@@ -59,7 +59,7 @@ void wk_ipc_send(struct wk_ipc *ipc, enum ipc_type type, const ProtobufCMessage 
 void wk_ipc_set_log_tail(struct wk_ipc *ipc, int fd);
 /* A gateway is there, and was heard within the last ms. */
 bool wk_ipc_is_heard(const struct wk_ipc *ipc, uint64_t ms);
-/* BYE, the last message. detail may be NULL. */
-void wk_ipc_bye(struct wk_ipc *ipc, int rc, const char *detail);
+/* BYE, the last message. detail may be NULL; generation: of the store that is left; 0: none is. */
+void wk_ipc_bye(struct wk_ipc *ipc, int rc, const char *detail, uint64_t generation);
 
 #endif

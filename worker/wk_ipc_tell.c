@@ -102,6 +102,8 @@ static void fill_account(const struct wk_creds *creds, Ipc__Account *msg)
 	msg->platform = text_or_null(creds->platform);
 	msg->push_name = text_or_null(creds->push_name);
 	msg->business_name = text_or_null(creds->business_name);
+	msg->has_store_generation = creds->generation != 0;
+	msg->store_generation = creds->generation;
 }
 
 static void send_account(struct wk_tell *t, enum ipc_type type, const struct wk_creds *creds)

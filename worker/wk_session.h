@@ -172,6 +172,8 @@ uint32_t wk_session_history_days(const struct wk_session *s);
  * nothing was asked.
  */
 bool wk_session_alone(struct wk_session *s);
+/* Of the saved session, once it has been left: the last state of its store. 0: there is none. */
+uint64_t wk_session_left_generation(const struct wk_session *s);
 /* Tell a gateway that came later what is true now: the code, the passkey step, online, down. */
 void wk_session_tell(struct wk_session *s);
 

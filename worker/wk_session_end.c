@@ -29,11 +29,25 @@ void wk_session_drop(struct wk_session *s)
 		(void)event_del(s->alive_timer);
 }
 
+const struct wk_creds *wk_session_creds(struct wk_session *s)
+{
+	if (s->store != NULL)
+		s->creds.generation = wk_store_generation(s->store);
+	return &s->creds;
+}
+
+uint64_t wk_session_left_generation(const struct wk_session *s)
+{
+	return s->left_generation;
+}
+
 /* Without a link in it, the file is what an attempt has left behind. */
 void wk_session_leave_store(struct wk_session *s)
 {
 	if (s->store == NULL)
 		return;
+	if (s->linked)
+		s->left_generation = wk_store_generation(s->store);
 	if (s->linked)
 		wk_store_close(s->store);
 	else if (wk_store_erase(s->store) < 0)

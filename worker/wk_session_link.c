@@ -28,6 +28,11 @@ static void explain(struct wk_failure *f, int rc)
 	case WA_EALREADY_RUNNING:
 		wk_failure_set(f, rc, "another process holds the saved session");
 		break;
+	case -ESTALE:
+		wk_failure_set(f, WA_ESTORE_CORRUPT,
+		               "the saved session is an older copy that was put back; "
+		               "it must not be used again");
+		break;
 	case WA_ESTATE: /* nothing heals it but another program */
 		wk_failure_set(f, WA_ESTORE_CORRUPT,
 		               "the saved session was written by a newer version of this program");
@@ -38,7 +43,17 @@ static void explain(struct wk_failure *f, int rc)
 	}
 }
 
-/* 0: s->creds is the saved link; -ENOENT: there is none. */
+/*
+ * A file that the gateway knows a newer state of: its keys were used since, so it can't go on from
+ * there, and what was linked is not for it to replace.
+ */
+static bool is_stale(const struct wk_session *s, int rc)
+{
+	return (rc == -ENOENT && s->target.linked) ||
+	       (rc == 0 && wk_store_generation(s->store) < s->target.store_generation);
+}
+
+/* 0: s->creds is the saved link; -ENOENT: there is none; -ESTALE: there was a newer one. */
 static int load(struct wk_session *s)
 {
 	int rc;
@@ -49,6 +64,8 @@ static int load(struct wk_session *s)
 			return rc;
 	}
 	rc = wk_store_load(s->store, &s->creds);
+	if (is_stale(s, rc))
+		rc = -ESTALE;
 	if (rc < 0 && rc != -ENOENT) {
 		wk_store_close(s->store);
 		s->store = NULL;
@@ -126,8 +143,10 @@ int wk_session_make_store(struct wk_session *s)
 	if (s->store != NULL)
 		return 0;
 	rc = wk_store_open(s->p.dir, s->p.instance_id, &s->target.key, true, &s->store);
-	if (rc == 0)
+	if (rc == 0) {
 		secret_wipe(&s->target.key, sizeof(s->target.key));
+		wk_store_follow(s->store, s->target.store_generation);
+	}
 	return rc;
 }
 
@@ -216,7 +235,7 @@ static void link_up(struct wk_session *s, const struct wa_pair_success *ps, stru
 	}
 	s->linked = s->had_link = true;
 	LOG(s->p.log, LOG_NOTICE, "linked", LF_INT("key_index", adv->key_index));
-	s->p.ops->on_linked(&s->creds, s->p.arg);
+	s->p.ops->on_linked(wk_session_creds(s), s->p.arg);
 	if (ps->server_unix_s != 0)
 		offset_ms = (ps->server_unix_s - clock_unix_s()) * 1000;
 	if (wk_session_send(s, wa_pair_device_sign(ps->id, adv)) &&

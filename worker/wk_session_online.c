@@ -32,7 +32,7 @@ static void on_profile(void *arg)
 {
 	struct wk_session *s = arg;
 
-	s->p.ops->on_profile(&s->creds, s->p.arg);
+	s->p.ops->on_profile(wk_session_creds(s), s->p.arg);
 }
 
 /* Not at once: this connection goes on with the version it has. */
@@ -116,7 +116,7 @@ int wk_act_online(struct wk_session *s)
 {
 	LOG(s->p.log, LOG_NOTICE, "online", LF_INT("after_us", clock_us() - s->dial_us));
 	s->online_ms = clock_ms();
-	s->p.ops->on_online(&s->creds, clock_us() - s->dial_us, 0, s->p.arg);
+	s->p.ops->on_online(wk_session_creds(s), clock_us() - s->dial_us, 0, s->p.arg);
 	if (s->logging_out)
 		wk_session_raise(s, WK_EV_UNLINK);
 	return wk_timer_set(s->later, TRIM_MS);
@@ -214,7 +214,7 @@ void wk_session_tell(struct wk_session *s)
 	if (s->state == WK_PAIRING)
 		wk_session_tell_pairing(s);
 	else if (s->state == WK_ONLINE || s->state == WK_UNLINKING)
-		s->p.ops->on_online(&s->creds, 0, now - s->online_ms, s->p.arg);
+		s->p.ops->on_online(wk_session_creds(s), 0, now - s->online_ms, s->p.arg);
 	else if (s->state == WK_BACKOFF)
 		s->p.ops->on_down(&s->failure, s->retry.attempt,
 		                  now < s->until_ms ? s->until_ms - now : 0, s->p.arg);

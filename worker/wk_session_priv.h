@@ -36,11 +36,12 @@ struct wk_session {
 	struct event *logout_timer;
 
 	/* the link */
-	struct wk_store *store; /* NULL: not open */
-	struct wk_creds creds;  /* its device is the one being paired, too */
-	bool linked;            /* creds are on disk */
-	bool had_link;          /* they are, or were */
-	bool opened;            /* the store was looked at */
+	struct wk_store *store;   /* NULL: not open */
+	struct wk_creds creds;    /* its device is the one being paired, too */
+	bool linked;              /* creds are on disk */
+	bool had_link;            /* they are, or were */
+	bool opened;              /* the store was looked at */
+	uint64_t left_generation; /* of the link in a store that was closed; 0: none */
 
 	/* the connection */
 	struct wk_dial *dial;
@@ -118,6 +119,8 @@ static inline void wk_session_fail(struct wk_session *s, const struct wk_failure
 {
 	wk_session_lose(s, f, NULL);
 }
+/* For telling: with the generation of the store. */
+const struct wk_creds *wk_session_creds(struct wk_session *s);
 /* On to a dial: WK_EV_STALE, WK_EV_ASK or WK_EV_DIAL, whichever comes first. */
 void wk_session_go(struct wk_session *s);
 

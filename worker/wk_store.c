@@ -59,6 +59,8 @@ static const char *const schema[] = {
 	"  uploaded INTEGER NOT NULL"
 	") STRICT;"
 	"CREATE INDEX prekey_waiting ON prekey (seq) WHERE uploaded = 0;",
+	"ALTER TABLE link ADD COLUMN generation INTEGER NOT NULL DEFAULT 1;", /* of the whole file
+	                                                                       */
 };
 
 /* ---- statements ---------------------------------------------------------------------------- */
@@ -82,10 +84,24 @@ int wk_store_begin(struct wk_store *st)
 	return db_exec(st->db, "BEGIN IMMEDIATE");
 }
 
+static int next_generation(struct wk_store *st)
+{
+	sqlite3_stmt *s;
+	int rc = wk_store_prepare(st, "UPDATE link SET generation = ?1 WHERE id = 1", &s);
+
+	if (rc == 0)
+		rc = db_err(sqlite3_bind_int64(s, 1, (int64_t)st->generation + 1));
+	return wk_store_finish(s, rc);
+}
+
 int wk_store_end(struct wk_store *st, int rc)
 {
 	if (rc == 0)
+		rc = next_generation(st);
+	if (rc == 0)
 		rc = db_exec(st->db, "COMMIT");
+	if (rc == 0)
+		st->generation++;
 	if (rc < 0 && !sqlite3_get_autocommit(st->db))
 		(void)sqlite3_exec(st->db, "ROLLBACK", NULL, NULL, NULL);
 	return rc;
@@ -217,6 +233,17 @@ void wk_store_close(struct wk_store *st)
 {
 	if (st != NULL)
 		store_free(st);
+}
+
+uint64_t wk_store_generation(const struct wk_store *st)
+{
+	return st->generation;
+}
+
+void wk_store_follow(struct wk_store *st, uint64_t generation)
+{
+	if (st->generation < generation)
+		st->generation = generation;
 }
 
 void wk_store_trim(struct wk_store *st)

@@ -35,6 +35,14 @@ void wk_store_close(struct wk_store *st);
 /* Give back the memory of pages that need not be held. Safe at any time; NULL is fine. */
 void wk_store_trim(struct wk_store *st);
 
+/*
+ * Which state the file is in: grows with every commit, so that an old copy that was put back shows.
+ * Of the link that was loaded or made; before that 0, or what it was told to follow.
+ */
+uint64_t wk_store_generation(const struct wk_store *st);
+/* A link that is made from now on is newer than this. */
+void wk_store_follow(struct wk_store *st, uint64_t generation);
+
 /* ---- the link ------------------------------------------------------------------------------ */
 
 /* The saved link; -ENOENT: there is none. On failure c is cleared. */

@@ -12,7 +12,8 @@ static const char load_sql[] =
     "SELECT jid, lid, noise_key, identity_key, signed_prekey, signed_prekey_id, signed_prekey_sig,"
     " registration_id, account, account_key, platform, business_name, push_name, routing,"
     " server_static, server_static_until, logins, history_days, confirmed, linked_unix_s,"
-    " not_before_unix_s, not_before_rc, replaced_n, replaced_day_unix_s FROM link WHERE id = 1";
+    " not_before_unix_s, not_before_rc, replaced_n, replaced_day_unix_s, generation FROM link"
+    " WHERE id = 1";
 
 /* The order of the parameters is that of load_sql. */
 static const char link_sql[] =
@@ -54,6 +55,7 @@ enum column {
 	C_NOT_BEFORE_RC,
 	C_REPLACED_N,
 	C_REPLACED_DAY,
+	C_GENERATION, /* in load_sql only */
 };
 #define PARAM(column) ((int)(column) + 1)
 
@@ -166,6 +168,16 @@ static int read_rest(sqlite3_stmt *s, struct wk_creds *c)
 	return rc;
 }
 
+static int read_generation(struct wk_store *st, sqlite3_stmt *s)
+{
+	int64_t v = sqlite3_column_int64(s, C_GENERATION);
+
+	if (v < 1)
+		return WA_ESTORE_CORRUPT;
+	st->generation = (uint64_t)v;
+	return 0;
+}
+
 int wk_store_load(struct wk_store *st, struct wk_creds *c)
 {
 	sqlite3_stmt *s;
@@ -182,6 +194,8 @@ int wk_store_load(struct wk_store *st, struct wk_creds *c)
 			rc = read_keys(st, s, &c->device);
 		if (rc == 0)
 			rc = read_rest(s, c);
+		if (rc == 0)
+			rc = read_generation(st, s);
 	} else {
 		rc = step == SQLITE_DONE ? -ENOENT : db_err(step);
 	}
@@ -294,9 +308,13 @@ int wk_store_link(struct wk_store *st, const struct wk_creds *c)
 int wk_store_update(struct wk_store *st, const struct wk_creds *c)
 {
 	sqlite3_stmt *s = NULL;
-	int rc = wk_store_prepare(st, update_sql, &s);
+	int rc = wk_store_begin(st);
 
+	if (rc < 0)
+		return rc;
+	rc = wk_store_prepare(st, update_sql, &s);
 	if (rc == 0)
 		rc = bind_changing(s, c);
-	return wk_store_finish(s, rc);
+	rc = wk_store_finish(s, rc);
+	return wk_store_end(st, rc);
 }

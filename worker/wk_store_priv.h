@@ -16,6 +16,7 @@ struct wk_store {
 	char *dir;
 	char instance_id[WK_INSTANCE_ID_MAX + 1];
 	struct sealed_key key;
+	uint64_t generation; /* of the last commit */
 };
 
 /* Prepare; *st_out is NULL on failure. Codes as in wk_store.h. */
@@ -25,7 +26,8 @@ ATTR_NODISCARD int wk_store_finish(sqlite3_stmt *stmt, int rc);
 
 /* BEGIN IMMEDIATE. */
 ATTR_NODISCARD int wk_store_begin(struct wk_store *st);
-/* COMMIT when rc is 0, else (or when that fails) ROLLBACK. Returns the first failure. */
+/* COMMIT of the next generation when rc is 0, else (or when that fails) ROLLBACK. Returns the first
+ * failure. */
 ATTR_NODISCARD int wk_store_end(struct wk_store *st, int rc);
 
 /* Bind a private key as an envelope, sealed for its place. */

@@ -79,6 +79,8 @@ static const char *check(struct wk_target *t, const Ipc__Connect *msg)
 	if (msg->has_history_days && msg->history_days > HISTORY_DAYS_MAX)
 		return "history_days";
 	t->history_days = msg->has_history_days ? msg->history_days : 0;
+	t->linked = msg->has_linked && msg->linked;
+	t->store_generation = msg->has_store_generation ? msg->store_generation : 0;
 	t->mode = msg->has_mode ? msg->mode : IPC__CONNECT__MODE__LINK;
 	why = check_version(t, msg);
 	if (why == NULL)

@@ -34,6 +34,8 @@ struct wk_target {
 	char
 	    number[WK_NUMBER_MAX + 1]; /* pair by code for it; "": by QR. A phone number: no log. */
 	struct sealed_key key;         /* of the instance */
+	bool linked;                   /* the gateway expects a link in the store */
+	uint64_t store_generation;     /* that it was told of last; an older store is not the one */
 	struct wk_proxy proxy;
 	struct wk_settings settings;
 };

@@ -21,7 +21,8 @@ tests_unit_test_gw_uids_LDADD = $(GWCORE_LDADD)
 tests_unit_test_gw_table_SOURCES = tests/unit/test_gw_table.c
 tests_unit_test_gw_table_CFLAGS = $(GWCORE_CFLAGS)
 tests_unit_test_gw_table_LDADD = $(GWCORE_LDADD)
-tests_unit_test_gw_store_SOURCES = tests/unit/test_gw_store.c tests/unit/gw_test.h
+tests_unit_test_gw_store_SOURCES = tests/unit/test_gw_store.c tests/unit/gw_test.h \
+	tests/unit/faulty_vfs.c tests/unit/faulty_vfs.h
 tests_unit_test_gw_store_CFLAGS = $(GWCORE_CFLAGS)
 tests_unit_test_gw_store_LDADD = $(GWCORE_LDADD)
 tests_unit_test_gw_registry_SOURCES = tests/unit/test_gw_registry.c tests/unit/gw_test.h \

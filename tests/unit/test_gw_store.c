@@ -1,6 +1,8 @@
 /* tests/unit/test_gw_store.c - the registry on disk, with the real SQLite */
 #include "gw_test.h"
 
+#include "faulty_vfs.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <sqlite3.h>
@@ -390,7 +392,7 @@ static void test_a_file_of_a_later_version_is_refused(void **state)
 	f->st = NULL;
 	snprintf(path, sizeof(path), "%s/registry.db", f->dir);
 	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(db, "PRAGMA user_version = 3", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "PRAGMA user_version = 4", NULL, NULL, NULL), SQLITE_OK);
 	sqlite3_close(db);
 	assert_int_equal(gw_store_open(f->base, f->dir, &f->st), WA_ESTATE);
 	assert_null(f->st);
@@ -408,6 +410,7 @@ static void test_each_change_of_an_instance_leaves_the_others_alone(void **state
 		                  .business_name = "Shop",
 		                  .history_days = 30,
 		                  .key_epoch = 4,
+		                  .store_generation = 1234567890123,
 		                  .last_error = { .rc = WA_ECONNECT_FAILURE,
 		                                  .number = 418,
 		                                  .detail = "refused",
@@ -445,6 +448,7 @@ static void test_each_change_of_an_instance_leaves_the_others_alone(void **state
 	assert_string_equal(f->instance.link.business_name, "Shop");
 	assert_int_equal(f->instance.link.history_days, 30);
 	assert_int_equal(f->instance.link.key_epoch, 4);
+	assert_int_equal(f->instance.link.store_generation, 1234567890123);
 	assert_int_equal(f->instance.link.last_error.rc, WA_ECONNECT_FAILURE);
 	assert_int_equal(f->instance.link.last_error.number, 418);
 	assert_string_equal(f->instance.link.last_error.detail, "refused");
@@ -534,6 +538,135 @@ static void test_a_transaction_that_breaks_off_takes_all_of_it_back(void **state
 	assert_int_equal(f->instances_n, told);
 }
 
+/* ---- a disk that fails at any operation ------------------------------------- */
+
+/* What a run of changes was told, and so what has to be on disk. */
+struct told {
+	bool settings, proxy, token, link, account, added, deleted;
+	unsigned failed_n;
+};
+
+static bool told_done(struct fixture *f, int rc, struct outcome *o)
+{
+	assert_int_equal(rc, 0);
+	test_run_until(f->base, is_done, o);
+	if (o->rc < 0)
+		assert_true(o->rc == WA_ESTORAGE || o->rc == WA_ESTORE_CORRUPT || o->rc == -ENOMEM);
+	return o->rc == 0;
+}
+
+#define A "aaaaaaaaaaaaaaaa"
+#define B "bbbbbbbbbbbbbbbb"
+
+static void every_change(struct fixture *f, struct told *t)
+{
+	const struct gw_account_row account = account_row("later");
+	struct gw_instance_row row = instance_row(B, "acme", "b");
+	const struct gw_device link = { .linked = true, .key_epoch = 9 };
+	struct outcome o[7] = { 0 };
+	uint8_t hash[GW_TOKEN_HASH_LEN];
+
+	memset(hash, 'n', sizeof(hash));
+	row.token_hash[0] = 'B';
+	t->settings = told_done(
+	    f, gw_store_instance_settings(f->st, A, "{\"a\":true}", 11, on_done, &o[0]), &o[0]);
+	t->proxy = told_done(
+	    f, gw_store_instance_proxy(f->st, A, "{\"enabled\":true}", 12, on_done, &o[1]), &o[1]);
+	t->token = told_done(f, gw_store_instance_token(f->st, A, hash, 13, on_done, &o[2]), &o[2]);
+	t->link = told_done(f, gw_store_instance_link(f->st, A, &link, 14, on_done, &o[3]), &o[3]);
+	t->account = told_done(f, gw_store_account_put(f->st, &account, on_done, &o[4]), &o[4]);
+	t->added = told_done(f, gw_store_instance_add(f->st, &row, on_done, &o[5]), &o[5]);
+	t->deleted =
+	    t->added && told_done(f, gw_store_instance_del(f->st, B, on_done, &o[6]), &o[6]);
+	for (size_t i = 0; i < sizeof(o) / sizeof(o[0]); i++)
+		t->failed_n += o[i].rc < 0;
+}
+
+static int on_instance_a(const struct gw_instance_row *row, void *arg)
+{
+	struct fixture *f = arg;
+
+	if (strcmp(row->id, A) == 0)
+		return on_instance(row, arg);
+	f->instances_n++;
+	return 0;
+}
+
+static void assert_as_told(struct fixture *f, const struct told *t)
+{
+	static const struct gw_store_loader loader = { on_account, on_instance_a };
+
+	gw_store_free(f->st);
+	f->accounts_n = f->instances_n = 0;
+	assert_int_equal(gw_store_open(f->base, f->dir, &f->st), 0);
+	assert_int_equal(gw_store_load(f->st, &loader, f), 0);
+	assert_string_equal(f->settings, t->settings ? "{\"a\":true}" : "{}");
+	assert_string_equal(f->proxy, t->proxy ? "{\"enabled\":true}" : "{}");
+	assert_int_equal(f->instance.token_hash[1] == 'n', t->token);
+	assert_int_equal(f->instance.link.linked, t->link);
+	assert_int_equal(f->accounts_n, t->account ? 2 : 1);
+	assert_int_equal(f->instances_n, t->added && !t->deleted ? 2 : 1);
+}
+
+static void fresh(struct fixture *f)
+{
+	gw_store_free(f->st);
+	f->st = NULL;
+	test_dir_remove(f->dir);
+	open_and_load(f);
+	put_account(f, "acme");
+	add_instance(f, A);
+}
+
+/* Operation by operation, until one run meets no fault: what is told is what is there. */
+static void sweep(struct fixture *f, int rc, bool stays)
+{
+	const unsigned step = stays ? 3 : 1; /* what fails for good fails much the same */
+	unsigned nth = 0, failed = 0;
+
+	faulty_vfs_install();
+	do {
+		struct told t = { 0 };
+
+		fresh(f);
+		nth += nth == 0 ? 1 : step;
+		faulty_vfs_fail(nth, rc, stays);
+		every_change(f, &t);
+		assert_true(nth < 1000);
+		failed += t.failed_n;
+		if (stays && faulty_vfs_has_failed() && t.failed_n > 0)
+			assert_false(gw_store_ok(f->st));
+		if (!faulty_vfs_has_failed())
+			nth = 0;
+		faulty_vfs_fail(0, 0, false);
+		assert_as_told(f, &t);
+		put_account(f, "heals");
+		assert_true(gw_store_ok(f->st));
+	} while (nth > 0);
+	assert_true(failed > 5);
+	faulty_vfs_remove();
+}
+
+static void test_no_failing_write_is_told_done(void **state)
+{
+	sweep(*state, SQLITE_FULL, false);
+}
+
+static void test_no_write_is_told_done_on_a_disk_that_stays_full(void **state)
+{
+	sweep(*state, SQLITE_FULL, true);
+}
+
+static void test_no_write_is_told_done_after_an_io_error(void **state)
+{
+	sweep(*state, SQLITE_IOERR_WRITE, false);
+}
+
+static void test_no_write_is_told_done_on_a_broken_disk(void **state)
+{
+	sweep(*state, SQLITE_IOERR_FSYNC, true);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -553,6 +686,10 @@ int main(void)
 		T(test_each_change_of_an_instance_leaves_the_others_alone),
 		T(test_a_session_on_disk_is_seen_when_loading),
 		T(test_small_values_are_kept_and_replaced),
+		T(test_no_failing_write_is_told_done),
+		T(test_no_write_is_told_done_on_a_disk_that_stays_full),
+		T(test_no_write_is_told_done_after_an_io_error),
+		T(test_no_write_is_told_done_on_a_broken_disk),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -225,6 +225,81 @@ static void test_store_of_another_key_is_never_written_over(void **state)
 	fake_teardown(&f);
 }
 
+/* An older state of the file is put back: its keys were used since. */
+static void test_a_store_that_is_not_the_newest_is_never_used(void **state)
+{
+	uint64_t newest;
+	struct fake f;
+
+	(void)state;
+	online(&f);
+	newest = wk_session_creds(f.s)->generation;
+	assert_true(newest > 1);
+	fake_restart(&f);
+	f.expect_link = true;
+	f.store_generation = newest + 1;
+	fake_connect(&f, LINK, NULL);
+	assert_int_equal(f.failure.rc, WA_ESTORE_CORRUPT);
+	assert_non_null(strstr(f.failure.detail, "older copy"));
+	assert_int_equal(f.dials, 0);
+	fake_run(&f);
+	assert_true(fake_has_file(&f, "session.db"));
+	fake_restart(&f);
+	f.expect_link = true;
+	f.store_generation = newest;
+	fake_connect(&f, LINK, NULL);
+	fake_login(&f);
+	fake_teardown(&f);
+}
+
+static void test_a_store_that_lost_its_link_is_not_paired_over(void **state)
+{
+	struct sealed_key key = { .epoch = 0 };
+	struct wk_store *st;
+	struct fake f;
+
+	(void)state;
+	fake_setup(&f);
+	memcpy(key.bytes, f.key, sizeof(key.bytes));
+	assert_int_equal(wk_store_open(f.dir, "inst", &key, true, &st), 0);
+	wk_store_close(st);
+	f.expect_link = true;
+	fake_connect(&f, LINK, NULL);
+	assert_int_equal(f.failure.rc, WA_ESTORE_CORRUPT);
+	assert_int_equal(f.dials, 0);
+	fake_run(&f);
+	assert_true(fake_has_file(&f, "session.db"));
+	fake_teardown(&f);
+}
+
+/* What is linked next is newer than all that was, so that no copy of it can pass. */
+static void test_the_next_link_follows_the_last_one(void **state)
+{
+	struct fake f;
+
+	(void)state;
+	fake_setup(&f);
+	f.store_generation = 500;
+	fake_link(&f);
+	assert_true(wk_session_creds(f.s)->generation > 500);
+	fake_teardown(&f);
+}
+
+static void test_what_it_leaves_behind_is_told_at_the_end(void **state)
+{
+	uint64_t newest;
+	struct fake f;
+
+	(void)state;
+	online(&f);
+	newest = wk_session_creds(f.s)->generation;
+	assert_int_equal(wk_session_left_generation(f.s), 0);
+	assert_int_equal(wk_session_stop(f.s), 0);
+	fake_run(&f);
+	assert_int_equal(wk_session_left_generation(f.s), newest);
+	fake_teardown(&f);
+}
+
 /* ---- refused logins ---------------------------------------------------------------------- */
 
 static void test_login_refused_as_unlinked_is_set_aside(void **state)
@@ -853,6 +928,10 @@ int main(void)
 		cmocka_unit_test(test_resume_without_a_session_is_refused),
 		cmocka_unit_test(test_store_without_a_link_is_no_session),
 		cmocka_unit_test(test_store_of_another_key_is_never_written_over),
+		cmocka_unit_test(test_a_store_that_is_not_the_newest_is_never_used),
+		cmocka_unit_test(test_a_store_that_lost_its_link_is_not_paired_over),
+		cmocka_unit_test(test_the_next_link_follows_the_last_one),
+		cmocka_unit_test(test_what_it_leaves_behind_is_told_at_the_end),
 		cmocka_unit_test(test_login_refused_as_unlinked_is_set_aside),
 		cmocka_unit_test(test_stream_errors_that_unlink_are_set_aside),
 		cmocka_unit_test(test_ban_is_set_aside),

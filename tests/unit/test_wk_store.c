@@ -1,6 +1,8 @@
 /* tests/unit/test_wk_store.c - session.db: real files in a temporary folder */
 #include "test.h"
 
+#include "faulty_vfs.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -389,6 +391,138 @@ static void test_a_full_disk_changes_nothing(void **state)
 	free(keys);
 }
 
+/* ---- a disk that fails at any operation ----------------------------------------------------- */
+
+/* What a run of changes was told, and so what has to be on disk. */
+struct told {
+	bool name, made, uploaded, linked;
+	unsigned failed_n;
+};
+
+static bool told_done(struct told *t, int rc)
+{
+	if (rc < 0) {
+		assert_true(rc == WA_ESTORAGE || rc == WA_ESTORE_CORRUPT || rc == -ENOMEM);
+		t->failed_n++;
+	}
+	return rc == 0;
+}
+
+static void every_change(struct place *p, struct told *t, struct wk_prekey made[5])
+{
+	struct wk_creds c;
+
+	fill(&c);
+	c.device = p->creds.device;
+	snprintf(c.push_name, sizeof(c.push_name), "Bea");
+	t->name = told_done(t, wk_store_update(p->st, &c));
+	t->made = told_done(t, wk_store_prekeys(p->st, 5, made));
+	if (t->made)
+		t->uploaded = told_done(t, wk_store_prekeys_uploaded(p->st, made, 5));
+	snprintf(c.jid, sizeof(c.jid), "5511888888888:4@s.whatsapp.net");
+	t->linked = told_done(t, wk_store_link(p->st, &c));
+	wk_creds_clear(&c);
+}
+
+static void assert_as_told(struct place *p, const struct told *t, const struct wk_prekey made[5])
+{
+	struct wk_prekey keys[5];
+	struct wk_creds back;
+
+	reopen(p);
+	assert_int_equal(wk_store_load(p->st, &back), 0);
+	assert_memory_equal(&back.device.noise, &p->creds.device.noise, sizeof(back.device.noise));
+	assert_string_equal(back.jid, t->linked ? "5511888888888:4@s.whatsapp.net" : p->creds.jid);
+	assert_string_equal(back.push_name, t->name || t->linked ? "Bea" : "Ana");
+	assert_int_equal(wk_store_generation(p->st),
+	                 1 + t->name + t->made + t->uploaded + t->linked);
+	assert_int_equal(wk_store_prekeys(p->st, 5, keys), 0);
+	if (t->made && !t->uploaded && !t->linked)
+		assert_memory_equal(keys, made, sizeof(keys)); /* those of the lost upload */
+	else if (t->made)
+		assert_memory_not_equal(keys[0].pub, made[0].pub, WA_KEY_LEN);
+	wk_creds_clear(&back);
+}
+
+/* Operation by operation, until one run meets no fault. */
+static void sweep(struct place *p, int rc, bool stays)
+{
+	unsigned nth = 0, failed = 0;
+
+	faulty_vfs_install();
+	do {
+		struct wk_prekey made[5] = { 0 };
+		struct told t = { 0 };
+
+		wk_store_close(p->st);
+		p->st = NULL;
+		(void)unlink(p->path);
+		wk_creds_clear(&p->creds);
+		link_it(p);
+		faulty_vfs_fail(++nth, rc, stays);
+		every_change(p, &t, made);
+		assert_true(nth < 1000);
+		failed += t.failed_n;
+		if (!faulty_vfs_has_failed())
+			nth = 0;
+		faulty_vfs_fail(0, 0, false);
+		assert_as_told(p, &t, made);
+	} while (nth > 0);
+	assert_true(failed > 5);
+	faulty_vfs_remove();
+}
+
+static void test_no_failing_write_is_told_done(void **state)
+{
+	sweep(*state, SQLITE_FULL, false);
+	sweep(*state, SQLITE_IOERR_WRITE, false);
+}
+
+static void test_no_write_is_told_done_on_a_disk_that_stays_so(void **state)
+{
+	sweep(*state, SQLITE_FULL, true);
+	sweep(*state, SQLITE_IOERR_FSYNC, true);
+}
+
+/* ---- which state it is in ------------------------------------------------------------------- */
+
+static void test_every_commit_is_a_generation(void **state)
+{
+	struct place *p = *state;
+	struct wk_prekey keys[2];
+	struct wk_creds back;
+
+	link_it(p);
+	assert_int_equal(wk_store_generation(p->st), 1);
+	assert_int_equal(wk_store_update(p->st, &p->creds), 0);
+	assert_int_equal(wk_store_prekeys(p->st, 2, keys), 0);
+	assert_int_equal(wk_store_prekeys_uploaded(p->st, keys, 2), 0);
+	assert_int_equal(wk_store_generation(p->st), 4);
+	reopen(p);
+	assert_int_equal(wk_store_generation(p->st), 0);
+	assert_int_equal(wk_store_load(p->st, &back), 0);
+	assert_int_equal(wk_store_generation(p->st), 4);
+	wk_creds_clear(&back);
+	assert_int_equal(wk_store_link(p->st, &p->creds), 0);
+	assert_int_equal(wk_store_generation(p->st), 5);
+}
+
+static void test_a_new_link_is_newer_than_the_one_before(void **state)
+{
+	struct place *p = *state;
+	struct wk_creds back;
+
+	fill(&p->creds);
+	reopen(p);
+	wk_store_follow(p->st, 700);
+	wk_store_follow(p->st, 3);
+	assert_int_equal(wk_store_link(p->st, &p->creds), 0);
+	reopen(p);
+	assert_int_equal(wk_store_load(p->st, &back), 0);
+	assert_int_equal(wk_store_generation(p->st), 701);
+	wk_creds_clear(&back);
+}
+
 /* ---- pre-keys ------------------------------------------------------------------------------ */
 
 static void test_pre_keys_come_in_order_and_again_until_uploaded(void **state)
@@ -504,6 +638,10 @@ int main(void)
 		TEST(test_a_second_process_is_refused),
 		TEST(test_what_was_told_done_survives_a_kill),
 		TEST(test_a_full_disk_changes_nothing),
+		TEST(test_no_failing_write_is_told_done),
+		TEST(test_no_write_is_told_done_on_a_disk_that_stays_so),
+		TEST(test_every_commit_is_a_generation),
+		TEST(test_a_new_link_is_newer_than_the_one_before),
 		TEST(test_pre_keys_come_in_order_and_again_until_uploaded),
 		TEST(test_ids_wrap_around_those_in_use),
 		TEST(test_a_link_that_is_over_is_kept_aside),

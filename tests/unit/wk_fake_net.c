@@ -416,6 +416,8 @@ void fake_connect(struct fake *f, Ipc__Connect__Mode mode, const char *number)
 	if (number != NULL)
 		(void)snprintf(t.number, sizeof(t.number), "%s", number);
 	memcpy(t.key.bytes, f->key, sizeof(t.key.bytes));
+	t.linked = f->expect_link;
+	t.store_generation = f->store_generation;
 	assert_int_equal(wk_settings_take(&t.settings, NULL), 0);
 	assert_int_equal(wk_session_connect(f->s, &t, clock_us()), 0);
 }

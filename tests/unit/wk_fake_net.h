@@ -26,6 +26,8 @@ struct fake {
 	struct wk_session *s;
 	char dir[PATH_MAX];
 	uint8_t key[SEALED_KEY_LEN];
+	bool expect_link;          /* what the gateway says of the store */
+	uint64_t store_generation; /* as above */
 
 	/* what the session told */
 	unsigned steps, codes, pairing_codes, passkeys, linked, online, profiles, downs, failed;

@@ -57,7 +57,8 @@ tests_unit_test_wk_session_life_SOURCES = tests/unit/test_wk_session_life.c $(WK
 tests_unit_test_wk_session_life_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_wk_session_life_LDADD = $(WORKER_TEST_LIBS)
 
-tests_unit_test_wk_store_SOURCES = tests/unit/test_wk_store.c
+tests_unit_test_wk_store_SOURCES = tests/unit/test_wk_store.c tests/unit/faulty_vfs.c \
+	tests/unit/faulty_vfs.h
 tests_unit_test_wk_store_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_wk_store_LDADD = $(WORKER_TEST_LIBS)
 
