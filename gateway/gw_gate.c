@@ -1,7 +1,9 @@
 /* gateway/gw_gate.c - the strict reader of the raw request stream */
 #include "gateway/gw_gate.h"
 
+#include <arpa/inet.h>
 #include <assert.h>
+#include <netinet/in.h>
 #include <stddef.h>
 #include <string.h>
 #include <strings.h>
@@ -92,15 +94,52 @@ static bool is_class(char c, unsigned class)
 
 /* ---- the parts of a head --------------------------------------------------------------------- */
 
+/*
+ * How many dots, written out or as %2e, the segment at s is made of: 1 and 2 for "." and "..", 0
+ * for any other.
+ */
+static unsigned dots_of(const char *s)
+{
+	unsigned n = 0;
+
+	for (; *s != '/' && *s != '?' && *s != '\0'; n++) {
+		if (*s == '.')
+			s++;
+		else if (strncasecmp(s, "%2e", 3) == 0)
+			s += 3;
+		else
+			return 0;
+	}
+	return n <= 2 ? n : 0;
+}
+
+/* Dot segments never lead above the root, where others see an attack. An empty one is no folder. */
+static bool stays_below_root(const char *path)
+{
+	size_t depth = 0, len;
+	unsigned dots;
+
+	for (const char *s = path + 1;; s += len + 1) {
+		len = strcspn(s, "/?");
+		dots = dots_of(s);
+		if (dots == 2 && depth-- == 0)
+			return false;
+		if (dots == 0 && len > 0)
+			depth++;
+		if (s[len] != '/')
+			return true;
+	}
+}
+
 /* Escapes are complete; none is NUL; in the path (before "?") none is a slash. */
-static bool target_ok(const char *s)
+static bool target_ok(const char *target)
 {
 	unsigned class = C_PATH;
 	int hi, lo;
 
-	if (*s != '/' || strlen(s) > GW_GATE_TARGET_MAX)
+	if (*target != '/' || strlen(target) > GW_GATE_TARGET_MAX)
 		return false;
-	for (; *s != '\0'; s++) {
+	for (const char *s = target; *s != '\0'; s++) {
 		if (*s == '?')
 			class = C_QUERY;
 		if (is_class(*s, class))
@@ -113,7 +152,7 @@ static bool target_ok(const char *s)
 			return false;
 		s += 2;
 	}
-	return true;
+	return stays_below_root(target);
 }
 
 static bool port_ok(const char *s)
@@ -121,15 +160,27 @@ static bool port_ok(const char *s)
 	return strspn(s, "0123456789") == strlen(s) && strlen(s) <= 5;
 }
 
+static bool is_ipv6(const char *s, size_t len)
+{
+	char text[INET6_ADDRSTRLEN];
+	struct in6_addr addr;
+
+	if (len >= sizeof(text))
+		return false;
+	memcpy(text, s, len);
+	text[len] = '\0';
+	return inet_pton(AF_INET6, text, &addr) == 1;
+}
+
 static bool host_ok(const char *s)
 {
 	size_t n;
 
 	if (*s == '[') {
-		n = strspn(s + 1, "0123456789abcdefABCDEF:.");
-		if (n < 2 || s[n + 1] != ']')
+		n = strcspn(s, "]");
+		if (s[n] != ']' || !is_ipv6(s + 1, n - 1))
 			return false;
-		s += n + 2;
+		s += n + 1;
 	} else {
 		for (n = 0; is_class(s[n], C_HOST); n++) {
 			if (s[n] == '.' && s[n + 1] == '.')

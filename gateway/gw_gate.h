@@ -7,12 +7,13 @@
  *
  * It takes: HTTP/1.1 or 1.0; CRLF line ends (one empty line before the request is skipped, RFC 9112
  * section 2.2); methods of A-Z, "-" and "_"; targets in origin form made of RFC 3986 characters,
- * without %00 and, in the path, without an encoded slash; token header names directly followed by a
- * colon; values without control characters and without a tab at either end; exactly one Host that
- * is a host (at most one in 1.0); at most one Content-Length, digits only; Transfer-Encoding
- * exactly "chunked", never with Content-Length or in 1.0; chunk sizes of plain hex digits, no
- * extensions, no trailer fields; no Expect but "100-continue"; tokens and a few others at most
- * once. Anything else is GW_GATE_BAD. Where servers disagree about a byte, it is refused.
+ * without %00 and, in the path, without an encoded slash or dot segments that lead above the root;
+ * token header names directly followed by a colon; values without control characters and without a
+ * tab at either end; exactly one Host that is a host (at most one in 1.0); at most one
+ * Content-Length, digits only; Transfer-Encoding exactly "chunked", never with Content-Length or
+ * in 1.0; chunk sizes of plain hex digits, no extensions, no trailer fields; no Expect but
+ * "100-continue"; tokens and a few others at most once. Anything else is GW_GATE_BAD. Where servers
+ * disagree about a byte, it is refused.
  */
 #ifndef GW_GATE_H
 #define GW_GATE_H

@@ -1,151 +1,117 @@
 // What reaches the HTTP server at all (design: the gate; faults H16, H17), by raw sockets
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { SLOWNESS, startWorld } from './harness.mjs';
 import * as raw from './rawhttp.mjs';
 
 let world;
-let token;
 
 before(async () => {
 	world = await startWorld({ gateway: { settings: { max_connections_per_address: 5000 } } });
-	({ token } = await world.newInstance({ name: 'gate' }));
+	await world.newInstance({ name: 'gate' });
 });
 after(() => world?.stop());
 
 const CRLF = '\r\n';
 const head = (...lines) => lines.join(CRLF) + CRLF + CRLF;
-
-// Send bytes, then see one answer and the end of the connection.
-async function exchange(bytes, { timeoutMs = 5000 * SLOWNESS } = {}) {
-	const c = await raw.connect(world.address);
-	try {
-		c.send(bytes);
-		const first = await c.response({ timeoutMs });
-		await c.closed(timeoutMs);
-		return { first, rest: c.received.toString('latin1') };
-	} finally {
-		c.close();
-	}
-}
-
-// 400 in the contract's form, without limit headers, and closed; nothing after it was answered.
-async function assertRefused(bytes) {
-	const { first, rest } = await exchange(bytes);
-	assert.equal(first.status, 400, JSON.stringify(first));
-	assert.equal(first.headers['content-type'].split(';')[0], 'application/json');
-	const body = JSON.parse(first.body);
-	assert.equal(body.success, false);
-	assert.equal(body.error.message, 'Bad request');
-	assert.equal(body.error.code, 'bad_request');
-	assert.equal(first.headers['x-ratelimit-limit'], undefined);
-	assert.match(first.headers['x-request-id'], /^[A-Za-z0-9._-]{1,64}$/);
-	assert.equal(rest, '', 'a second answer: the bytes behind were taken for a request');
-}
-
-const post = (...headers) => head('POST /api/instance/new HTTP/1.1', 'Host: x', `token: ${token}`, ...headers);
 const get = (...headers) => head('GET /health HTTP/1.1', 'Host: x', ...headers);
-const SMUGGLED = head('GET /health HTTP/1.1', 'Host: smuggled');
 
-describe('the 23 known cases are 400 and close', () => {
-	const chunked = (framing) => post('Transfer-Encoding: chunked') + framing + SMUGGLED;
-	const cases = {
-		'Content-Length and Transfer-Encoding':
-			post('Content-Length: 4', 'Transfer-Encoding: chunked') + '0\r\n\r\n' + SMUGGLED,
-		'Transfer-Encoding: gzip, chunked': post('Transfer-Encoding: gzip, chunked') + '0\r\n\r\n' + SMUGGLED,
-		'Transfer-Encoding: xchunked': post('Transfer-Encoding: xchunked') + '0\r\n\r\n' + SMUGGLED,
-		'two Content-Length': post('Content-Length: 0', 'Content-Length: 5') + 'abcde' + SMUGGLED,
-		'chunk size 0x3': chunked('0x3\r\nabc\r\n0\r\n\r\n'),
-		'chunk size +3': chunked('+3\r\nabc\r\n0\r\n\r\n'),
-		'chunk size -0': chunked('-0\r\n\r\n'),
-		'chunk size with a leading space': chunked(' 3\r\nabc\r\n0\r\n\r\n'),
-		'bare LF in chunk framing': chunked('3\nabc\n0\n\n'),
-		'chunk without CRLF': chunked('3\r\nabc0\r\n\r\n'),
-		'Content-Length 0x5': post('Content-Length: 0x5') + 'abcde' + SMUGGLED,
-		'Content-Length -1': post('Content-Length: -1') + SMUGGLED,
-		'Content-Length +5': post('Content-Length: +5') + 'abcde' + SMUGGLED,
-		'bare CR in a value': get('X: a\rb') + SMUGGLED,
-		'no Host': head('GET /health HTTP/1.1', 'X: y') + SMUGGLED,
-		'two Hosts': get('Host: y') + SMUGGLED,
-		'space before the colon': get('X : y') + SMUGGLED,
-		'empty name': get(': y') + SMUGGLED,
-		'name X(A)': get('X(A): y') + SMUGGLED,
-		'obs-fold': get('X: a', ' folded') + SMUGGLED,
-		'NUL in a value': get('X: a\0b') + SMUGGLED,
-		'a header of 60 KB': get(`X: ${'a'.repeat(60_000)}`) + SMUGGLED,
-		'2 MB of headers': get(...Array.from({ length: 2000 }, (_, i) => `X-${i}: ${'a'.repeat(1000)}`)),
-	};
-	assert.equal(Object.keys(cases).length, 23);
-	for (const [name, bytes] of Object.entries(cases))
-		test(name, () => assertRefused(bytes));
-});
+// The rows of the gate's table; characters up to U+00FF are bytes.
+const TABLE = JSON.parse(readFileSync(new URL('../vectors/http-requests.json', import.meta.url), 'utf8')).cases;
 
-describe('other malformed heads are 400 and close', () => {
-	const cases = {
-		'bare LF line ends': 'GET /health HTTP/1.1\nHost: x\n\n',
-		'HTTP/0.9': 'GET /health\r\n\r\n',
-		'HTTP/2.0': head('GET /health HTTP/2.0', 'Host: x'),
-		'HTTP/1.2': head('GET /health HTTP/1.2', 'Host: x'),
-		'a lower-case version': head('GET /health http/1.1', 'Host: x'),
-		'two spaces in the request line': head('GET  /health HTTP/1.1', 'Host: x'),
-		'a tab in the request line': head('GET\t/health HTTP/1.1', 'Host: x'),
-		'no method': head(' /health HTTP/1.1', 'Host: x'),
-		'an absolute target': head('GET http://x/health HTTP/1.1', 'Host: x'),
-		'an authority target': head('CONNECT x:80 HTTP/1.1', 'Host: x'),
-		'a target over 8 KiB': head(`GET /${'a'.repeat(8300)} HTTP/1.1`, 'Host: x'),
-		'%00 in the target': head('GET /health%00 HTTP/1.1', 'Host: x'),
-		'%2F in the path': head('GET /api/instance/connect/a%2Fb HTTP/1.1', 'Host: x'),
-		'a bad percent code': head('GET /health%zz HTTP/1.1', 'Host: x'),
-		'a raw quote in the path': head('GET /heal"th HTTP/1.1', 'Host: x'),
-		'a fragment': head('GET /health#x HTTP/1.1', 'Host: x'),
-		'65 fields': get(...Array.from({ length: 65 }, (_, i) => `X-${i}: y`)),
-		'a control character in a value': get('X: a\x01b'),
-		'DEL in a value': get('X: a\x7fb'),
-		'a line without a colon': get('nonsense'),
-		'two Transfer-Encoding': post('Transfer-Encoding: chunked', 'Transfer-Encoding: chunked') + '0\r\n\r\n',
-		'Transfer-Encoding: identity': post('Transfer-Encoding: identity'),
-		'Transfer-Encoding with HTTP/1.0':
-			head('POST /api/instance/new HTTP/1.0', 'Host: x', 'Transfer-Encoding: chunked') + '0\r\n\r\n',
-		'an enormous Content-Length': post('Content-Length: 99999999999999999999'),
-		'a list in Content-Length': post('Content-Length: 5, 5') + 'abcde',
-		'an empty Content-Length': post('Content-Length: '),
-		'an enormous chunk size': post('Transfer-Encoding: chunked') + 'fffffffffffffffff\r\n',
-		'a TLS ClientHello': Buffer.from('1603010200010001fc0303', 'hex'),
-		'an HTTP/2 preface': 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n',
-	};
-	for (const [name, bytes] of Object.entries(cases))
-		test(name, () => assertRefused(bytes));
-});
+function bytesOf(value) {
+	if (Array.isArray(value))
+		return Buffer.concat(value.map(bytesOf));
+	if (typeof value === 'object')
+		return bytesOf(value.repeat.repeat(value.times));
+	return Buffer.from(value, 'latin1');
+}
 
-describe('well-formed requests pass', () => {
-	const cases = {
-		'HTTP/1.0 without Host': head('GET /health HTTP/1.0'),
-		'64 fields': head('GET /health HTTP/1.1', 'Host: x', 'Connection: close',
-		    ...Array.from({ length: 62 }, (_, i) => `X-${i}: y`)),
-		'empty values and inner tabs': get('X:', 'Y: a\tb ', 'Connection: close'),
-		'a query with every allowed character':
-			head("GET /health?a=b&c=%20;-._~!$'()*+,:@/? HTTP/1.1", 'Host: x', 'Connection: close'),
-	};
-	for (const [name, bytes] of Object.entries(cases))
-		test(name, async () => {
-			const { first } = await exchange(bytes);
-			assert.equal(first.status, 200, JSON.stringify(first));
-		});
+const AT_ONCE = 16;
 
-	test('a chunked body, byte by byte', async () => {
-		const c = await raw.connect(world.address, { noDelay: true });
-		const account = (await world.account()).token;
-		const bytes = head('POST /api/instance/new HTTP/1.1', 'Host: x', `token: ${account}`,
-		    'Content-Type: application/json', 'Transfer-Encoding: chunked') +
-		    '5\r\n{"nam\r\n9;ext=1\r\ne":"bytes\r\n2\r\n"}\r\n0\r\n\r\n';
-		for (const byte of bytes) {
-			c.send(byte);
-			await new Promise(setImmediate);
+// Each row of one verdict on a connection of its own, some at a time.
+async function eachRow(verdict, check) {
+	const rows = TABLE.filter((row) => row.verdict === verdict);
+	const failures = [];
+	const next = rows.values();
+	await Promise.all(Array.from({ length: AT_ONCE }, async () => {
+		for (const row of next) {
+			const c = await raw.connect(world.address);
+			try {
+				c.send(bytesOf(row.bytes));
+				await check(c, row);
+			} catch (error) {
+				failures.push(`${row.name}: ${error.message}`);
+			} finally {
+				c.close();
+			}
 		}
-		const r = await c.response({ timeoutMs: 10_000 * SLOWNESS });
+	}));
+	assert.deepEqual(failures, []);
+	return rows.length;
+}
+
+const answer = (c) => c.response({ timeoutMs: 5000 * SLOWNESS });
+
+// The contract's body of an error, without limit headers, and the end of the connection: what came behind
+// was taken for no request.
+async function assertLastWord(c, r, status, message, code) {
+	assert.equal(r.status, status, JSON.stringify(r));
+	assert.equal(r.headers['content-type'].split(';')[0], 'application/json');
+	assert.deepEqual(JSON.parse(r.body), { success: false, error: { message, code } });
+	assert.equal(r.headers['x-ratelimit-limit'], undefined);
+	assert.equal(r.headers['cache-control'], 'no-store');
+	assert.equal(r.headers.connection, 'close');
+	assert.match(r.headers['x-request-id'], /^[A-Za-z0-9._-]{1,64}$/);
+	await c.closed(5000 * SLOWNESS);
+	assert.equal(c.received.toString('latin1'), '', 'a second answer');
+}
+
+describe('the table of requests, over the wire', () => {
+	test('what is ambiguous or malformed is 400 and close', async () => {
+		const n = await eachRow('bad', async (c, row) => {
+			for (let i = 0; i < (row.requests ?? 0); i++)
+				assert.notEqual((await answer(c)).status, 400, `request ${i + 1}`);
+			await assertLastWord(c, await answer(c), 400, 'Bad request', 'bad_request');
+		});
+		assert.ok(n >= 200, `${n} rows`);
+		assert.deepEqual(TABLE.slice(0, 23).map((row) => row.name.split(' ')[0]),
+		    Array.from({ length: 23 }, (_, i) => String(i + 1)), 'the 23 known cases come first');
+	});
+
+	test('what is well-formed is answered, as often as there are requests', async () => {
+		const n = await eachRow('take', async (c, row) => {
+			for (let i = 0; i < (row.requests ?? 1); i++) {
+				let r = await c.response({ timeoutMs: 5000 * SLOWNESS, bodyless: row.bytes.toString().startsWith('HEAD') });
+				if (r.status === 100)
+					r = await answer(c);
+				assert.ok(r.status >= 200 && r.status !== 400, `request ${i + 1}: ${JSON.stringify(r)}`);
+			}
+			assert.equal(c.received.toString('latin1'), '', 'more answers than requests');
+		});
+		assert.ok(n >= 70, `${n} rows`);
+	});
+
+	test('what is too large is 413 and close', () => eachRow('large', async (c) =>
+		assertLastWord(c, await answer(c), 413, 'Request body too large', 'body_too_large')));
+
+	test('what is not complete is waited for', () => eachRow('wait', (c) =>
+		assert.rejects(c.response({ timeoutMs: 300 }), /no answer within/)));
+
+	test('a request in two packets, cut anywhere, is one request', async () => {
+		const account = (await world.account()).token;
+		const bytes = head('POST /api/instance/settings/gate HTTP/1.1', 'Host: x', `token: ${account}`,
+		    'Content-Type: application/json', 'Transfer-Encoding: chunked') + '9\r\n{"ignoreS\r\n9\r\ntatus":tr\r\n3\r\nue}\r\n0\r\n\r\n';
+		const c = await raw.connect(world.address, { noDelay: true });
+		for (let cut = 1; cut < bytes.length; cut++) {
+			c.send(bytes.slice(0, cut));
+			await new Promise(setImmediate);
+			c.send(bytes.slice(cut));
+			const r = await answer(c);
+			assert.equal(r.status, 200, `cut at ${cut}: ${JSON.stringify(r)}`);
+		}
 		c.close();
-		// chunk extensions are within RFC 9112; refusing them is as safe as taking them
-		assert.ok(r.status === 201 || r.status === 400, JSON.stringify(r));
 	});
 
 	test('pipelined requests are answered in order', async () => {
@@ -188,8 +154,13 @@ describe('connections', () => {
 	});
 
 	test('are closed after the answer when asked to', async () => {
-		const { first } = await exchange(get('Connection: close'));
-		assert.equal(first.status, 200);
+		const c = await raw.connect(world.address);
+		c.send(get('Connection: close') + get());
+		const r = await answer(c);
+		assert.equal(r.status, 200);
+		assert.equal(r.headers.connection, 'close');
+		await c.closed();
+		assert.equal(c.received.length, 0, 'what came behind is not answered');
 	});
 
 	test('over the limit per address are refused, and a place is free after one closes', async () => {

@@ -8,7 +8,8 @@ TESTS += $(GWHTTP_TESTS)
 GWHTTP_CFLAGS = $(UNIT_CFLAGS) $(CRYPTO_CFLAGS)
 GWHTTP_LDADD = $(GATEWAY_LIBS) $(UNIT_LIBS)
 
-tests_unit_test_gw_gate_SOURCES = tests/unit/test_gw_gate.c tests/unit/gate_feed.h tests/unit/test.h
+tests_unit_test_gw_gate_SOURCES = tests/unit/test_gw_gate.c tests/unit/gate_feed.h tests/unit/test.h \
+	tests/unit/wa_vectors.c tests/unit/wa_vectors.h
 tests_unit_test_gw_gate_CFLAGS = $(GWHTTP_CFLAGS)
 tests_unit_test_gw_gate_LDADD = $(GWHTTP_LDADD)
 tests_unit_test_gw_limit_SOURCES = tests/unit/test_gw_limit.c tests/unit/test.h

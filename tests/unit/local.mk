@@ -11,4 +11,5 @@ include $(top_srcdir)/tests/unit/gwcore.mk
 include $(top_srcdir)/tests/unit/gwhttp.mk
 include $(top_srcdir)/tests/unit/sim.mk
 include $(top_srcdir)/tests/unit/cli.mk
-EXTRA_DIST += tests/vectors/binary-nodes.json tests/vectors/crypto.json tests/vectors/README.md
+EXTRA_DIST += tests/vectors/binary-nodes.json tests/vectors/crypto.json tests/vectors/http-requests.json \
+	tests/vectors/README.md
