@@ -204,6 +204,31 @@ static bool load_env(const struct settings_program *prog, void *values)
 	return ok;
 }
 
+int settings_secret_env(const struct settings_program *prog, const void *values, char **env)
+{
+	char name[NAME_CAP];
+	size_t n = 0;
+
+	for (size_t i = 0; i < prog->table_n; i++) {
+		const struct setting *s = &prog->table[i];
+		const char *value;
+
+		if (!s->secret || s->type != SETTING_STR)
+			continue;
+		memcpy(&value, (const char *)values + s->offset, sizeof(value));
+		if (value == NULL)
+			continue;
+		env_name(s, name);
+		if (asprintf(&env[n], "%s=%s", name, value) < 0) {
+			env[n] = NULL;
+			return -ENOMEM;
+		}
+		n++;
+	}
+	env[n] = NULL;
+	return 0;
+}
+
 /* ---- flags
  * -------------------------------------------------------------------------------------------- */
 

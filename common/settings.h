@@ -66,6 +66,14 @@ struct settings_program {
 ATTR_NODISCARD enum settings_result settings_load(const struct settings_program *prog, int argc,
                                                   char **argv, void *values);
 
+/*
+ * The variables of secret settings that were given, "WARDEN_NAME=value", as they were before
+ * settings_load() took them away: for a program that is to have them, too. env has room for one
+ * more than there are secret settings; ends with NULL; each is the caller's to wipe and free(). 0
+ * or -ENOMEM (then it ends early).
+ */
+int settings_secret_env(const struct settings_program *prog, const void *values, char **env);
+
 /* Release the strings (secret ones wiped). */
 void settings_clear(const struct settings_program *prog, void *values);
 

@@ -14,6 +14,7 @@ struct gw_master_key;
 struct gw_notify;
 struct gw_numbers;
 struct gw_registry;
+struct gw_reload;
 struct gw_store;
 struct gw_supervisor;
 struct gw_version;
@@ -62,6 +63,7 @@ struct gw {
 	struct gw_http *http;             /* public listener and admin socket */
 	struct gw_activation *activation; /* sockets handed over; NULL: none */
 	struct gw_notify *notify;         /* what systemd hears; NULL: it does not listen */
+	struct gw_reload *reload;         /* NULL: SIGHUP does nothing */
 	uint64_t start_ms;                /* monotonic */
 	bool stopping;                    /* set once; new work is refused with 503 */
 	uint64_t stop_ms;                 /* monotonic; when stopping was set */

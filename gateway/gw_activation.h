@@ -14,6 +14,8 @@
 
 #define GW_ACTIVATION_MAX 16
 #define GW_ACTIVATION_NAME_CAP 32
+#define GW_ACTIVATION_KEPT_HTTP "wardend-http" /* from the gateway that this one replaces */
+#define GW_ACTIVATION_KEPT_ADMIN "wardend-admin"
 #define GW_ACTIVATION_HTTP "http" /* FileDescriptorName= of the public listener's socket units */
 
 struct gw_activated {

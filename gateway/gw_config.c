@@ -489,3 +489,8 @@ const char *gw_config_log_format_word(const struct gw_config *cfg)
 		return "journal";
 	return log_formats[cfg->log_format];
 }
+
+int gw_config_secret_env(const struct gw_config *cfg, char **env)
+{
+	return settings_secret_env(&program, cfg, env);
+}

@@ -12,6 +12,8 @@
 struct gw_config;
 
 /* Order of the choices of worker_runner. */
+#define GW_CONFIG_SECRETS_MAX 8 /* secret settings that there may be */
+
 enum gw_runner_kind { GW_RUNNER_ZYGOTE, GW_RUNNER_EXEC, GW_RUNNER_SYSTEMD };
 
 #define GW_LISTEN_HOST_CAP 64
@@ -55,5 +57,8 @@ bool gw_config_root_key_is_whatsapps(const struct gw_config *cfg);
 /* The words of the settings, as a worker is given them. */
 const char *gw_config_log_level_word(const struct gw_config *cfg);
 const char *gw_config_log_format_word(const struct gw_config *cfg);
+
+/* settings_secret_env() of these; env has room for GW_CONFIG_SECRETS_MAX + 1. */
+int gw_config_secret_env(const struct gw_config *cfg, char **env);
 
 #endif

@@ -75,9 +75,12 @@ void gw_conns_free(struct gw_conns *conns);
  * goes. */
 void gw_conns_add(struct gw_conns *conns, int fd, const struct gw_addr *peer);
 size_t gw_conns_n(const struct gw_conns *conns);
-/* Is any request without its whole answer? Looks at every connection. */
+/*
+ * Is any request without its whole answer, or about to come on a connection that was just made?
+ * Looks at every connection.
+ */
 bool gw_conns_are_busy(const struct gw_conns *conns);
-/* Close what is idle; everything else closes after its answer. */
+/* Close what is idle and was used before; everything else closes after its answer. */
 void gw_conns_drain(struct gw_conns *conns);
 
 /* ---- one request, from on_request or on_refused until its answer ----------------------------- */

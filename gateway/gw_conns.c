@@ -12,6 +12,8 @@
 #include "common/log.h"
 #include "gateway/gw_conn_priv.h"
 
+#define FRESH_MS 200 /* how long a new connection is waited for to say what it wants */
+
 void gw_conns_forget_unknown(struct gw_conn *c)
 {
 	if (c->known)
@@ -94,12 +96,18 @@ size_t gw_conns_n(const struct gw_conns *conns)
 	return conns->n;
 }
 
+/* Just accepted, its first request is most likely on its way. */
+static bool is_fresh(const struct gw_conn *c)
+{
+	return c->state == CONN_IDLE && c->requests_n == 0 && clock_ms() - c->began_ms < FRESH_MS;
+}
+
 bool gw_conns_are_busy(const struct gw_conns *conns)
 {
 	const struct gw_conn *c;
 
 	for (c = TAILQ_FIRST(&conns->all); c != NULL; c = TAILQ_NEXT(c, all)) {
-		if (c->state != CONN_IDLE && c->state != CONN_LINGER)
+		if ((c->state != CONN_IDLE && c->state != CONN_LINGER) || is_fresh(c))
 			return true;
 	}
 	return false;
@@ -112,7 +120,7 @@ void gw_conns_drain(struct gw_conns *conns)
 	conns->draining = true;
 	for (c = TAILQ_FIRST(&conns->all); c != NULL; c = next) {
 		next = TAILQ_NEXT(c, all);
-		if (c->state == CONN_IDLE)
+		if (c->state == CONN_IDLE && !is_fresh(c))
 			gw_conn_close(c, "stopping");
 	}
 }

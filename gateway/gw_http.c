@@ -194,22 +194,32 @@ static void describe(const struct gw_listen *where, char out[ADDRESS_CAP])
 		         where->host, where->port);
 }
 
-/* The sockets that were handed over to serve HTTP on. */
-static int take_public(struct gw_http *http)
+/* The sockets of that name that were handed over. 0; -ENOENT: there is none; another -errno. */
+static int take(struct gw_http *http, struct door *door, const char *name, gw_listener_cb *cb)
 {
 	struct gw_activation *activation = http->gw->activation;
-	struct door *door = &http->public;
 	int rc = 0;
 	int fd = -1;
 
 	while (rc == 0 && activation != NULL && door->listeners_n < GW_ACTIVATION_MAX &&
-	       (fd = gw_activation_take(activation, GW_ACTIVATION_HTTP)) >= 0) {
-		rc = gw_listener_new_fd(http->gw->base, fd, on_public, http,
+	       (fd = gw_activation_take(activation, name)) >= 0) {
+		rc = gw_listener_new_fd(http->gw->base, fd, cb, http,
 		                        &door->listeners[door->listeners_n]);
 		if (rc == 0)
 			door->listeners_n++;
 	}
 	return rc == 0 && door->listeners_n == 0 ? -ENOENT : rc;
+}
+
+/* Of the gateway that this one replaces; a path that was its own is ours now. */
+static int take_kept(struct gw_http *http, struct door *door, const char *name, gw_listener_cb *cb,
+                     bool own_path)
+{
+	int rc = take(http, door, name, cb);
+
+	for (size_t i = 0; own_path && i < door->listeners_n; i++)
+		gw_listener_own_path(door->listeners[i]);
+	return rc;
 }
 
 static int bind_public(struct gw_http *http, const struct gw_listen *where)
@@ -244,7 +254,11 @@ static int open_public(struct gw_http *http)
 	int rc = gw_listen_parse(cfg->listen, &where);
 
 	if (rc == 0)
-		rc = where.is_systemd ? take_public(http) : bind_public(http, &where);
+		rc = take_kept(http, &http->public, GW_ACTIVATION_KEPT_HTTP, on_public,
+		               !where.is_systemd);
+	if (rc == -ENOENT)
+		rc = where.is_systemd ? take(http, &http->public, GW_ACTIVATION_HTTP, on_public)
+		                      : bind_public(http, &where);
 	if (rc < 0) {
 		LOG(NULL, LOG_ERR, "http_not_listening", LF_STR("address", cfg->listen),
 		    LF_STR("why", rc == -ENOENT ? "no socket was handed over" : wa_err_name(rc)),
@@ -267,14 +281,17 @@ static int open_admin(struct gw_http *http)
 	int rc = n < 0 || (size_t)n >= sizeof(where.path) ? -ENAMETOOLONG : 0;
 
 	if (rc == 0)
+		rc = take_kept(http, &http->admin, GW_ACTIVATION_KEPT_ADMIN, on_admin, true);
+	if (rc == -ENOENT) {
 		rc = gw_listener_new(http->gw->base, &where, ADMIN_UNIX_MODE, on_admin, http,
 		                     &http->admin.listeners[0]);
+		http->admin.listeners_n = rc == 0;
+	}
 	if (rc < 0) {
 		LOG(NULL, LOG_ERR, "admin_not_listening", LF_STR("path", where.path),
 		    LF_ERR("err", rc));
 		return rc;
 	}
-	http->admin.listeners_n = 1;
 	LOG(NULL, LOG_NOTICE, "admin_listening", LF_STR("path", where.path));
 	return 0;
 }
@@ -355,12 +372,40 @@ void gw_http_accept(struct gw_http *http, bool on)
 	door_enable(&http->admin, on);
 }
 
+void gw_http_make_way(struct gw_http *http)
+{
+	gw_http_accept(http, false);
+	gw_conns_drain(http->public.conns);
+	gw_conns_drain(http->admin.conns);
+}
+
 void gw_http_stop_accepting(struct gw_http *http)
 {
 	door_close(&http->public);
 	door_close(&http->admin);
 	gw_conns_drain(http->public.conns);
 	gw_conns_drain(http->admin.conns);
+}
+
+static void keep(struct door *door, const char *name, struct gw_activation *out)
+{
+	for (size_t i = 0; i < door->listeners_n && out->n < GW_ACTIVATION_MAX; i++) {
+		struct gw_activated *s = &out->sockets[out->n];
+
+		s->fd = gw_listener_keep(door->listeners[i]);
+		if (s->fd < 0) {
+			LOG(NULL, LOG_ERR, "socket_not_kept", LF_ERR("err", s->fd));
+			continue;
+		}
+		snprintf(s->name, sizeof(s->name), "%s", name);
+		out->n++;
+	}
+}
+
+void gw_http_keep_sockets(struct gw_http *http, struct gw_activation *out)
+{
+	keep(&http->public, GW_ACTIVATION_KEPT_HTTP, out);
+	keep(&http->admin, GW_ACTIVATION_KEPT_ADMIN, out);
 }
 
 bool gw_http_is_busy(const struct gw_http *http)

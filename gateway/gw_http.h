@@ -13,6 +13,7 @@
 #include "common/attr.h"
 
 struct gw;
+struct gw_activation;
 struct gw_http;
 
 /*
@@ -28,6 +29,15 @@ ATTR_NODISCARD int gw_http_start(struct gw *gw, struct gw_http **http_out);
 
 /* Serve who connects (as from the start), or let clients wait in the sockets' queues. */
 void gw_http_accept(struct gw_http *http, bool on);
+
+/*
+ * As gw_http_stop_accepting(), but the sockets stay open: who connects waits in their queues, for
+ * the program that gw_http_keep_sockets() is for.
+ */
+void gw_http_make_way(struct gw_http *http);
+/* Duplicates of all listening sockets, named for gw_http_start() of the next program; *out is empty
+ * before. */
+void gw_http_keep_sockets(struct gw_http *http, struct gw_activation *out);
 
 /*
  * Close the listening sockets and the connections without a request; each other connection closes

@@ -19,6 +19,7 @@
 #include "common/log.h"
 
 #define BACKLOG 1024
+#define KEPT_FD_MIN 64 /* out of the way of where they are placed for another program */
 /* How long to leave a socket alone that can't be accepted from: out of descriptors, mostly. */
 #define PAUSE_MS 100
 
@@ -301,6 +302,16 @@ void gw_listener_enable(struct gw_listener *l, bool on)
 int gw_listener_fd(const struct gw_listener *l)
 {
 	return (int)evconnlistener_get_fd(l->lev);
+}
+
+int gw_listener_keep(struct gw_listener *l)
+{
+	int fd = fcntl(gw_listener_fd(l), F_DUPFD_CLOEXEC, KEPT_FD_MIN);
+
+	if (fd < 0)
+		return -errno;
+	l->owns_path = false;
+	return fd;
 }
 
 uint16_t gw_listener_port(const struct gw_listener *l)

@@ -47,6 +47,11 @@ void gw_listener_free(struct gw_listener *l);
  * dup()). It stays the listener's.
  */
 int gw_listener_fd(const struct gw_listener *l);
+/*
+ * A duplicate of the listening descriptor, close-on-exec, the caller's; a Unix socket's path is
+ * left alone when the listener goes. Or -errno.
+ */
+ATTR_NODISCARD int gw_listener_keep(struct gw_listener *l);
 /* The port in force; 0 for a Unix socket. */
 uint16_t gw_listener_port(const struct gw_listener *l);
 /* Where it really listens: the address in force, whoever chose it. */

@@ -26,6 +26,7 @@ libgateway_a_SOURCES = \
 	gateway/gw_store.c gateway/gw_store.h \
 	gateway/gw_store_db.c gateway/gw_store_db.h \
 	gateway/gw_supervisor.c gateway/gw_supervisor.h \
+	gateway/gw_reload.c gateway/gw_reload.h \
 	gateway/gw_runner.c gateway/gw_runner.h gateway/gw_runner_exec.c gateway/gw_runner_zygote.c \
 	gateway/gw_worker.c gateway/gw_worker.h gateway/gw_worker_priv.h \
 	gateway/gw_worker_check.c gateway/gw_worker_check.h gateway/gw_worker_adopt.c gateway/gw_worker_info.c \

@@ -26,6 +26,7 @@
 #include "gateway/gw_notify.h"
 #include "gateway/gw_numbers.h"
 #include "gateway/gw_registry.h"
+#include "gateway/gw_reload.h"
 #include "gateway/gw_secrets.h"
 #include "gateway/gw_store.h"
 #include "gateway/gw_supervisor.h"
@@ -82,6 +83,15 @@ static void on_signal(evutil_socket_t sig, short what, void *arg)
 	if (gw->stopping)
 		gw_supervisor_stop(gw->sup, NULL, NULL); /* asked twice: wait for nobody */
 	gw_stop(gw);
+}
+
+static void on_hangup(evutil_socket_t sig, short what, void *arg)
+{
+	struct gw *gw = arg;
+
+	(void)sig;
+	(void)what;
+	gw_reload_begin(gw->reload);
 }
 
 /* ---- the parts -------------------------------------------------------------- */
@@ -212,9 +222,11 @@ static int run(struct gw *gw)
 {
 	struct event *term = evsignal_new(gw->base, SIGTERM, on_signal, gw);
 	struct event *intr = evsignal_new(gw->base, SIGINT, on_signal, gw);
+	struct event *hup = evsignal_new(gw->base, SIGHUP, on_hangup, gw);
 	int rc = -ENOMEM;
 
-	if (term == NULL || intr == NULL || event_add(term, NULL) < 0 || event_add(intr, NULL) < 0)
+	if (term == NULL || intr == NULL || hup == NULL || event_add(term, NULL) < 0 ||
+	    event_add(intr, NULL) < 0 || event_add(hup, NULL) < 0)
 		goto out;
 	start_notify(gw);
 	rc = start_parts(gw);
@@ -231,7 +243,28 @@ out:
 		event_free(term);
 	if (intr != NULL)
 		event_free(intr);
+	if (hup != NULL)
+		event_free(hup);
 	return rc;
+}
+
+static void start_reload(struct gw *gw, char **argv)
+{
+	int rc = gw->base == NULL ? -ENOMEM : gw_reload_init(gw, argv, &gw->reload);
+
+	if (rc < 0)
+		LOG(NULL, LOG_WARNING, "no_reload", LF_ERR("err", rc),
+		    LF_STR("hint", "SIGHUP will do nothing"));
+}
+
+/* All parts are released; comes back only when it fails. */
+static int reload(struct gw *gw)
+{
+	int rc = gw_reload_exec(gw->reload);
+
+	LOG(NULL, LOG_ERR, "reload_failed", LF_ERR("err", rc),
+	    LF_STR("hint", "the workers go on; start the gateway again"));
+	return 1;
 }
 
 int main(int argc, char **argv)
@@ -260,8 +293,12 @@ int main(int argc, char **argv)
 		    LF_STR("hint", "right for a test server only"));
 	if (take_sockets(&gw, &activation) == 0)
 		gw.base = event_base_new();
+	start_reload(&gw, argv);
 	if (gw.base == NULL || run(&gw) < 0)
 		status = 1;
+	else if (gw_reload_is_due(gw.reload))
+		status = reload(&gw);
+	gw_reload_free(gw.reload);
 	if (gw.base != NULL)
 		event_base_free(gw.base);
 out:

@@ -137,7 +137,7 @@ static void test_bad_values_name_the_setting_and_what_was_expected(void **state)
 		  "b",
 		  "control characters" },
 		{ "--wa-ca-file", "/nonexistent.pem", "a file that can be read" },
-		{ "--worker-runner", "exec", "zygote" },
+		{ "--worker-runner", "vfork", "zygote" },
 		{ "--worker-runner", "systemd", "zygote" },
 		{ "--connect-timeout-s", "61", "1 to 60" },
 		{ "--max-workers", "-1", "0 to" },
