@@ -25,7 +25,7 @@ const SANITIZER_REPORT = /AddressSanitizer|LeakSanitizer|UndefinedBehaviorSaniti
 
 // Where the build tree keeps a program.
 export function binary(name) {
-	for (const folder of ['.', 'gateway', 'worker', 'simulator', 'cli']) {
+	for (const folder of ['.', 'gateway', 'worker', 'simulator', 'cli', 'tests/tools']) {
 		const path = join(BUILD, folder, name);
 		if (existsSync(path))
 			return path;
