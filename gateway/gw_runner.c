@@ -19,7 +19,11 @@ struct gw_runner {
 static const struct gw_runner_class *const classes[] = {
 	[GW_RUNNER_ZYGOTE] = &gw_runner_zygote,
 	[GW_RUNNER_EXEC] = &gw_runner_exec,
+#ifdef HAVE_LIBSYSTEMD
+	[GW_RUNNER_SYSTEMD] = &gw_runner_systemd,
+#else
 	[GW_RUNNER_SYSTEMD] = NULL,
+#endif
 };
 
 int gw_runner_new(struct gw *gw, const struct gw_runner_ops *ops, void *arg,

@@ -60,6 +60,7 @@ struct gw_runner_class {
 };
 extern const struct gw_runner_class gw_runner_zygote;
 extern const struct gw_runner_class gw_runner_exec;
+extern const struct gw_runner_class gw_runner_systemd; /* where the build has libsystemd */
 
 /*
  * The runner of cfg.worker_runner. Failures are logged with the setting's name. 0, or -errno;

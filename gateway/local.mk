@@ -55,11 +55,14 @@ libgateway_a_SOURCES = \
 	gateway/gw_doctor_disk.c gateway/gw_doctor_disk.h \
 	gateway/gw_doctor_host.c gateway/gw_doctor_host.h \
 	gateway/gw_finding.c gateway/gw_finding.h
-libgateway_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(EVENT_THREADS_CFLAGS) $(CRYPTO_CFLAGS) \
+if HAVE_LIBSYSTEMD
+libgateway_a_SOURCES += gateway/gw_runner_systemd.c
+endif
+libgateway_a_CFLAGS = $(AM_CFLAGS) $(LIBSYSTEMD_CFLAGS) $(EVENT_CFLAGS) $(EVENT_THREADS_CFLAGS) $(CRYPTO_CFLAGS) \
 	$(JANSSON_CFLAGS) $(QRENCODE_CFLAGS) $(PNG_CFLAGS) $(SQLITE_CFLAGS) $(PROTOBUFC_CFLAGS) \
 	-DWARDEN_WORKER_PATH='"$(pkglibexecdir)/warden-worker"'
 GATEWAY_LIBS = libgateway.a $(COMMON_LIBS) $(EVENT_LIBS) $(EVENT_THREADS_LIBS) $(PROTOBUFC_LIBS) \
-	$(CRYPTO_LIBS) $(JANSSON_LIBS) $(QRENCODE_LIBS) $(PNG_LIBS) $(SQLITE_LIBS) -lpthread
+	$(CRYPTO_LIBS) $(JANSSON_LIBS) $(QRENCODE_LIBS) $(PNG_LIBS) $(SQLITE_LIBS) $(LIBSYSTEMD_LIBS) -lpthread
 
 sbin_PROGRAMS += wardend
 wardend_SOURCES = gateway/main.c

@@ -21,9 +21,12 @@ describe('unit files', { skip: hasSystemd ? false : 'systemd-analyze is not inst
 		top = mkdtempSync(join(tmpdir(), 'warden-units-'));
 		const made = run('make', ['-C', BUILD, '--no-print-directory', 'install', `DESTDIR=${top}/dest`]);
 		assert.equal(made.status, 0, made.stderr);
-		const prefix = /^prefix = (.*)$/m.exec(readFileSync(join(BUILD, 'Makefile'), 'utf8'))[1];
+		const makefile = readFileSync(join(BUILD, 'Makefile'), 'utf8');
+		const value = (name) => new RegExp(`^${name} = (.*)$`, 'm').exec(makefile)[1];
+		const prefix = value('prefix');
 		units = join(top, 'units');
-		cpSync(join(top, 'dest', prefix, 'lib/systemd/system'), units, { recursive: true });
+		cpSync(join(top, 'dest', value('systemdsystemunitdir').replace('${prefix}', prefix)), units,
+		    { recursive: true });
 		// the programs are where they were installed for this test
 		for (const name of readdirSync(units)) {
 			const text = readFileSync(join(units, name), 'utf8');

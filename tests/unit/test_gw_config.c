@@ -138,7 +138,9 @@ static void test_bad_values_name_the_setting_and_what_was_expected(void **state)
 		  "control characters" },
 		{ "--wa-ca-file", "/nonexistent.pem", "a file that can be read" },
 		{ "--worker-runner", "vfork", "zygote" },
+#ifndef HAVE_LIBSYSTEMD
 		{ "--worker-runner", "systemd", "zygote" },
+#endif
 		{ "--connect-timeout-s", "61", "1 to 60" },
 		{ "--max-workers", "-1", "0 to" },
 		{ "--cors-origins", "https://a.example,,", "origins" },
