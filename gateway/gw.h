@@ -17,6 +17,7 @@ struct gw_registry;
 struct gw_reload;
 struct gw_store;
 struct gw_supervisor;
+struct gw_upgrade;
 struct gw_version;
 
 /* Values of the settings table (gw_config.c); strings are owned by it. */
@@ -63,6 +64,7 @@ struct gw {
 	struct gw_http *http;             /* public listener and admin socket */
 	struct gw_activation *activation; /* sockets handed over; NULL: none */
 	struct gw_notify *notify;         /* what systemd hears; NULL: it does not listen */
+	struct gw_upgrade *upgrade;
 	struct gw_reload *reload;         /* NULL: SIGHUP does nothing */
 	uint64_t start_ms;                /* monotonic */
 	bool stopping;                    /* set once; new work is refused with 503 */

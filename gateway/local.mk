@@ -26,6 +26,7 @@ libgateway_a_SOURCES = \
 	gateway/gw_store.c gateway/gw_store.h \
 	gateway/gw_store_db.c gateway/gw_store_db.h \
 	gateway/gw_supervisor.c gateway/gw_supervisor.h \
+	gateway/gw_upgrade.c gateway/gw_upgrade.h \
 	gateway/gw_reload.c gateway/gw_reload.h \
 	gateway/gw_runner.c gateway/gw_runner.h gateway/gw_runner_exec.c gateway/gw_runner_zygote.c \
 	gateway/gw_worker.c gateway/gw_worker.h gateway/gw_worker_priv.h \
@@ -50,7 +51,7 @@ libgateway_a_SOURCES = \
 	gateway/gw_json.c gateway/gw_json.h gateway/gw_body.c gateway/gw_body.h \
 	gateway/gw_api_connect.c gateway/gw_api_instance.c gateway/gw_api_list.c \
 	gateway/gw_api_session.c gateway/gw_api_settings.c gateway/gw_api_admin.c \
-	gateway/gw_api_ops.c gateway/gw_api_doctor.c gateway/gw_api.h \
+	gateway/gw_api_workers.c gateway/gw_api_ops.c gateway/gw_api_doctor.c gateway/gw_api.h \
 	gateway/gw_doctor.c gateway/gw_doctor.h \
 	gateway/gw_doctor_disk.c gateway/gw_doctor_disk.h \
 	gateway/gw_doctor_host.c gateway/gw_doctor_host.h \

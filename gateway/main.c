@@ -30,6 +30,7 @@
 #include "gateway/gw_secrets.h"
 #include "gateway/gw_store.h"
 #include "gateway/gw_supervisor.h"
+#include "gateway/gw_upgrade.h"
 #include "gateway/gw_version.h"
 
 #define ADOPT_MS 1000 /* workers that need longer to answer must not keep clients waiting */
@@ -128,6 +129,8 @@ static int start_shared(struct gw *gw)
 		rc = gw_dials_new(gw->base, GW_DIALS_PER_S, &gw->dials);
 	if (rc == 0)
 		rc = gw_version_new(gw->base, gw->cfg.data_dir, &gw->version);
+	if (rc == 0)
+		rc = gw_upgrade_new(gw, &gw->upgrade);
 	return rc;
 }
 
@@ -211,6 +214,7 @@ static void stop_parts(struct gw *gw)
 	gw_supervisor_free(gw->sup);
 	gw_registry_free(gw->registry);
 	gw_store_free(gw->store);
+	gw_upgrade_free(gw->upgrade);
 	gw_version_free(gw->version);
 	gw_dials_free(gw->dials);
 	gw_numbers_free(gw->numbers);

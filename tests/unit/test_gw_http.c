@@ -27,6 +27,7 @@
 #include "gateway/gw_req.h"
 #include "gateway/gw_store.h"
 #include "gateway/gw_supervisor.h"
+#include "gateway/gw_upgrade.h"
 #include "gateway/gw_worker.h"
 #include "gw_fake_supervisor.h"
 
@@ -93,6 +94,14 @@ void gw_worker_info(const struct gw_worker *w, struct gw_worker_info *info_out)
 {
 	(void)w;
 	(void)info_out;
+}
+
+int gw_upgrade_start(struct gw_upgrade *u, unsigned per_minute, size_t *n_out)
+{
+	(void)u;
+	(void)per_minute;
+	*n_out = 0;
+	return 0;
 }
 
 /* ---- fixture ---------------------------------------------------------------- */
