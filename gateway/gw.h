@@ -26,6 +26,8 @@ struct gw_config {
 	char *data_dir;
 	char *run_dir;
 	char *public_url; /* NULL: made from listen */
+	char *redis_url;           /* NULL: limits in memory; may hold a password */
+	char *redis_password_file; /* NULL: the credential redis_password, if there is one */
 	int64_t limit_per_minute;
 	int64_t limit_create_per_minute;
 	char *cors_origins;    /* NULL: none */

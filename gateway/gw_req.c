@@ -463,6 +463,15 @@ void gw_req_wait(struct gw_req *req, bool stream, void (*on_hangup)(void *arg), 
 	}
 }
 
+void gw_req_resume(struct gw_req *req)
+{
+	req->on_hangup = NULL;
+	req->on_hangup_arg = NULL;
+	if (req->is_waiting)
+		TAILQ_REMOVE(req->env->waiting, req, in_waiting);
+	req->is_waiting = false;
+}
+
 int gw_req_stream_start(struct gw_req *req, const char *content_type)
 {
 	gw_req_add_header(req, "Content-Type", "%s", content_type);

@@ -44,6 +44,11 @@ libgateway_a_SOURCES = \
 	gateway/gw_route.c gateway/gw_route.h gateway/gw_routes.c \
 	gateway/gw_auth.c gateway/gw_auth.h \
 	gateway/gw_limit.c gateway/gw_limit.h \
+	gateway/gw_limit_local.c gateway/gw_limit_local.h \
+	gateway/gw_limit_script.c gateway/gw_limit_script.h \
+	gateway/gw_redis.c gateway/gw_redis.h \
+	gateway/gw_redis_io.c gateway/gw_redis_io.h \
+	gateway/gw_redis_url.c gateway/gw_redis_url.h \
 	gateway/gw_accept.c gateway/gw_accept.h \
 	gateway/gw_qr.c gateway/gw_qr.h \
 	gateway/gw_outcome.c gateway/gw_outcome.h \
@@ -61,9 +66,10 @@ libgateway_a_SOURCES += gateway/gw_runner_systemd.c
 endif
 libgateway_a_CFLAGS = $(AM_CFLAGS) $(LIBSYSTEMD_CFLAGS) $(EVENT_CFLAGS) $(EVENT_THREADS_CFLAGS) $(CRYPTO_CFLAGS) \
 	$(JANSSON_CFLAGS) $(QRENCODE_CFLAGS) $(PNG_CFLAGS) $(SQLITE_CFLAGS) $(PROTOBUFC_CFLAGS) \
-	-DWARDEN_WORKER_PATH='"$(pkglibexecdir)/warden-worker"'
+	$(HIREDIS_CFLAGS) -DWARDEN_WORKER_PATH='"$(pkglibexecdir)/warden-worker"'
 GATEWAY_LIBS = libgateway.a $(COMMON_LIBS) $(EVENT_LIBS) $(EVENT_THREADS_LIBS) $(PROTOBUFC_LIBS) \
-	$(CRYPTO_LIBS) $(JANSSON_LIBS) $(QRENCODE_LIBS) $(PNG_LIBS) $(SQLITE_LIBS) $(LIBSYSTEMD_LIBS) -lpthread
+	$(CRYPTO_LIBS) $(JANSSON_LIBS) $(QRENCODE_LIBS) $(PNG_LIBS) $(SQLITE_LIBS) $(LIBSYSTEMD_LIBS) \
+	$(HIREDIS_LIBS) -lpthread
 
 sbin_PROGRAMS += wardend
 wardend_SOURCES = gateway/main.c
