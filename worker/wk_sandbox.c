@@ -84,30 +84,26 @@ unsigned wk_sandbox_test_layers(void)
 
 /* ---- entering ------------------------------------------------------------------------------- */
 
-/*
- * RLIMIT_FSIZE is not among them: it would hold for the log as well, which may be a file.
- * RLIMIT_NPROC 0 means no further process, not none; root is exempt from it, seccomp is not.
- */
-static int set_limits(uint32_t memory_max_mb)
+static void set_limit(int what, const char *name, rlim_t max)
 {
-	static const struct {
-		int what;
-		rlim_t max;
-	} table[] = {
-		{ RLIMIT_NOFILE, WK_SANDBOX_FILES_MAX },
-		{ RLIMIT_NPROC, 0 },
-		{ RLIMIT_MSGQUEUE, 0 },
-	};
-	const rlim_t bytes = (rlim_t)memory_max_mb * 1024 * 1024;
-	const struct rlimit data = { bytes, bytes };
+	const struct rlimit r = { max, max };
 
-	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
-		const struct rlimit r = { table[i].max, table[i].max };
+	if (setrlimit((__rlimit_resource_t)what, &r) < 0)
+		LOG(NULL, LOG_WARNING, "no_limit", LF_STR("of", name), LF_ERR("err", -errno));
+}
 
-		if (setrlimit(table[i].what, &r) < 0)
-			return -errno;
-	}
-	return memory_max_mb > 0 && setrlimit(RLIMIT_DATA, &data) < 0 ? -errno : 0;
+/*
+ * Where a service manager keeps us from setting them, it has set its own. RLIMIT_FSIZE is not among
+ * them: it would hold for the log as well, which may be a file. RLIMIT_NPROC 0 means no further
+ * process, not none; root is exempt from it, seccomp is not.
+ */
+static void set_limits(uint32_t memory_max_mb)
+{
+	set_limit(RLIMIT_NOFILE, "files", WK_SANDBOX_FILES_MAX);
+	set_limit(RLIMIT_NPROC, "processes", 0);
+	set_limit(RLIMIT_MSGQUEUE, "message queues", 0);
+	if (memory_max_mb > 0)
+		set_limit(RLIMIT_DATA, "memory", (rlim_t)memory_max_mb * 1024 * 1024);
 }
 
 /* In every build. */
@@ -130,12 +126,11 @@ int wk_sandbox_enter(const struct wk_sandbox *sb, const char *dir, uint32_t memo
 	int rc = 0;
 
 	no_core();
-	*why_out = "limits";
 	if (l & WK_SANDBOX_LIMITS)
-		rc = set_limits(memory_max_mb);
-	if (rc == 0 && (l & WK_SANDBOX_RIGHTS))
+		set_limits(memory_max_mb);
+	if (l & WK_SANDBOX_RIGHTS)
 		wk_sandbox_bound_rights();
-	if (rc == 0 && (l & WK_SANDBOX_UID)) {
+	if (l & WK_SANDBOX_UID) {
 		*why_out = "own uid";
 		rc = wk_sandbox_take_uid(dir);
 	}

@@ -4,7 +4,7 @@ WORKER_TESTS = tests/unit/test_wk_iq tests/unit/test_wk_online tests/unit/test_w
 	tests/unit/test_wk_alive tests/unit/test_wk_conn tests/unit/test_wk_dial \
 	tests/unit/test_wk_dial_proxy tests/unit/test_wk_proxy tests/unit/test_wk_link_code \
 	tests/unit/test_wk_pair tests/unit/test_wk_passkey tests/unit/test_wk_retry \
-	tests/unit/test_wk_session tests/unit/test_wk_session_life \
+	tests/unit/test_wk_sandbox tests/unit/test_wk_session tests/unit/test_wk_session_life \
 	tests/unit/test_wk_store tests/unit/test_wk_target tests/unit/test_wk_tls \
 	tests/unit/test_wk_upgrade tests/unit/test_wk_version tests/unit/test_wk_ws \
 	tests/unit/test_wk_zygote
@@ -103,3 +103,7 @@ tests_unit_test_wk_online_live_LDADD = $(WORKER_TEST_LIBS)
 tests_unit_test_wk_prekeys_SOURCES = tests/unit/test_wk_prekeys.c $(ONLINE_FIXTURE)
 tests_unit_test_wk_prekeys_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_wk_prekeys_LDADD = $(WORKER_TEST_LIBS)
+
+tests_unit_test_wk_sandbox_SOURCES = tests/unit/test_wk_sandbox.c
+tests_unit_test_wk_sandbox_CFLAGS = $(UNIT_CFLAGS) $(SECCOMP_CFLAGS)
+tests_unit_test_wk_sandbox_LDADD = $(WORKER_TEST_LIBS)
