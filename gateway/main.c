@@ -51,6 +51,7 @@ static void stdio_setup(void)
 
 static void process_setup(void)
 {
+	const struct rlimit no_core = { 0, 0 };
 	struct rlimit files;
 
 	umask(077);
@@ -58,6 +59,7 @@ static void process_setup(void)
 #ifndef WARDEN_TEST_HOOKS
 	prctl(PR_SET_DUMPABLE, 0); /* no core file, no reading of our memory by others of our uid */
 #endif
+	(void)setrlimit(RLIMIT_CORE, &no_core); /* inherited by what it starts */
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
 		files.rlim_cur = files.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &files);
