@@ -387,7 +387,7 @@ static void dial(struct gw_redis_io *io, const char *host)
 	ac->ev.delWrite = hook_del_write;
 	ac->ev.cleanup = hook_cleanup;
 	ac->c.reader->fn = &reply_functions;
-	redisReaderSetPrivdata(ac->c.reader, io);
+	ac->c.reader->privdata = io; /* redisReaderSetPrivdata() casts a pointer to int */
 	event_assign(&io->ev_read, io->base, ac->c.fd, EV_READ | EV_PERSIST, on_read, io);
 	event_assign(&io->ev_write, io->base, ac->c.fd, EV_WRITE, on_write, io);
 	io->ac = ac;
