@@ -86,13 +86,11 @@ static enum ctl_exit token_from_file(struct ctl_api *api, const char *path)
 	return CTL_EXIT_USAGE;
 }
 
-/* Taken out of the environment: /proc/PID/environ shows it for as long as we run. */
 static enum ctl_exit token_from_env(struct ctl_api *api)
 {
-	char *text = getenv("WARDEN_TOKEN");
-	bool ok;
+	const char *text = env_or("WARDEN_TOKEN", NULL);
 
-	if (text == NULL || *text == '\0') {
+	if (text == NULL) {
 		fputs(
 		    "wardenctl: no token. Put one into WARDEN_TOKEN, or into a file and name that "
 		    "with --token-file.\n"
@@ -100,10 +98,7 @@ static enum ctl_exit token_from_env(struct ctl_api *api)
 		    stderr);
 		return CTL_EXIT_USAGE;
 	}
-	ok = take_token(api, text);
-	secret_wipe(text, strlen(text));
-	unsetenv("WARDEN_TOKEN");
-	if (!ok) {
+	if (!take_token(api, text)) {
 		fputs("wardenctl: WARDEN_TOKEN does not hold a token\n", stderr);
 		return CTL_EXIT_USAGE;
 	}

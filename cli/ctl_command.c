@@ -98,8 +98,9 @@ const struct ctl_command ctl_commands[] = {
 	  "look whether the gateway and its host are well",
 	  "Each check is ok, a warning or failed, with what to do. They run in the gateway, as "
 	  "its\n"
-	  "user, and take at most 30 seconds. Ends with 1 when one has failed.\n",
-	  "wardenctl doctor", ctl_doctor },
+	  "user, and take at most 30 seconds. WhatsApp is reached through the proxy of the\n"
+	  "instance NAME, or directly. Ends with 1 when a check has failed.\n",
+	  "wardenctl doctor\nwardenctl doctor shop --account sales", ctl_doctor },
 };
 const size_t ctl_commands_n = ARRAY_LEN(ctl_commands);
 

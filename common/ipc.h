@@ -56,6 +56,7 @@ enum ipc_type {
 	IPC_SETTINGS = 27,        /* gateway -> worker: settings have changed */
 	IPC_ROUTE = 28,           /* gateway -> worker: the proxy has changed */
 	IPC_LOG_TAIL = 29,        /* worker -> gateway, with a memfd: its last log lines */
+	IPC_PROBE_DONE = 30,      /* worker -> gateway: is WhatsApp reached from here? */
 	IPC_SPAWN = 32,           /* gateway -> zygote, with the control socket's descriptor */
 	IPC_SPAWN_REPLY = 33,     /* zygote -> gateway, with the pidfd on success */
 };

@@ -45,6 +45,8 @@ static const struct ipc_type_info ipc_types[] = {
 	{ IPC_SETTINGS, IPC_FROM_GATEWAY, 8192, false, &ipc__session_settings__descriptor,
 	  "settings" },
 	{ IPC_ROUTE, IPC_FROM_GATEWAY, 2048, false, &ipc__route__descriptor, "route" },
+	{ IPC_PROBE_DONE, IPC_FROM_WORKER, 1024, false, &ipc__probe_done__descriptor,
+	  "probe_done" },
 	{ IPC_LOG_TAIL, IPC_FROM_WORKER, 16, true, &ipc__log_tail__descriptor, "log_tail" },
 	{ IPC_SPAWN, IPC_FROM_GATEWAY, 8192, true, &ipc__spawn__descriptor, "spawn" },
 	/* the pidfd comes only with success, so its presence is checked by the handler */

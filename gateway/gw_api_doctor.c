@@ -94,7 +94,7 @@ static void visit(struct gw_req *req, const struct gw_instance *inst)
 		return;
 	}
 	v->req = req;
-	gw_req_wait(req, false, on_hangup, v);
+	gw_req_wait(req, true, on_hangup, v); /* who closes has left, and the work ends */
 }
 
 static bool is_text_or_none(const json_t *v)

@@ -5,13 +5,17 @@
 #include <event2/event.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/err.h"
 #include "common/secret.h"
 #include "gateway/gw.h"
 #include "gateway/gw_doctor_disk.h"
 #include "gateway/gw_doctor_host.h"
+#include "gateway/gw_doctor_reach.h"
+#include "gateway/gw_instance.h"
 #include "gateway/gw_master_key.h"
+#include "gateway/gw_probe.h"
 
 struct gw_doctor {
 	struct gw *gw;
@@ -19,6 +23,8 @@ struct gw_doctor {
 	void *arg;
 	struct event *ev_end; /* the deadline, or all is there */
 	struct gw_doctor_disk *disk;
+	struct gw_probe *probe;
+	struct gw_proxy via; /* as the probe goes, but for user and password */
 	struct gw_findings fs;
 };
 
@@ -83,6 +89,32 @@ static int start_disk(struct gw_doctor *d)
 	return rc;
 }
 
+/* ---- WhatsApp ----------------------------------------------------------------------------------
+ */
+
+static void on_probe(const struct gw_probe_result *r, void *arg)
+{
+	struct gw_doctor *d = arg;
+
+	gw_doctor_judge_reach(r, &d->via, d->gw->cfg.wa_url, &d->fs);
+	look_whether_all(d);
+}
+
+static void start_probe(struct gw_doctor *d, const struct gw_instance *inst)
+{
+	const struct gw_proxy *proxy = inst != NULL ? gw_instance_proxy(inst) : NULL;
+	const struct gw_probe_result none = { .rc = WA_EWORKER_START, .detail = "out of memory" };
+
+	if (proxy != NULL) {
+		d->via.enabled = proxy->enabled;
+		d->via.protocol = proxy->protocol;
+		d->via.port = proxy->port;
+		memcpy(d->via.host, proxy->host, sizeof(d->via.host));
+	}
+	if (gw_probe_start(d->gw->prober, proxy, on_probe, d, &d->probe) < 0)
+		gw_doctor_judge_reach(&none, &d->via, d->gw->cfg.wa_url, &d->fs);
+}
+
 /* ---- life --------------------------------------------------------------------------------------
  */
 
@@ -102,7 +134,6 @@ int gw_doctor_start(struct gw *gw, const struct gw_instance *inst,
 	struct gw_doctor *d = calloc(1, sizeof(*d));
 	int rc;
 
-	(void)inst;
 	if (d == NULL)
 		return -ENOMEM;
 	d->gw = gw;
@@ -117,6 +148,7 @@ int gw_doctor_start(struct gw *gw, const struct gw_instance *inst,
 	rc = start_disk(d);
 	if (rc < 0)
 		note_not_started(d, rc);
+	start_probe(d, inst);
 	look_whether_all(d);
 	*doctor_out = d;
 	return 0;
@@ -129,5 +161,6 @@ void gw_doctor_free(struct gw_doctor *d)
 	if (d->ev_end != NULL)
 		event_free(d->ev_end);
 	gw_doctor_disk_free(d->disk);
+	gw_probe_free(d->probe);
 	free(d);
 }

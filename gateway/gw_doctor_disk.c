@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,7 @@
 #include "common/secret.h"
 #include "gateway/gw_doctor_host.h"
 #include "gateway/gw_master_key.h"
+#include "gateway/gw_registry.h"
 
 #define MIB (UINT64_C(1024) * 1024)
 #define SPACE_FAILED (64 * MIB)
@@ -177,11 +179,11 @@ static void look_at_writing(int dir_fd, const char *data_dir, struct gw_findings
 		               "making a file durable in %s took %llu ms", data_dir,
 		               (unsigned long long)took);
 	gw_finding_set(fs, GW_CHECK_DATA_DIR, GW_OK, NULL,
-	               "%s is ours alone and can be written to (durable in %llu ms)", data_dir,
+	               "%s is ours and can be written to (durable in %llu ms)", data_dir,
 	               (unsigned long long)took);
 }
 
-static void look_at_owner(const struct stat *st, const char *data_dir, uid_t uid,
+static void look_at_owner(const struct stat *st, const char *data_dir, uid_t uid, bool own_uids,
                           struct gw_findings *fs)
 {
 	char advice[GW_FINDING_TEXT_CAP];
@@ -192,15 +194,28 @@ static void look_at_owner(const struct stat *st, const char *data_dir, uid_t uid
 		               "%s belongs to user %u, and wardend runs as user %u", data_dir,
 		               (unsigned)st->st_uid, (unsigned)uid);
 	}
-	if ((st->st_mode & 0022) != 0) {
-		snprintf(advice, sizeof(advice), "chmod 700 %s", data_dir);
+	/* where workers have users of their own, these have to pass */
+	snprintf(advice, sizeof(advice), "chmod %s %s", own_uids ? "711" : "700", data_dir);
+	if ((st->st_mode & 0022) != 0)
 		gw_finding_set(fs, GW_CHECK_DATA_DIR, GW_FAILED, advice,
 		               "others can write to %s (mode %03o)", data_dir, st->st_mode & 0777u);
-	} else if ((st->st_mode & 0066) != 0) {
-		snprintf(advice, sizeof(advice), "chmod 700 %s", data_dir);
+	else if (own_uids && (st->st_mode & S_IXOTH) == 0)
+		gw_finding_set(fs, GW_CHECK_DATA_DIR, GW_FAILED, advice,
+		               "the users that workers run as can't pass %s (mode %03o)", data_dir,
+		               st->st_mode & 0777u);
+	else if ((st->st_mode & 0044) != 0)
 		gw_finding_set(fs, GW_CHECK_DATA_DIR, GW_WARNING, advice,
 		               "others can read %s (mode %03o)", data_dir, st->st_mode & 0777u);
-	}
+}
+
+/* The folder that is no instance's belongs to nobody else but where all have owners of their own.
+ */
+static bool has_own_uids(int dir_fd, uid_t uid)
+{
+	struct stat st;
+
+	return fstatat(dir_fd, "instances/" GW_PROBE_ID, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       st.st_uid != uid;
 }
 
 static void look_at_instances(int dir_fd, const struct stat *st, struct gw_findings *fs)
@@ -240,7 +255,7 @@ void gw_doctor_disk_look(const char *data_dir, uid_t uid, struct gw_findings *fs
 			close(dir_fd);
 		return;
 	}
-	look_at_owner(&st, data_dir, uid, fs);
+	look_at_owner(&st, data_dir, uid, has_own_uids(dir_fd, uid), fs);
 	look_at_instances(dir_fd, &st, fs);
 	look_at_writing(dir_fd, data_dir, fs);
 	if (fstatvfs(dir_fd, &room) < 0 || fstatfs(dir_fd, &kind) < 0) {

@@ -17,7 +17,9 @@
 	X(GW_CHECK_REDIS, "redis") \
 	X(GW_CHECK_WORKERS, "workers") \
 	X(GW_CHECK_OPEN_FILES, "open_files") \
-	X(GW_CHECK_KERNEL, "kernel")
+	X(GW_CHECK_KERNEL, "kernel") \
+	X(GW_CHECK_WHATSAPP, "whatsapp") \
+	X(GW_CHECK_CLOCK, "clock")
 
 enum gw_check {
 #define X(id, name) id,

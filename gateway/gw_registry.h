@@ -13,8 +13,9 @@
 
 #include "common/attr.h"
 
-#define GW_NAME_MAX 100 /* ^[A-Za-z0-9_-]{1,100}$, accounts and instances */
-#define GW_ID_LEN 16    /* instance id: a-z2-7 */
+#define GW_NAME_MAX 100                /* ^[A-Za-z0-9_-]{1,100}$, accounts and instances */
+#define GW_ID_LEN 16                   /* instance id: a-z2-7 */
+#define GW_PROBE_ID "wardenprobe22222" /* of no instance: who wardenctl doctor sends out */
 #define GW_TOKEN_HASH_LEN 32
 #define GW_QUOTA_NONE (-1)
 
@@ -114,8 +115,7 @@ ATTR_NODISCARD int gw_registry_instance_rotate(struct gw_registry *reg, struct g
                                                void *arg);
 /*
  * Who it is linked to, how the link ended and so on has changed: write it through. Nobody waits;
- * a failure shows in gw_registry_ok(); it is tried again with the next change, or when the disk is
- * well again.
+ * a failure shows in gw_registry_ok() and is tried again with the next change.
  */
 void gw_registry_instance_save(struct gw_registry *reg, struct gw_instance *inst);
 /* All of that is on disk. gw_instance_saved() is called when it comes to be. */

@@ -442,6 +442,9 @@ int gw_store_db_open(struct gw_store_db *d, const char *data_dir)
 	if (d->instances_fd < 0)
 		goto out;
 	gw_uids_init(&d->uids, data_dir, d->instances_fd);
+	/* wardenctl doctor does without it where it can't be made */
+	if (mkdirat(d->instances_fd, GW_PROBE_ID, 0700) == 0 || errno == EEXIST)
+		(void)!gw_uids_settle(&d->uids, d->instances_fd, GW_PROBE_ID);
 	rc = -ENOMEM;
 	if (asprintf(&path, "%s/registry.db", data_dir) < 0) {
 		path = NULL;

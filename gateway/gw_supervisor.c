@@ -15,6 +15,7 @@
 #include "common/log.h"
 #include "gateway/gw.h"
 #include "gateway/gw_dir.h"
+#include "gateway/gw_probe.h"
 #include "gateway/gw_registry.h"
 #include "gateway/gw_runner.h"
 #include "gateway/gw_worker_priv.h"
@@ -62,6 +63,11 @@ const struct gw_worker_times *gw_supervisor_times(const struct gw_supervisor *su
 struct gw_runner *gw_supervisor_runner(const struct gw_supervisor *sup)
 {
 	return sup->runner;
+}
+
+uint32_t gw_supervisor_spawn_id(struct gw_supervisor *sup)
+{
+	return ++sup->last_spawn_id;
 }
 
 static void work_later(struct gw_supervisor *sup)
@@ -155,7 +161,7 @@ static void on_spawn_reply(uint32_t req_id, int rc, pid_t pid, int pidfd, void *
 			gw_worker_on_spawned(w, rc, pid, pidfd);
 			return;
 		}
-	if (pidfd >= 0)
+	if (!gw_prober_on_spawned(sup->gw->prober, req_id, rc, pid, pidfd) && pidfd >= 0)
 		close(pidfd); /* can't be: a worker waits for its answer */
 }
 

@@ -398,6 +398,7 @@ int gw_worker_on_msg(struct ipc_chan *c, struct ipc_msg *m, void *arg)
 	case IPC_PASSKEY_CONFIRM:
 	case IPC_SETTINGS:
 	case IPC_ROUTE:
+	case IPC_PROBE_DONE: /* from a probe's process only */
 	case IPC_SPAWN:
 	case IPC_SPAWN_REPLY:
 		break; /* never from a worker: the channel refuses them */

@@ -16,6 +16,7 @@
 #include "proto/ipc.pb-c.h"
 
 struct event;
+struct gw_config;
 struct gw_runner_request;
 struct ipc_chan;
 struct ipc_msg;
@@ -140,6 +141,15 @@ void gw_worker_on_version(struct gw_version_asker *a, uint32_t revision, bool lo
 /* Of struct ipc_chan_ops; arg is the worker. */
 int gw_worker_on_msg(struct ipc_chan *c, struct ipc_msg *m, void *arg);
 
+/* A control socket that listens, or one that is connected. A descriptor or -errno. */
+ATTR_NODISCARD int gw_worker_listen_at(const char *path);
+ATTR_NODISCARD int gw_worker_connect_to(const char *path);
+/* What CONNECT says of WhatsApp and of the way there; all borrowed from cfg and p. */
+void gw_worker_fill_target(struct gw_config *cfg, Ipc__Connect *m);
+void gw_worker_fill_proxy(const struct gw_proxy *p, Ipc__Proxy *m);
+/* wa_ca_file for CONNECT; -1: none, or it can't be opened, which is logged. */
+int gw_worker_open_ca_file(const struct gw_config *cfg);
+
 /* WA_EAT_CAPACITY for what more of the host would cure, else WA_EWORKER_START. */
 int gw_worker_start_rc(int sys_rc);
 
@@ -147,6 +157,8 @@ int gw_worker_start_rc(int sys_rc);
 
 const struct gw_worker_times *gw_supervisor_times(const struct gw_supervisor *sup);
 struct gw_runner *gw_supervisor_runner(const struct gw_supervisor *sup);
+/* A number for a request to the runner, unlike all others. */
+uint32_t gw_supervisor_spawn_id(struct gw_supervisor *sup);
 /* One adopted worker less to wait for. */
 void gw_supervisor_settled(struct gw_supervisor *sup);
 /* w does not count among the starts any more (has_slot), nor wait for one. */

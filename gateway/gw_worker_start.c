@@ -52,7 +52,7 @@ static void address(const char *path, struct sockaddr_un *sa)
 }
 
 /* It listens before the worker lives, so that we can talk at once. A descriptor or -errno. */
-static int listen_at(const char *path)
+int gw_worker_listen_at(const char *path)
 {
 	struct sockaddr_un sa;
 	int fd = socket_new();
@@ -72,7 +72,7 @@ static int listen_at(const char *path)
 }
 
 /* A descriptor or -errno. */
-static int connect_to(const char *path)
+int gw_worker_connect_to(const char *path)
 {
 	struct sockaddr_un sa;
 	int fd = socket_new();
@@ -112,7 +112,7 @@ static int say_ping(struct gw_worker *w)
 static int greet(struct gw_worker *w)
 {
 	static const struct ipc_chan_ops ops = { gw_worker_on_msg, on_chan_close };
-	int fd = connect_to(w->sock_path);
+	int fd = gw_worker_connect_to(w->sock_path);
 	int rc = fd < 0 ? fd : 0;
 
 	if (rc == 0)
@@ -147,7 +147,7 @@ static int ask_runner(struct gw_worker *w, int listen_fd)
 /* With a socket of ours, to which everything has been said before the worker lives. */
 static int launch_with_socket(struct gw_worker *w)
 {
-	int listen_fd = listen_at(w->sock_path);
+	int listen_fd = gw_worker_listen_at(w->sock_path);
 	int rc = listen_fd < 0 ? listen_fd : greet(w);
 
 	if (rc == 0)
@@ -200,7 +200,7 @@ void gw_worker_dismiss(const char *sock_path, const char *instance_id)
 {
 	Ipc__Hello hello = IPC__HELLO__INIT;
 	Ipc__Stop stop = IPC__STOP__INIT;
-	int fd = connect_to(sock_path);
+	int fd = gw_worker_connect_to(sock_path);
 
 	if (fd >= 0) {
 		hello.instance_id = (char *)(uintptr_t)instance_id;

@@ -42,7 +42,7 @@ static void fill_settings(const struct gw_instance *inst, Ipc__SessionSettings *
 	m->ignore_status = gw_instance_setting_on(inst, "ignoreStatus");
 }
 
-static void fill_proxy(const struct gw_proxy *p, Ipc__Proxy *m)
+void gw_worker_fill_proxy(const struct gw_proxy *p, Ipc__Proxy *m)
 {
 	static const Ipc__Proxy__Kind kinds[] = {
 		[GW_PROXY_HTTP] = IPC__PROXY__KIND__HTTP,
@@ -58,7 +58,7 @@ static void fill_proxy(const struct gw_proxy *p, Ipc__Proxy *m)
 	m->password = text_or_none(p->password);
 }
 
-static void fill_target(struct gw_config *cfg, Ipc__Connect *m)
+void gw_worker_fill_target(struct gw_config *cfg, Ipc__Connect *m)
 {
 	m->wa_url = cfg->wa_url;
 	m->wa_origin = cfg->wa_origin;
@@ -99,13 +99,13 @@ static void fill_attempt(struct gw_worker *w, Ipc__Connect *m)
 }
 
 /* The worker can't open it: it may be another user, and sees no file but its own. -1: none. */
-static int open_ca_file(const struct gw_worker *w)
+int gw_worker_open_ca_file(const struct gw_config *cfg)
 {
-	const char *path = w->gw->cfg.wa_ca_file;
+	const char *path = cfg->wa_ca_file;
 	int fd = path != NULL && path[0] != '\0' ? open(path, O_RDONLY | O_CLOEXEC) : -1;
 
 	if (fd < 0 && path != NULL && path[0] != '\0')
-		LOG(gw_worker_log(w), LOG_WARNING, "wa_ca_file_unusable", LF_STR("file", path),
+		LOG(NULL, LOG_WARNING, "wa_ca_file_unusable", LF_STR("file", path),
 		    LF_ERR("err", -errno));
 	return fd;
 }
@@ -123,14 +123,14 @@ int gw_worker_say_connect(struct gw_worker *w)
 
 	if (rc < 0)
 		return rc;
-	ca_fd = open_ca_file(w);
-	fill_target(&w->gw->cfg, &m);
+	ca_fd = gw_worker_open_ca_file(&w->gw->cfg);
+	gw_worker_fill_target(&w->gw->cfg, &m);
 	fill_version(w->gw, &m);
 	fill_attempt(w, &m);
 	fill_settings(w->inst, &settings);
 	m.settings = &settings;
 	if (proxy->enabled) {
-		fill_proxy(proxy, &via);
+		gw_worker_fill_proxy(proxy, &via);
 		m.proxy = &via;
 	}
 	m.has_instance_key = m.has_key_epoch = true;
@@ -171,7 +171,7 @@ void gw_worker_proxy(struct gw_worker *w)
 	if (!gw_worker_listens(w))
 		return; /* one that waits gets it with CONNECT */
 	if (p->enabled) {
-		fill_proxy(p, &proxy);
+		gw_worker_fill_proxy(p, &proxy);
 		m.proxy = &proxy;
 	}
 	if (ipc_chan_send(w->chan, IPC_ROUTE, 0, &m.base, -1) < 0)

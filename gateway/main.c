@@ -25,12 +25,12 @@
 #include "gateway/gw_master_key.h"
 #include "gateway/gw_notify.h"
 #include "gateway/gw_numbers.h"
+#include "gateway/gw_probe.h"
 #include "gateway/gw_registry.h"
 #include "gateway/gw_reload.h"
 #include "gateway/gw_secrets.h"
 #include "gateway/gw_store.h"
 #include "gateway/gw_supervisor.h"
-#include "gateway/gw_upgrade.h"
 #include "gateway/gw_version.h"
 
 #define ADOPT_MS 1000 /* workers that need longer to answer must not keep clients waiting */
@@ -51,7 +51,6 @@ static void stdio_setup(void)
 
 static void process_setup(void)
 {
-	const struct rlimit no_core = { 0, 0 };
 	struct rlimit files;
 
 	umask(077);
@@ -59,7 +58,6 @@ static void process_setup(void)
 #ifndef WARDEN_TEST_HOOKS
 	prctl(PR_SET_DUMPABLE, 0); /* no core file, no reading of our memory by others of our uid */
 #endif
-	(void)setrlimit(RLIMIT_CORE, &no_core); /* inherited by what it starts */
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
 		files.rlim_cur = files.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &files);
@@ -131,8 +129,6 @@ static int start_shared(struct gw *gw)
 		rc = gw_dials_new(gw->base, GW_DIALS_PER_S, &gw->dials);
 	if (rc == 0)
 		rc = gw_version_new(gw->base, gw->cfg.data_dir, &gw->version);
-	if (rc == 0)
-		rc = gw_upgrade_new(gw, &gw->upgrade);
 	return rc;
 }
 
@@ -197,6 +193,8 @@ static int start_parts(struct gw *gw)
 	if (rc == 0)
 		rc = gw_supervisor_new(gw, NULL, &gw->sup);
 	if (rc == 0)
+		rc = gw_prober_new(gw, GW_PROBE_MS, &gw->prober);
+	if (rc == 0)
 		rc = gw_limit_new(gw, &gw->limit);
 	if (rc == 0)
 		rc = gw_http_start(gw, &gw->http);
@@ -213,10 +211,11 @@ static void stop_parts(struct gw *gw)
 		gw_store_drain(gw->store); /* what was promised is done, and told */
 	gw_http_free(gw->http);
 	gw_limit_free(gw->limit);
+	gw_prober_free(gw->prober);
+	gw->prober = NULL;
 	gw_supervisor_free(gw->sup);
 	gw_registry_free(gw->registry);
 	gw_store_free(gw->store);
-	gw_upgrade_free(gw->upgrade);
 	gw_version_free(gw->version);
 	gw_dials_free(gw->dials);
 	gw_numbers_free(gw->numbers);

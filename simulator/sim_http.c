@@ -7,9 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #include "common/codec.h"
 
+#define DATE_CAP 40
 #define HEADERS_MAX 64
 #define WS_GUID "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 #define WS_KEY_TEXT_LEN 24
@@ -252,19 +254,24 @@ int sim_http_answer_upgrade(const struct sim_http_request *req, struct buf *out)
 
 int sim_http_answer_version(uint32_t revision, struct buf *out)
 {
-	char body[160];
+	char body[160], date[DATE_CAP];
+	time_t now = time(NULL);
+	struct tm tm;
 	int len = snprintf(body, sizeof(body),
 	                   "/* service worker */ self.config = JSON.parse("
 	                   "\"{\\\"client_revision\\\":%" PRIu32
 	                   ",\\\"environment\\\":\\\"simulator\\\"}\");\n",
 	                   revision);
 
+	gmtime_r(&now, &tm);
+	strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", &tm);
 	return buf_appendf(out,
 	                   "HTTP/1.1 200 OK\r\n"
+	                   "Date: %s\r\n"
 	                   "Content-Type: text/javascript\r\n"
 	                   "Content-Length: %d\r\n"
 	                   "Connection: close\r\n\r\n%s",
-	                   len, body);
+	                   date, len, body);
 }
 
 static const char *status_text(unsigned status)

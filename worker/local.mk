@@ -19,6 +19,7 @@ libworker_a_SOURCES = \
 	worker/wk_passkey.c worker/wk_passkey.h \
 	worker/wk_passkey_json.c worker/wk_passkey_json.h \
 	worker/wk_prekeys.c worker/wk_prekeys.h \
+	worker/wk_probe.c worker/wk_probe.h \
 	worker/wk_proxy.c worker/wk_proxy.h \
 	worker/wk_session.c worker/wk_session.h worker/wk_session_priv.h \
 	worker/wk_retry.c worker/wk_retry.h \

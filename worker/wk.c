@@ -17,6 +17,7 @@
 #include "common/secret.h"
 #include "worker/wk_ipc.h"
 #include "worker/wk_ipc_tell.h"
+#include "worker/wk_probe.h"
 #include "worker/wk_sandbox.h"
 #include "worker/wk_session.h"
 #include "worker/wk_timer.h"
@@ -28,9 +29,10 @@ struct wk {
 	struct event_base *base;
 	struct wk_ipc *ipc;
 	struct wk_session *session;
-	struct event *lonely; /* nobody wants us: leave */
-	struct event *alone;  /* nobody answers: decide */
-	struct event *term;   /* SIGTERM, through signalfd */
+	struct wk_probe *probe; /* instead of a session's work; NULL: none */
+	struct event *lonely;   /* nobody wants us: leave */
+	struct event *alone;    /* nobody answers: decide */
+	struct event *term;     /* SIGTERM, through signalfd */
 	int term_fd;
 	struct wk_tell tell;
 	bool attempt;  /* CONNECT was accepted */
@@ -189,6 +191,27 @@ static void refuse_connect(struct wk *w, int rc, const char *why)
 	(void)wk_session_stop(w->session);
 }
 
+static void on_probed(const struct wk_probe_result *r, void *arg)
+{
+	struct wk *w = arg;
+
+	LOG(&w->log, LOG_INFO, "probed", LF_ERR("rc", r->failure.rc),
+	    LF_STR("detail", r->failure.detail));
+	wk_tell_probe(r, &w->tell);
+	say_bye(w);
+}
+
+static void start_probe(struct wk *w, struct wk_target *target)
+{
+	struct wk_probe_result none = { .step = -1 };
+	int rc = wk_probe_new(w->base, w->p->tls, target, w->p->speed, on_probed, w, &w->probe);
+
+	if (rc == 0)
+		return;
+	wk_failure_set(&none.failure, rc, "out of memory");
+	on_probed(&none, w);
+}
+
 static void on_connect(const Ipc__Connect *msg, int ca_fd, void *arg)
 {
 	struct wk *w = arg;
@@ -211,6 +234,10 @@ static void on_connect(const Ipc__Connect *msg, int ca_fd, void *arg)
 		(void)close(ca_fd);
 	if (rc < 0) {
 		refuse_connect(w, rc, why != NULL ? why : "(memory)");
+		return;
+	}
+	if (target.mode == IPC__CONNECT__MODE__PROBE) {
+		start_probe(w, &target);
 		return;
 	}
 	set_request(w, target.request_id);
@@ -438,6 +465,7 @@ static int enter_sandbox(struct wk *w)
 
 static void cleanup(struct wk *w)
 {
+	wk_probe_free(w->probe);
 	wk_session_free(w->session);
 	wk_ipc_free(w->ipc);
 	if (w->lonely != NULL)

@@ -50,7 +50,8 @@ struct wk_conn {
 	struct buf payload;            /* ClientPayload, until then */
 	struct buf routing;            /* edge routing info, until ClientHello is sent */
 	uint8_t server_static[WA_KEY_LEN];
-	bool ik; /* with server_static */
+	bool ik;        /* with server_static */
+	bool look_only; /* ClientFinish, with our static key and payload, stays here */
 	struct wa_transport keys;
 	struct wk_failure failure; /* filled where a callback can only return a code */
 	unsigned busy;             /* callbacks on the stack: freeing waits for them */
@@ -222,7 +223,7 @@ static int on_server_hello(struct wk_conn *c, const uint8_t *data, size_t data_l
 	                            clock_unix_s(), &finish, &c->keys, &key, &why);
 	if (rc < 0)
 		explain_noise(c, rc, why);
-	else if (finish.len > 0)
+	else if (finish.len > 0 && !c->look_only)
 		rc = send_frame(c, &finish, false);
 	buf_free(&finish);
 	if (rc < 0)
@@ -425,6 +426,7 @@ static int prepare(struct wk_conn *c, const struct wk_conn_params *p)
 	if (c->origin == NULL)
 		return -ENOMEM;
 	c->frames.max_len = FRAME_MAX;
+	c->look_only = p->look_only;
 	c->ik = p->server_static != NULL;
 	if (c->ik)
 		memcpy(c->server_static, p->server_static, sizeof(c->server_static));

@@ -8,6 +8,7 @@
 #ifndef WK_CONN_H
 #define WK_CONN_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/attr.h"
@@ -37,6 +38,7 @@ struct wk_conn_params {
 	const uint8_t *routing;         /* edge routing info for the stream header; copied */
 	size_t routing_len;             /* 0: none; over WK_ROUTING_MAX_LEN: left out */
 	const uint8_t *server_static;   /* Noise IK with this key; NULL: Noise XX; copied */
+	bool look_only; /* on_ready() once the server is verified, and nothing is sent any more */
 };
 
 /* Called from the event loop; the connection may be freed in any of them. */

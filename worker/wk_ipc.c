@@ -226,6 +226,7 @@ static int on_msg(struct ipc_chan *c, struct ipc_msg *m, void *arg)
 	case IPC_PROFILE:
 	case IPC_LOGOUT_DONE:
 	case IPC_LOG_TAIL:
+	case IPC_PROBE_DONE:
 	case IPC_DIAL_ASK:
 	case IPC_VERSION_ASK:
 	case IPC_VERSION_FOUND:

@@ -1,6 +1,8 @@
 /* worker/wk_ipc_tell.c - the session's news as messages */
 #include "worker/wk_ipc_tell.h"
 
+#include "worker/wk_probe.h"
+
 #define TEXT(s) ((char *)(s)) /* generated code wants no const; it only reads */
 
 /* NULL where there is nothing to say. */
@@ -271,3 +273,28 @@ const struct wk_session_ops wk_tell_ops = {
 	.on_failed = wk_tell_failed,
 	.on_end = on_end,
 };
+
+/* ---- a probe ----------------------------------------------------------------------------- */
+
+void wk_tell_probe(const struct wk_probe_result *r, void *arg)
+{
+	struct wk_tell *t = arg;
+	Ipc__ProbeDone msg = IPC__PROBE_DONE__INIT;
+	Ipc__Timing timing = IPC__TIMING__INIT;
+
+	msg.has_rc = 1;
+	msg.rc = r->failure.rc;
+	msg.detail = text_or_null(r->failure.detail);
+	msg.has_step = r->step >= 0;
+	msg.step = r->step >= 0 ? (Ipc__Step__Name)r->step : IPC__STEP__NAME__DNS;
+	timing.has_tcp_us = timing.has_tls_us = timing.has_upgrade_us = timing.has_handshake_us = 1;
+	timing.tcp_us = r->timing.tcp_us;
+	timing.tls_us = r->timing.tls_us;
+	timing.upgrade_us = r->timing.upgrade_us;
+	timing.handshake_us = r->timing.handshake_us;
+	msg.timing = &timing;
+	msg.has_server_unix_s = msg.has_unix_s = r->server_unix_s != 0;
+	msg.server_unix_s = r->server_unix_s;
+	msg.unix_s = r->unix_s;
+	wk_ipc_send(t->ipc, IPC_PROBE_DONE, &msg.base);
+}

@@ -14,6 +14,8 @@ struct wk_last_word {
 	struct wk_failure f; /* LOGOUT: rc 0: unlinked */
 };
 
+struct wk_probe_result;
+
 /* The arg of the session's callbacks. */
 struct wk_tell {
 	struct wk_ipc *ipc;
@@ -29,6 +31,8 @@ struct wk_tell {
 
 extern const struct wk_session_ops wk_tell_ops;
 
+/* PROBE_DONE. */
+void wk_tell_probe(const struct wk_probe_result *r, void *tell);
 /* FAILED, also for what fails before there is a session to speak of. */
 void wk_tell_failed(const struct wk_failure *f, void *tell);
 /* The last word once more, if there is one. */

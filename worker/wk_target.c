@@ -41,6 +41,8 @@ static const char *check_version(struct wk_target *t, const Ipc__Connect *msg)
 
 static const char *check_key(struct wk_target *t, const Ipc__Connect *msg)
 {
+	if (t->mode == IPC__CONNECT__MODE__PROBE)
+		return NULL; /* it has nothing to open */
 	if (!msg->has_instance_key || msg->instance_key.len != sizeof(t->key.bytes))
 		return "instance_key";
 	memcpy(t->key.bytes, msg->instance_key.data, sizeof(t->key.bytes));

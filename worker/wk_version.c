@@ -175,6 +175,11 @@ int wk_version_new(struct event_base *base, const struct wk_tls *tls, const stru
 	return 0;
 }
 
+int64_t wk_version_date(const struct wk_version *v)
+{
+	return v->reader.date_unix_s;
+}
+
 void wk_version_free(struct wk_version *v)
 {
 	if (v == NULL)

@@ -39,6 +39,7 @@ struct wk_version_reader {
 	unsigned number_digits;
 	uint64_t number;
 	unsigned status;
+	int64_t date_unix_s; /* of the Date field; 0: none that can be read */
 };
 
 /* A zeroed reader is ready. */
@@ -74,6 +75,8 @@ ATTR_NODISCARD int wk_version_new(struct event_base *base, const struct wk_tls *
                                   const char *ca_file, uint32_t connect_ms,
                                   const struct wk_version_ops *ops, void *arg,
                                   struct wk_version **version_out);
+/* What time it is there, by the answer's Date field (Unix s); 0: it has none. In its callbacks. */
+int64_t wk_version_date(const struct wk_version *v);
 /* NULL is fine; safe from its callbacks. */
 void wk_version_free(struct wk_version *v);
 

@@ -1,6 +1,7 @@
 /* worker/wk_version_reader.c - an HTTP answer scanned for client_revision, piece by piece */
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 #include "common/codec.h"
 #include "common/err.h"
@@ -9,6 +10,7 @@
 
 #define CHUNK_DIGITS_MAX 8
 #define REVISION_DIGITS_MAX 10
+#define DATE_LEN 29
 
 /* The quotes around it may have a backslash each: sw.js holds the JSON as a string. */
 static const char pattern[] = "\"client_revision";
@@ -179,6 +181,32 @@ static int parse_length(const struct wk_header *h, uint64_t *length_out)
 	return 0;
 }
 
+/* "Sun, 29 Nov 2026 18:20:15 GMT" (RFC 9110 section 5.6.7); 0 for anything else. */
+static int64_t parse_date(const struct wk_header *h)
+{
+	char text[DATE_LEN + 1];
+	struct tm tm = { 0 };
+	const char *end;
+
+	if (h->value_len != DATE_LEN)
+		return 0;
+	memcpy(text, h->value, DATE_LEN);
+	text[DATE_LEN] = '\0';
+	end = strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &tm); /* no locale is ever set */
+	return end != NULL && *end == '\0' ? timegm(&tm) : 0;
+}
+
+static int64_t find_date(const struct wk_head *head)
+{
+	struct wk_header h;
+	size_t pos = 0;
+
+	while (wk_head_next(head, &pos, &h) > 0)
+		if (wk_header_is(&h, "Date"))
+			return parse_date(&h);
+	return 0;
+}
+
 static int take_head(struct wk_version_reader *r, const struct wk_head *head)
 {
 	struct wk_header h;
@@ -186,6 +214,7 @@ static int take_head(struct wk_version_reader *r, const struct wk_head *head)
 	int rc;
 
 	r->status = head->status;
+	r->date_unix_s = find_date(head);
 	if (head->status != 200)
 		return WA_EPROTO;
 	r->part = WK_BODY_CLOSE;

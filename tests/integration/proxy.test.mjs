@@ -117,6 +117,28 @@ describe('an instance with a proxy', { skip }, () => {
 			assert.equal(lab.around(), 0);
 		});
 
+	test('is looked after by wardenctl doctor the same way', async () => {
+		const doctor = async (proxy) => {
+			const { name } = await instanceWith(world, proxy);
+			const r = await world.ctl(['doctor', name, '--json']);
+			assert.ok(!r.stdout.includes(PASSWORD));
+			return { code: r.code, ...Object.fromEntries(JSON.parse(r.stdout).map((c) => [c.check, c])) };
+		};
+		for (const proxy of Object.values(WAYS)) {
+			const { whatsapp, clock } = await doctor(proxy);
+			assert.equal(whatsapp.status, 'ok', JSON.stringify(whatsapp));
+			assert.match(whatsapp.detail, new RegExp(`reached through ${proxy.protocol}://${PROXY}:${proxy.port} in \\d+ ms`));
+			assert.equal(clock.status, 'ok', JSON.stringify(clock));
+		}
+		const wrong = await doctor({ ...WAYS['SOCKS5 with a password'], password: 'another' });
+		assert.deepEqual([wrong.code, wrong.whatsapp.status], [1, 'failed']);
+		assert.match(wrong.whatsapp.detail, /^proxy_auth: proxy .* refused the password, through socks5/);
+		const dead = await doctor({ protocol: 'http', port: PORTS.dead });
+		assert.match(dead.whatsapp.detail, /^proxy_unreachable: /);
+		assert.equal(dead.clock.status, 'warning');
+		assert.equal(lab.around(), 0);
+	});
+
 	test('finds a proxy by its name', async () => {
 		const byName = await instanceWith(world, { ...WAYS.HTTPS, host: PROXY_NAME });
 		assertQr(await world.connect(byName));

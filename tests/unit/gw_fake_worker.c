@@ -172,6 +172,46 @@ static bool on_connect_more(int sock, const char *id)
 	return true;
 }
 
+/* Sent out to find out about WhatsApp: the host of the proxy says what it does wrong. */
+static ATTR_NORETURN void probe(int sock, size_t n)
+{
+	Ipc__ProbeDone done = IPC__PROBE_DONE__INIT;
+	Ipc__Timing timing = IPC__TIMING__INIT;
+	Ipc__Bye bye = IPC__BYE__INIT;
+	ProtobufCMessage *m;
+	Ipc__Connect *c;
+	const char *host;
+
+	if (pb_unpack(&ipc__connect__descriptor, packet + IPC_HDR_LEN, n - IPC_HDR_LEN,
+	              &pb_limits_small, &m) < 0)
+		_exit(94);
+	c = (Ipc__Connect *)m;
+	if (c->mode != IPC__CONNECT__MODE__PROBE || c->has_instance_key || c->number != NULL)
+		_exit(93);
+	host = c->proxy != NULL ? c->proxy->host : "";
+	if (id_is(host, "mute"))
+		wait_for_the_end();
+	if (id_is(host, "die"))
+		_exit(7);
+	if (id_is(host, "code"))
+		say_qr(sock);
+	done.has_rc = true;
+	done.rc = id_is(host, "number") ? 4711 : id_is(host, "refused") ? WA_EPROXY_AUTH : 0;
+	done.detail = (char *)(uintptr_t)host;
+	timing.has_tcp_us = timing.has_handshake_us = true;
+	timing.tcp_us = 1000;
+	timing.handshake_us = 2000;
+	done.timing = &timing;
+	done.has_server_unix_s = done.has_unix_s = true;
+	done.server_unix_s = 100;
+	done.unix_s = 101;
+	say(sock, IPC_PROBE_DONE, &done.base);
+	if (id_is(host, "stay")) /* it has answered, and does not leave */
+		wait_for_the_end();
+	say(sock, IPC_BYE, &bye.base);
+	_exit(0);
+}
+
 static void on_version(int sock, size_t n)
 {
 	Ipc__VersionFound found = IPC__VERSION_FOUND__INIT;
@@ -270,6 +310,8 @@ static ATTR_NORETURN void worker(const char *id, int listen_fd)
 			on_hello(sock, id);
 			break;
 		case IPC_CONNECT:
+			if (id_is(id, "wardenprobe"))
+				probe(sock, (size_t)n);
 			check_connect(id, (size_t)n);
 			on_connect(sock, id);
 			break;

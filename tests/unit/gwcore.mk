@@ -3,7 +3,7 @@ GWCORE_TESTS = tests/unit/test_gw_config tests/unit/test_gw_dir tests/unit/test_
 	tests/unit/test_gw_store tests/unit/test_gw_registry tests/unit/test_gw_instance \
 	tests/unit/test_gw_supervisor tests/unit/test_gw_session tests/unit/test_gw_numbers \
 	tests/unit/test_gw_dials tests/unit/test_gw_version tests/unit/test_gw_master_key \
-	tests/unit/test_gw_uids tests/unit/test_gw_worker_check tests/unit/test_gw_doctor
+	tests/unit/test_gw_uids tests/unit/test_gw_worker_check tests/unit/test_gw_doctor tests/unit/test_gw_probe
 check_PROGRAMS += $(GWCORE_TESTS) tests/unit/gw_fake_worker
 TESTS += $(GWCORE_TESTS)
 GWCORE_CFLAGS = $(UNIT_CFLAGS) $(CRYPTO_CFLAGS)
@@ -65,3 +65,7 @@ tests_unit_gw_fake_worker_LDADD = $(COMMON_LIBS) $(EVENT_LIBS) $(PROTOBUFC_LIBS)
 tests_unit_test_gw_doctor_SOURCES = tests/unit/test_gw_doctor.c tests/unit/gw_test.h
 tests_unit_test_gw_doctor_CFLAGS = $(GWCORE_CFLAGS)
 tests_unit_test_gw_doctor_LDADD = $(GWCORE_LDADD)
+tests_unit_test_gw_probe_SOURCES = tests/unit/test_gw_probe.c tests/unit/gw_test.h
+tests_unit_test_gw_probe_CFLAGS = $(GWCORE_CFLAGS) \
+	-DFAKE_WORKER='"$(abs_top_builddir)/tests/unit/gw_fake_worker"'
+tests_unit_test_gw_probe_LDADD = $(GWCORE_LDADD)

@@ -11,8 +11,10 @@
 #include "common/err.h"
 #include "gateway/gw_doctor_disk.h"
 #include "gateway/gw_doctor_host.h"
+#include "gateway/gw_doctor_reach.h"
 #include "gateway/gw_finding.h"
 #include "gateway/gw_master_key.h"
+#include "gateway/gw_registry.h"
 
 #define MIB (1024ull * 1024)
 
@@ -131,7 +133,7 @@ static void test_a_data_dir_is_tried_out(void **state)
 	const struct rlimit none = { .rlim_cur = 0, .rlim_max = RLIM_INFINITY };
 	struct rlimit before;
 	struct gw_findings fs;
-	char dir[TEST_DIR_CAP], sub[TEST_DIR_CAP + 16];
+	char dir[TEST_DIR_CAP], sub[TEST_DIR_CAP + 48];
 
 	(void)state;
 	make_data_dir(dir);
@@ -149,6 +151,15 @@ static void test_a_data_dir_is_tried_out(void **state)
 	assert_int_equal(chmod(dir, 0770), 0);
 	look(dir, geteuid(), &fs);
 	expect(&fs, GW_CHECK_DATA_DIR, GW_FAILED, "others can write", "chmod 700");
+	snprintf(sub, sizeof(sub), "%s/instances/%s", dir, GW_PROBE_ID);
+	assert_int_equal(mkdir(sub, 0700), 0);
+	assert_int_equal(chmod(dir, 0700), 0);
+	if (geteuid() == 0) { /* workers with users of their own */
+		assert_int_equal(chown(sub, 65519, 65519), 0);
+		look(dir, 0, &fs);
+		expect(&fs, GW_CHECK_DATA_DIR, GW_FAILED, "workers run as can't pass", "chmod 711");
+	}
+	assert_int_equal(rmdir(sub), 0);
 	assert_int_equal(chmod(dir, 0711), 0); /* to pass through is fine */
 	signal(SIGXFSZ, SIG_IGN);
 	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
@@ -237,6 +248,61 @@ static void test_the_master_keys_file(void **state)
 	key(-EINVAL, "data_dir", 0, 0, GW_FAILED, "holds no key", "put the right key back");
 }
 
+static void reach(const struct gw_probe_result *r, const struct gw_proxy *proxy,
+                  struct gw_findings *fs)
+{
+	memset(fs, 0, sizeof(*fs));
+	gw_doctor_judge_reach(r, proxy, "wss://web.whatsapp.com/ws/chat", fs);
+}
+
+static void test_whatsapp_and_the_way_there(void **state)
+{
+	const struct gw_proxy proxy = {
+		.enabled = true, .host = "10.0.0.5", .port = 1080, .protocol = GW_PROXY_SOCKS5
+	};
+	struct gw_probe_result r = { .tcp_us = 20400,
+		                     .upgrade_us = 80000,
+		                     .handshake_us = 120500,
+		                     .server_unix_s = 1000000,
+		                     .unix_s = 1000003 };
+	struct gw_findings fs;
+
+	(void)state;
+	reach(&r, NULL, &fs);
+	expect(&fs, GW_CHECK_WHATSAPP, GW_OK,
+	       "web.whatsapp.com reached directly in 121 ms (connected 20, open 80)", NULL);
+	expect(&fs, GW_CHECK_CLOCK, GW_OK, "within 3 s", NULL);
+	reach(&r, &proxy, &fs);
+	expect(&fs, GW_CHECK_WHATSAPP, GW_OK, "through socks5://10.0.0.5:1080", NULL);
+	r = (struct gw_probe_result){ .rc = WA_EPROXY_AUTH, .detail = "it refused the password" };
+	reach(&r, &proxy, &fs);
+	expect(&fs, GW_CHECK_WHATSAPP, GW_FAILED,
+	       "proxy_auth: it refused the password, through socks5://10.0.0.5:1080",
+	       "--password-file");
+	expect(&fs, GW_CHECK_CLOCK, GW_WARNING, "has not said what time it is", "see whatsapp");
+	r.rc = WA_ENETWORK;
+	reach(&r, &proxy, &fs);
+	expect(&fs, GW_CHECK_WHATSAPP, GW_FAILED, "network", "the proxy lets connections");
+	reach(&r, NULL, &fs);
+	expect(&fs, GW_CHECK_WHATSAPP, GW_FAILED, "directly", "firewall");
+}
+
+static void test_a_clock_that_is_off(void **state)
+{
+	struct gw_probe_result r = { .server_unix_s = 1000000, .unix_s = 1000061 };
+	struct gw_findings fs;
+
+	(void)state;
+	reach(&r, NULL, &fs);
+	expect(&fs, GW_CHECK_CLOCK, GW_WARNING, "61 s ahead of", "timedatectl");
+	r.unix_s = 999939;
+	reach(&r, NULL, &fs);
+	expect(&fs, GW_CHECK_CLOCK, GW_WARNING, "61 s behind", "timedatectl");
+	r.unix_s = 1000060;
+	reach(&r, NULL, &fs);
+	expect(&fs, GW_CHECK_CLOCK, GW_OK, "within 60 s", NULL);
+}
+
 struct looked {
 	unsigned n;
 	struct gw_findings fs;
@@ -301,6 +367,8 @@ int main(void)
 		cmocka_unit_test(test_descriptors_for_clients_and_workers),
 		cmocka_unit_test(test_what_a_kernel_has_to_have),
 		cmocka_unit_test(test_the_master_keys_file),
+		cmocka_unit_test(test_whatsapp_and_the_way_there),
+		cmocka_unit_test(test_a_clock_that_is_off),
 		cmocka_unit_test(test_the_disk_is_looked_at_beside_the_loop),
 	};
 

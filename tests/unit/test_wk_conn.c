@@ -321,8 +321,8 @@ static void on_end(const struct wk_failure *f, void *arg)
 }
 
 /* server_static NULL: XX. */
-static void start(struct world *w, const void *routing, size_t routing_len,
-                  const uint8_t *server_static, const char *before_101)
+static void start_as(struct world *w, const void *routing, size_t routing_len,
+                     const uint8_t *server_static, const char *before_101, bool look_only)
 {
 	static const struct wk_conn_ops ops = {
 		.on_tls = on_tls,
@@ -337,7 +337,8 @@ static void start(struct world *w, const void *routing, size_t routing_len,
 		                         .payload = &payload,
 		                         .routing = routing,
 		                         .routing_len = routing_len,
-		                         .server_static = server_static };
+		                         .server_static = server_static,
+		                         .look_only = look_only };
 	int pair[2];
 
 	memset(w, 0, sizeof(*w));
@@ -354,6 +355,12 @@ static void start(struct world *w, const void *routing, size_t routing_len,
 	assert_int_equal(wk_conn_new(w->base, (struct wk_pipe){ pair[0], NULL }, &params, &ops, w,
 	                             &w->failure, &w->conn),
 	                 0);
+}
+
+static void start(struct world *w, const void *routing, size_t routing_len,
+                  const uint8_t *server_static, const char *before_101)
+{
+	start_as(w, routing, routing_len, server_static, before_101, false);
 }
 
 static void run(struct world *w)
@@ -493,6 +500,35 @@ static void test_server_that_can_t_prove_itself_gets_no_payload(void **state)
 	stop(&w);
 }
 
+static void test_who_only_looks_says_nothing_of_itself(void **state)
+{
+	const struct timeval while_ = { .tv_usec = 50000 };
+	struct world w;
+
+	(void)state;
+	start_as(&w, NULL, 0, NULL, NULL, true);
+	run_until_ready(&w);
+	(void)event_base_loopexit(w.base, &while_);
+	(void)event_base_dispatch(w.base);
+	assert_int_equal(w.server.stage, FINISH); /* which it waits for in vain */
+	assert_int_equal(w.server.raw.len, 0);
+	assert_int_equal(w.server.payload.len, 0);
+	stop(&w);
+}
+
+static void test_who_only_looks_sees_a_false_server(void **state)
+{
+	struct world w;
+
+	(void)state;
+	start_as(&w, NULL, 0, NULL, NULL, true);
+	w.server.chain.p[w.server.chain.len - 1] ^= 1;
+	run(&w);
+	assert_int_equal(w.failure.rc, WA_EHANDSHAKE);
+	assert_int_equal(w.ready, 0);
+	stop(&w);
+}
+
 /* ---- limits -------------------------------------------------------------------------------- */
 
 static void test_longest_stanza_is_taken_and_a_longer_frame_ends_it(void **state)
@@ -589,6 +625,8 @@ int main(void)
 		cmocka_unit_test(test_routing_info_goes_in_front_and_is_not_hashed),
 		cmocka_unit_test(test_interim_answers_are_passed_over),
 		cmocka_unit_test(test_server_that_can_t_prove_itself_gets_no_payload),
+		cmocka_unit_test(test_who_only_looks_says_nothing_of_itself),
+		cmocka_unit_test(test_who_only_looks_sees_a_false_server),
 		cmocka_unit_test(test_longest_stanza_is_taken_and_a_longer_frame_ends_it),
 		cmocka_unit_test(test_peer_that_never_reads_is_left),
 		cmocka_unit_test(test_pings_of_a_peer_that_never_reads_do_not_pile_up),

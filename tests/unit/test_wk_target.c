@@ -172,6 +172,24 @@ static void test_setting_that_can_not_be_used_is_named(void **state)
 	refuse(&msg, "instance_key");
 }
 
+static void test_a_probe_needs_no_key_and_takes_none(void **state)
+{
+	Ipc__Connect msg = good_connect();
+	static const uint8_t none[SEALED_KEY_LEN];
+	struct wk_target t;
+	const char *why;
+
+	(void)state;
+	msg.has_mode = 1;
+	msg.mode = IPC__CONNECT__MODE__PROBE;
+	assert_int_equal(wk_target_init(&t, &msg, &why), 0);
+	assert_memory_equal(t.key.bytes, none, sizeof(none));
+	wk_target_clear(&t);
+	msg.has_instance_key = 0;
+	assert_int_equal(wk_target_init(&t, &msg, &why), 0);
+	wk_target_clear(&t);
+}
+
 static void test_session_settings_and_proxy_ride_along(void **state)
 {
 	Ipc__SessionSettings settings = IPC__SESSION_SETTINGS__INIT;
@@ -262,6 +280,7 @@ int main(void)
 		cmocka_unit_test(test_connect_is_copied),
 		cmocka_unit_test(test_open_ca_file_is_named_and_closed),
 		cmocka_unit_test(test_setting_that_can_not_be_used_is_named),
+		cmocka_unit_test(test_a_probe_needs_no_key_and_takes_none),
 		cmocka_unit_test(test_session_settings_and_proxy_ride_along),
 		cmocka_unit_test(test_number_is_7_to_15_digits_without_a_leading_0),
 		cmocka_unit_test(test_revision_counts_with_auto_only),

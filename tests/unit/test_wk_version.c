@@ -104,6 +104,37 @@ static void test_body_is_bounded(void **state)
 	free(text);
 }
 
+static int64_t date_of(const char *text, size_t step)
+{
+	struct wk_version_reader r = { 0 };
+	size_t len = strlen(text), n;
+	uint32_t revision;
+	int64_t date;
+	int rc = 0;
+
+	for (size_t i = 0; i < len && rc == 0; i += n) {
+		n = step == 0 || step > len - i ? len - i : step;
+		rc = wk_version_feed(&r, text + i, n, &revision);
+	}
+	date = r.date_unix_s;
+	wk_version_reader_clear(&r);
+	return date;
+}
+
+static void test_the_answer_says_what_time_it_is_there(void **state)
+{
+	static const char found[] = "HTTP/1.1 404 Not Found\r\nX: y\r\n"
+	                            "date:  Sun, 29 Nov 2026 18:20:15 GMT \r\n\r\n";
+
+	(void)state;
+	for (size_t step = 0; step < 8; step++)
+		assert_int_equal(date_of(found, step), 1795976415);
+	assert_int_equal(date_of(OK "\r\n" FOUND, 0), 0);
+	assert_int_equal(date_of(OK "Date: Sunday, 29-Nov-26 18:20:15 GMT\r\n\r\n", 0), 0);
+	assert_int_equal(date_of(OK "Date: Sun, 29 Nov 2026 18:20:15 UTC\r\n\r\n", 0), 0);
+	assert_int_equal(date_of(OK "Date: \r\n\r\n", 0), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -112,6 +143,7 @@ int main(void)
 		cmocka_unit_test(test_useless_answers_are_refused),
 		cmocka_unit_test(test_numbers_that_are_no_revision_are_passed_over),
 		cmocka_unit_test(test_body_is_bounded),
+		cmocka_unit_test(test_the_answer_says_what_time_it_is_there),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,16 @@
+/* gateway/gw_doctor_reach.h - WhatsApp, the way there, and the time there, as a finding */
+#ifndef GW_DOCTOR_REACH_H
+#define GW_DOCTOR_REACH_H
+
+#include "gateway/gw_finding.h"
+#include "gateway/gw_instance.h"
+#include "gateway/gw_probe.h"
+
+/*
+ * WHATSAPP and CLOCK. proxy: the one that was gone through; NULL or not enabled: directly.
+ * wa_url: whom was asked.
+ */
+void gw_doctor_judge_reach(const struct gw_probe_result *r, const struct gw_proxy *proxy,
+                           const char *wa_url, struct gw_findings *fs);
+
+#endif
