@@ -422,6 +422,8 @@ static enum gw_gate_verdict feed_head(struct gw_gate *g, const uint8_t *p, size_
 	enum gw_gate_verdict v;
 	size_t len;
 
+	if (n == *used)
+		return GW_GATE_MORE; /* p may be NULL then */
 	do {
 		/* What is too long is not looked at any further. */
 		len = n - *used;
