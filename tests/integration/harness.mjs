@@ -7,7 +7,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { chmodSync, existsSync, mkdtempSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import * as proc from './proc.mjs';
 
 export const BUILD = process.env.WARDEN_BUILD ?? 'build';
@@ -26,7 +26,7 @@ const SANITIZER_REPORT = /AddressSanitizer|LeakSanitizer|UndefinedBehaviorSaniti
 // Where the build tree keeps a program.
 export function binary(name) {
 	for (const folder of ['.', 'gateway', 'worker', 'simulator', 'cli', 'tests/tools']) {
-		const path = join(BUILD, folder, name);
+		const path = resolve(BUILD, folder, name);
 		if (existsSync(path))
 			return path;
 	}
