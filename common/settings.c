@@ -97,6 +97,14 @@ static void describe(const struct setting *s, const char *from_check, char *out,
 		snprintf(out, cap, "a text");
 }
 
+static void free_text(const struct setting *s, char *text)
+{
+	if (s->secret)
+		secret_free(text);
+	else
+		free(text);
+}
+
 static bool set_value(const struct setting *s, const char *text, void *values,
                       const char **expected)
 {
@@ -115,10 +123,8 @@ static bool set_value(const struct setting *s, const char *text, void *values,
 		break;
 	}
 	str = slot(s, values);
-	if (s->secret && *str != NULL)
-		secret_wipe(*str, strlen(*str));
-	free(*str);
-	*str = *text == '\0' ? NULL : strdup(text);
+	free_text(s, *str);
+	*str = *text == '\0' ? NULL : s->secret ? secret_strdup(text) : strdup(text);
 	if (*text != '\0' && *str == NULL)
 		abort(); /* before the loop starts; see style: allocation at start-up */
 	return true;
@@ -418,9 +424,7 @@ void settings_clear(const struct settings_program *prog, void *values)
 
 		if (s->type != SETTING_STR || *str == NULL)
 			continue;
-		if (s->secret)
-			secret_wipe(*str, strlen(*str));
-		free(*str);
+		free_text(s, *str);
 		*str = NULL;
 	}
 }

@@ -29,7 +29,7 @@ struct setting {
 	const char *def;     /* default as text; NULL: none */
 	int64_t min, max;    /* SETTING_INT */
 	const char *choices; /* SETTING_ENUM: "auto|text|json" */
-	bool secret;         /* may hold a secret: no flag, masked when printed */
+	bool secret;         /* may hold a secret: no flag, masked when printed, in secret memory */
 	const char *arg;     /* placeholder in --help: "ADDR:PORT" */
 	const char *help;    /* one line */
 	/* Further check of a given (not default) text; false with what was expected, in static
