@@ -131,11 +131,19 @@ static pid_t clone_sibling(int *pidfd_out)
 		.pidfd = (uint64_t)(uintptr_t)pidfd_out,
 	};
 
-	return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+
+#ifndef __s390__ /* which has the stack first */
+	/* Filters can't look into its arguments, so RestrictNamespaces= of a unit takes it away. */
+	if (pid < 0 && errno == ENOSYS)
+		pid = (pid_t)syscall(SYS_clone, (unsigned long)args.flags, NULL, pidfd_out, NULL,
+		                     0UL);
+#endif
+	return pid;
 }
 
 /*
- * Where clone3 is missing or forbidden (old container sandboxes, valgrind). The zygote is then the
+ * Where neither clone3 nor clone can do that (old container sandboxes, valgrind). The zygote is then the
  * parent, and nobody gets the exit status. Without pidfd_open a pipe whose other end only the child
  * holds stands in for the pidfd: it too becomes readable when the child is gone.
  */
@@ -169,9 +177,9 @@ static pid_t make_child(struct wk_zygote *z, int *pidfd_out)
 		pid = clone_sibling(pidfd_out);
 		if (pid == 0)
 			*pidfd_out = -1; /* the parent's, if anything */
-		if (pid >= 0 || (errno != ENOSYS && errno != EPERM))
+		if (pid >= 0 || (errno != ENOSYS && errno != EPERM && errno != EINVAL))
 			return pid;
-		LOG(NULL, LOG_WARNING, "clone3_missing", LF_ERR("err", -errno));
+		LOG(NULL, LOG_WARNING, "clone_refused", LF_ERR("err", -errno));
 		z->plain_fork = true;
 		(void)signal(SIGCHLD, SIG_IGN);
 	}
