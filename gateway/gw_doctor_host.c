@@ -150,7 +150,7 @@ static void look_at_registry(const struct gw *gw, uint64_t instances, struct gw_
 {
 	if (gw_registry_ok(gw->registry))
 		gw_finding_set(fs, GW_CHECK_REGISTRY, GW_OK, NULL,
-		               "open, with %" PRIu64 " accounts and %" PRIu64 " instances",
+		               "open; accounts: %" PRIu64 ", instances: %" PRIu64,
 		               count_accounts(gw), instances);
 	else
 		gw_finding_set(fs, GW_CHECK_REGISTRY, GW_FAILED,
@@ -176,7 +176,7 @@ static void look_at_workers(const struct gw *gw, uint64_t instances, struct gw_f
 		               "raise max_workers, or move instances to another host",
 		               "%zu workers run, and max_workers allows no more", n);
 	gw_finding_set(fs, GW_CHECK_WORKERS, GW_OK, NULL,
-	               "%zu run for %" PRIu64 " instances (runner %s)", n, instances,
+	               "%zu of %" PRIu64 " instances have one (runner %s)", n, instances,
 	               runners[gw->cfg.worker_runner]);
 }
 
