@@ -16,6 +16,7 @@
 #include "common/secret.h"
 #include "gateway/gw.h"
 #include "gateway/gw_addr.h"
+#include "gateway/gw_sandbox.h"
 
 #define WHATSAPP_ROOT_KEY "142375574d0a587166aae71ebe516437c4a28b73e3695c6ce1f7f9545da8ee6b"
 #define DEVICE_NAME_MAX 50
@@ -335,8 +336,10 @@ static const char *const not_built[] = {
 static const char *const other_env[] = {
 	"WARDEN_URL",
 	"WARDEN_TOKEN",
+	GW_SANDBOX_ENV,
 #ifdef WARDEN_TEST_HOOKS
 	"WARDEN_TEST_FORK",
+	"WARDEN_TEST_SANDBOX",
 	"WARDEN_TEST_SPEED",
 #endif
 	"WARDEN_REDIS_URL",

@@ -16,6 +16,7 @@ libgateway_a_SOURCES = \
 	gateway/gw_notify.c gateway/gw_notify.h \
 	gateway/gw_proc.c gateway/gw_proc.h \
 	gateway/gw_numbers.c gateway/gw_numbers.h \
+	gateway/gw_sandbox.c gateway/gw_sandbox.h \
 	gateway/gw_secrets.c gateway/gw_secrets.h \
 	gateway/gw_uids.c gateway/gw_uids.h \
 	gateway/gw_version.c gateway/gw_version.h \
@@ -62,9 +63,10 @@ libgateway_a_SOURCES += gateway/gw_runner_systemd.c
 endif
 libgateway_a_CFLAGS = $(AM_CFLAGS) $(LIBSYSTEMD_CFLAGS) $(EVENT_CFLAGS) $(EVENT_THREADS_CFLAGS) $(CRYPTO_CFLAGS) \
 	$(JANSSON_CFLAGS) $(QRENCODE_CFLAGS) $(PNG_CFLAGS) $(SQLITE_CFLAGS) $(PROTOBUFC_CFLAGS) \
-	-DWARDEN_WORKER_PATH='"$(pkglibexecdir)/warden-worker"'
+	$(SECCOMP_CFLAGS) -DWARDEN_WORKER_PATH='"$(pkglibexecdir)/warden-worker"'
 GATEWAY_LIBS = libgateway.a $(COMMON_LIBS) $(EVENT_LIBS) $(EVENT_THREADS_LIBS) $(PROTOBUFC_LIBS) \
-	$(CRYPTO_LIBS) $(JANSSON_LIBS) $(QRENCODE_LIBS) $(PNG_LIBS) $(SQLITE_LIBS) $(LIBSYSTEMD_LIBS) -lpthread
+	$(CRYPTO_LIBS) $(JANSSON_LIBS) $(QRENCODE_LIBS) $(PNG_LIBS) $(SQLITE_LIBS) $(LIBSYSTEMD_LIBS) \
+	$(SECCOMP_LIBS) -lpthread
 
 sbin_PROGRAMS += wardend
 wardend_SOURCES = gateway/main.c

@@ -28,6 +28,7 @@
 #include "gateway/gw_probe.h"
 #include "gateway/gw_registry.h"
 #include "gateway/gw_reload.h"
+#include "gateway/gw_sandbox.h"
 #include "gateway/gw_secrets.h"
 #include "gateway/gw_store.h"
 #include "gateway/gw_supervisor.h"
@@ -296,7 +297,7 @@ int main(int argc, char **argv)
 	if (!gw_config_root_key_is_whatsapps(&gw.cfg))
 		LOG(NULL, LOG_WARNING, "wa_root_key_is_not_whatsapps",
 		    LF_STR("hint", "right for a test server only"));
-	if (take_sockets(&gw, &activation) == 0)
+	if (gw_sandbox_enter(&gw.cfg) == 0 && take_sockets(&gw, &activation) == 0)
 		gw.base = event_base_new();
 	start_reload(&gw, argv);
 	if (gw.base == NULL || run(&gw) < 0)

@@ -7,6 +7,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
+#include "common/landlock.h"
 #include "common/log.h"
 #include "worker/wk_sandbox_priv.h"
 
@@ -16,8 +17,8 @@ static void find_landlock(struct wk_sandbox *sb)
 {
 	const char *lacks;
 
-	sb->landlock_abi = wk_sandbox_landlock_abi();
-	lacks = wk_sandbox_landlock_lacks(sb->landlock_abi);
+	sb->landlock_abi = ll_abi();
+	lacks = ll_lacks(sb->landlock_abi);
 	if (lacks != NULL)
 		LOG(NULL, LOG_WARNING, "sandbox_incomplete", LF_STR("missing", lacks),
 		    LF_INT("landlock_abi", sb->landlock_abi));

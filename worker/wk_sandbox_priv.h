@@ -27,10 +27,6 @@ ATTR_NODISCARD int wk_sandbox_drop_rights(void);
 
 /* ---- wk_sandbox_landlock.c ------------------------------------------------------------------ */
 
-/* The kernel's ABI; 0: it has no Landlock, or we may not use it. */
-int wk_sandbox_landlock_abi(void);
-/* What an ABI below the newest we know can't do, as text for a warning; NULL: nothing. */
-const char *wk_sandbox_landlock_lacks(int abi);
 /* no_new_privs must be set. 0 or -errno. */
 ATTR_NODISCARD int wk_sandbox_landlock(int abi, const char *dir);
 

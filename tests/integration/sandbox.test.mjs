@@ -84,6 +84,28 @@ describe('a sandboxed worker', { skip: !PLAIN && 'no sandbox in this build' }, (
 		assert.equal(uid(world.gateway.pid), 0);
 	});
 
+	test('costs what the gateway can still see', async () => {
+		const r = await world.ctl(['worker', 'list', '--json']);
+		assert.equal(r.code, 0, r.stderr);
+		const listed = JSON.parse(r.stdout);
+		const rows = listed.workers ?? listed;
+		assert.equal(rows.length, 3, r.stdout);
+		if (AS_ROOT && allOfLandlock())
+			for (const row of rows)
+				assert.ok(JSON.stringify(row).match(/"pss[^"]*":[1-9]/i), JSON.stringify(row));
+	});
+
+	test('has a gateway that has given up what neither of them needs', () => {
+		const { pid } = world.gateway;
+		assert.equal(status(pid, 'NoNewPrivs'), '1');
+		assert.equal(status(pid, 'Seccomp'), '2');
+		assert.deepEqual(limit(pid, 'Max core file size'), ['0', '0']);
+		const SYS_ADMIN = 21n, NET_ADMIN = 12n, SYS_MODULE = 16n, SYS_RAWIO = 17n, MKNOD = 27n;
+		for (const set of ['CapPrm', 'CapEff', ...(AS_ROOT ? ['CapBnd'] : [])])
+			for (const cap of [SYS_ADMIN, NET_ADMIN, SYS_MODULE, SYS_RAWIO, MKNOD])
+				assert.equal((BigInt(`0x${status(pid, set)}`) >> cap) & 1n, 0n, `${set} ${cap}`);
+	});
+
 	// What attempts are aimed at; the owner of the other's folder owns the victims as well.
 	function makeTargets(dir, other_) {
 		const owner = statSync(other_).uid;
