@@ -86,11 +86,13 @@ static enum ctl_exit token_from_file(struct ctl_api *api, const char *path)
 	return CTL_EXIT_USAGE;
 }
 
+/* Taken out of the environment: /proc/PID/environ shows it for as long as we run. */
 static enum ctl_exit token_from_env(struct ctl_api *api)
 {
-	const char *text = env_or("WARDEN_TOKEN", NULL);
+	char *text = getenv("WARDEN_TOKEN");
+	bool ok;
 
-	if (text == NULL) {
+	if (text == NULL || *text == '\0') {
 		fputs(
 		    "wardenctl: no token. Put one into WARDEN_TOKEN, or into a file and name that "
 		    "with --token-file.\n"
@@ -98,7 +100,10 @@ static enum ctl_exit token_from_env(struct ctl_api *api)
 		    stderr);
 		return CTL_EXIT_USAGE;
 	}
-	if (!take_token(api, text)) {
+	ok = take_token(api, text);
+	secret_wipe(text, strlen(text));
+	unsetenv("WARDEN_TOKEN");
+	if (!ok) {
 		fputs("wardenctl: WARDEN_TOKEN does not hold a token\n", stderr);
 		return CTL_EXIT_USAGE;
 	}

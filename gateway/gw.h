@@ -18,6 +18,7 @@ struct gw_registry;
 struct gw_reload;
 struct gw_store;
 struct gw_supervisor;
+struct gw_upgrade;
 struct gw_version;
 
 /* Values of the settings table (gw_config.c); strings are owned by it. */
@@ -26,6 +27,8 @@ struct gw_config {
 	char *data_dir;
 	char *run_dir;
 	char *public_url; /* NULL: made from listen */
+	char *redis_url;           /* NULL: limits in memory; may hold a password */
+	char *redis_password_file; /* NULL: the credential redis_password, if there is one */
 	int64_t limit_per_minute;
 	int64_t limit_create_per_minute;
 	char *cors_origins;    /* NULL: none */
@@ -65,6 +68,7 @@ struct gw {
 	struct gw_http *http;             /* public listener and admin socket */
 	struct gw_activation *activation; /* sockets handed over; NULL: none */
 	struct gw_notify *notify;         /* what systemd hears; NULL: it does not listen */
+	struct gw_upgrade *upgrade;
 	struct gw_reload *reload;         /* NULL: SIGHUP does nothing */
 	uint64_t start_ms;                /* monotonic */
 	bool stopping;                    /* set once; new work is refused with 503 */

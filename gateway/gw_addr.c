@@ -231,26 +231,37 @@ static const char *last_element(const char *text, const char *end, size_t *len_o
 	return p;
 }
 
-struct gw_addr gw_addr_client(const struct gw_addr *peer, const char *forwarded,
-                              const struct gw_addr_list *trusted)
+/*
+ * Go on from who through one line, its last element first, for as long as it is a proxy. True: the
+ * line is at its end, and so far all were proxies.
+ */
+static bool follow(const char *line, const struct gw_addr_list *trusted, struct gw_addr *who)
 {
-	struct gw_addr who = *peer, next;
-	const char *end, *p;
+	const char *end = line + strlen(line), *p;
+	struct gw_addr next;
 	size_t len;
 
-	if (forwarded == NULL)
-		return who;
-	end = forwarded + strlen(forwarded);
-	while (gw_addr_list_has(trusted, &who)) {
-		p = last_element(forwarded, end, &len);
-		if (gw_addr_parse(p, len, &next) < 0)
-			break;
-		who = next;
-		while (p > forwarded && p[-1] != ',')
+	while (gw_addr_list_has(trusted, who)) {
+		p = last_element(line, end, &len);
+		if (len > 0 && gw_addr_parse(p, len, &next) < 0)
+			return false;
+		if (len > 0)
+			*who = next;
+		while (p > line && p[-1] != ',')
 			p--;
-		if (p == forwarded)
-			break;
+		if (p == line)
+			return true;
 		end = p - 1;
 	}
+	return false;
+}
+
+struct gw_addr gw_addr_client(const struct gw_addr *peer, const char *const *forwarded,
+                              size_t forwarded_n, const struct gw_addr_list *trusted)
+{
+	struct gw_addr who = *peer;
+
+	while (forwarded_n > 0 && follow(forwarded[--forwarded_n], trusted, &who))
+		;
 	return who;
 }

@@ -43,10 +43,11 @@ bool gw_addr_list_has(const struct gw_addr_list *list, const struct gw_addr *a);
 
 /*
  * Who a request is from: peer, unless it is one of trusted; then the last address in forwarded (the
- * value of X-Forwarded-For, may be NULL) that is not, or the first where all are. An element that
- * is no address ends the search: the one behind it is believed last.
+ * values of all X-Forwarded-For fields in their order, which are one list) that is not, or the
+ * first where all are. An element that is no address ends the search: the one behind it is believed
+ * last. Empty elements are none.
  */
-struct gw_addr gw_addr_client(const struct gw_addr *peer, const char *forwarded,
-                              const struct gw_addr_list *trusted);
+struct gw_addr gw_addr_client(const struct gw_addr *peer, const char *const *forwarded,
+                              size_t forwarded_n, const struct gw_addr_list *trusted);
 
 #endif

@@ -39,7 +39,10 @@ void gw_api_admin_account_create(struct gw_req *req);
 void gw_api_admin_account_rotate(struct gw_req *req);
 void gw_api_admin_account_quota(struct gw_req *req);
 void gw_api_admin_account_delete(struct gw_req *req);
+/* gw_api_workers.c */
 void gw_api_admin_workers(struct gw_req *req);
+void gw_api_admin_worker_log(struct gw_req *req);
+void gw_api_admin_worker_upgrade(struct gw_req *req);
 
 /* gw_api_doctor.c */
 void gw_api_admin_doctor(struct gw_req *req);

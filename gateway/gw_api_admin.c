@@ -1,4 +1,4 @@
-/* gateway/gw_api_admin.c - accounts and workers, over the admin socket only */
+/* gateway/gw_api_admin.c - accounts, over the admin socket only */
 #include "gateway/gw_api.h"
 
 #include <errno.h>
@@ -11,8 +11,6 @@
 #include "gateway/gw_instance.h"
 #include "gateway/gw_registry.h"
 #include "gateway/gw_req.h"
-#include "gateway/gw_supervisor.h"
-#include "gateway/gw_worker.h"
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
@@ -43,38 +41,6 @@ void gw_api_admin_accounts(struct gw_req *req)
 		}
 	}
 	gw_req_reply(req, 200, json_pack("{s:b, s:o}", "success", 1, "accounts", all));
-}
-
-static json_t *size_json(int64_t kib)
-{
-	return kib < 0 ? json_null() : json_integer(kib);
-}
-
-static json_t *worker_json(const struct gw_worker *w)
-{
-	struct gw_worker_info info;
-
-	gw_worker_info(w, &info);
-	return json_pack("{s:I, s:s, s:s, s:s, s:s, s:I, s:o, s:o, s:o}", "pid",
-	                 (json_int_t)info.pid, "account", gw_instance_account(info.inst)->name,
-	                 "instance", gw_instance_name(info.inst), "id", gw_instance_id(info.inst),
-	                 "state", info.state, "uptime", (json_int_t)(info.uptime_ms / 1000),
-	                 "pssKiB", size_json(info.pss_kib), "ussKiB", size_json(info.private_kib),
-	                 "rssKiB", size_json(info.rss_kib));
-}
-
-void gw_api_admin_workers(struct gw_req *req)
-{
-	struct gw_worker *w = NULL;
-	json_t *all = json_array();
-
-	while (all != NULL && (w = gw_supervisor_next(gw_req_gw(req)->sup, w)) != NULL) {
-		if (json_array_append_new(all, worker_json(w)) < 0) {
-			json_decref(all);
-			all = NULL;
-		}
-	}
-	gw_req_reply(req, 200, json_pack("{s:b, s:o}", "success", 1, "workers", all));
 }
 
 /* ---- changing -------------------------------------------------------------------------------- */

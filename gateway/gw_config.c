@@ -16,6 +16,7 @@
 #include "common/secret.h"
 #include "gateway/gw.h"
 #include "gateway/gw_addr.h"
+#include "gateway/gw_redis_url.h"
 #include "gateway/gw_sandbox.h"
 
 #define WHATSAPP_ROOT_KEY "142375574d0a587166aae71ebe516437c4a28b73e3695c6ce1f7f9545da8ee6b"
@@ -250,6 +251,16 @@ static bool check_addresses(const char *text, const char **expected_out)
 	return true;
 }
 
+static bool check_redis_url(const char *text, const char **expected_out)
+{
+	struct gw_redis_target target;
+	bool ok = *text == '\0' || gw_redis_url_parse(text, &target) == 0;
+
+	*expected_out = "redis://[user][:password]@host[:port][/db] or unix:/path[?db=N]";
+	gw_redis_target_wipe(&target);
+	return ok;
+}
+
 /* ---- the table ----------------------------------------------------------------------------------
  */
 
@@ -271,6 +282,12 @@ static const struct setting table[] = {
 	{ STR(public_url, NULL, "URL",
 	      "how clients reach this gateway; made from listen if not set"),
 	  .check = check_http_url },
+	{ STR(redis_url, NULL, "URL",
+	      "the Redis that gateways share their limits in; in memory if not set"),
+	  .secret = true, .check = check_redis_url },
+	{ STR(redis_password_file, NULL, "FILE",
+	      "its password, in one line; CREDENTIALS_DIRECTORY/redis_password if not set"),
+	  .check = check_file },
 	{ INT(limit_per_minute, "100", 1, 1000000, "requests a minute of one token") },
 	{ INT(limit_create_per_minute, "20", 1, 1000000,
 	      "of these, instances created a minute by one token") },
@@ -328,8 +345,9 @@ static const struct setting table[] = {
 
 /* In the documentation, but without effect in this version: silence would be a trap. */
 static const char *const not_built[] = {
-	"WARDEN_REDIS_URL",     "WARDEN_REDIS_PASSWORD_FILE",   "WARDEN_EVENT_RETENTION_DAYS",
-	"WARDEN_METRICS_ALLOW", "WARDEN_WEBHOOK_ALLOW_PRIVATE",
+	"WARDEN_EVENT_RETENTION_DAYS",
+	"WARDEN_METRICS_ALLOW",
+	"WARDEN_WEBHOOK_ALLOW_PRIVATE",
 };
 
 /* Not ours, but no mistakes either. */
@@ -342,8 +360,6 @@ static const char *const other_env[] = {
 	"WARDEN_TEST_SANDBOX",
 	"WARDEN_TEST_SPEED",
 #endif
-	"WARDEN_REDIS_URL",
-	"WARDEN_REDIS_PASSWORD_FILE",
 	"WARDEN_EVENT_RETENTION_DAYS",
 	"WARDEN_METRICS_ALLOW",
 	"WARDEN_WEBHOOK_ALLOW_PRIVATE",

@@ -142,6 +142,22 @@ static void conn_dispatch(struct gw_conn *c)
 	c->conns->p.on_request(c, c->conns->p.arg);
 }
 
+/*
+ * The client waits to be asked for its body. Where nobody wants it the answer comes instead;
+ * whether the body comes after all, nobody knows, so the connection ends with the answer.
+ */
+static void conn_continue(struct gw_conn *c)
+{
+	if (!c->keep_body) {
+		c->close = true;
+		conn_dispatch(c);
+	} else if (buf_append_str(&c->out, "HTTP/1.1 100 Continue\r\n\r\n") < 0) {
+		gw_conn_close(c, "out of memory");
+	} else {
+		gw_conn_flush(c);
+	}
+}
+
 /* The gate wants more: say so to a client that waits to be asked, and note where the request is. */
 static void conn_wait(struct gw_conn *c)
 {
@@ -153,13 +169,8 @@ static void conn_wait(struct gw_conn *c)
 	}
 	if (c->state == CONN_BODY && !c->continued) {
 		c->continued = true;
-		if (gw_gate_expects_continue(&c->gate) && c->gate.body_len == 0) {
-			if (buf_append_str(&c->out, "HTTP/1.1 100 Continue\r\n\r\n") < 0) {
-				gw_conn_close(c, "out of memory");
-				return;
-			}
-			gw_conn_flush(c);
-		}
+		if (gw_gate_expects_continue(&c->gate) && c->gate.body_len == 0)
+			conn_continue(c);
 	}
 	reset_input(c);
 	if (c->state != CONN_CLOSED)

@@ -214,10 +214,14 @@ static void look_at_kernel(uint64_t instances, struct gw_findings *fs)
 static void look_at_limiter(const struct gw *gw, struct gw_findings *fs)
 {
 	const char *health = gw_limit_health(gw->limit);
+	struct gw_limit_stats stats;
 
+	gw_limit_stats(gw->limit, &stats);
 	if (strcmp(health, "ok") == 0)
-		gw_finding_set(fs, GW_CHECK_REDIS, GW_OK, NULL,
-		               "not configured: limits are kept in memory, per gateway");
+		gw_finding_set(fs, GW_CHECK_REDIS, GW_OK, NULL, "%s",
+		               stats.shared
+		                   ? "limits are shared in it"
+		                   : "not configured: limits are kept in memory, per gateway");
 	else
 		gw_finding_set(fs, GW_CHECK_REDIS, GW_FAILED, "see redis_url and the Redis server",
 		               "%s", health);

@@ -146,6 +146,11 @@ bool gw_instance_renew(struct gw_instance *inst)
 	       gw_instance_event(inst, GW_EV_RENEW, NULL) == 0;
 }
 
+bool gw_instance_is_renewing(const struct gw_instance *inst)
+{
+	return inst->state != GW_ONLINE; /* clients are shown what it was for a moment longer */
+}
+
 int gw_act_renew(struct gw_instance *inst, const struct gw_inst_input *in)
 {
 	(void)in;

@@ -274,6 +274,8 @@ int gw_instance_event(struct gw_instance *inst, enum gw_inst_event ev,
 ATTR_NODISCARD int gw_instance_adopt(struct gw_instance *inst, struct gw_worker *w);
 /* Its session goes on in a worker of the newest binary. False: not now. */
 bool gw_instance_renew(struct gw_instance *inst);
+/* That worker is not there yet. */
+bool gw_instance_is_renewing(const struct gw_instance *inst);
 /* Its worker has crashed: keep what tail_fd (common/log_tail.h; -1: nothing) holds. */
 void gw_instance_keep_log(struct gw_instance *inst, int tail_fd);
 /* What it is linked to is on disk as it is in memory. */

@@ -3,327 +3,325 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
 
+#include "common/buf.h"
 #include "common/clock.h"
+#include "common/err.h"
+#include "common/log.h"
 #include "common/secret.h"
 #include "gateway/gw.h"
+#include "gateway/gw_limit_local.h"
+#include "gateway/gw_limit_script.h"
+#include "gateway/gw_redis.h"
+#include "gateway/gw_redis_url.h"
 
-#define BUCKETS_MIN 256
-#define RING_CAP_MIN 8
-/* Idle keys looked at with each request: more than a request can add, so the table shrinks. */
-#define SWEEP_N 2
+#define HEALTH_CAP 160
 
-/* The instants of the last admitted requests, oldest first. */
-struct ring {
-	uint64_t *at_ms; /* cap of them; NULL while empty */
-	uint32_t cap;
-	uint32_t first;
-	uint32_t n;
-};
-
-struct entry {
-	struct entry *next; /* in its bucket */
-	TAILQ_ENTRY(entry) lru;
-	uint64_t used_ms;
+/* One request that Redis is asked about. */
+struct gw_limit_call {
+	struct gw_limit *limit;
+	enum gw_limit_class class;
 	struct gw_limit_key key;
-	struct ring minute;
-	struct ring create;
+	gw_limit_cb *cb; /* NULL: nobody waits any more */
+	void *arg;
 };
-TAILQ_HEAD(entry_list, entry);
 
 struct gw_limit {
-	uint32_t per_minute;
-	uint32_t create_per_minute;
-	size_t addresses_max;
-	size_t addresses_n;
-	size_t entries_n;
-	struct entry **buckets;
-	size_t buckets_n;         /* a power of two */
-	uint64_t seed[2];         /* so that nobody can choose addresses that share a bucket */
-	struct entry_list lru[2]; /* by gw_limit_key.by; used last at the tail */
+	uint32_t limits[2]; /* per minute, creating per minute */
+	struct gw_limit_local *local;
+	struct gw_redis *redis; /* NULL: memory alone */
+	uint32_t gateway_id;    /* among those that share a Redis */
+	uint64_t by_redis_n;
+	uint64_t by_memory_n;
+	char health[HEALTH_CAP];
 };
 
-/* ---- rings ----------------------------------------------------------------------------------- */
+/* ---- what the headers say -------------------------------------------------------------------- */
 
-static void ring_expire(struct ring *r, uint64_t now_ms)
+static uint32_t left_of(const struct gw_limit_view *v)
 {
-	while (r->n > 0 && now_ms - r->at_ms[r->first] >= GW_LIMIT_WINDOW_MS) {
-		r->first = (r->first + 1) % r->cap;
-		r->n--;
-	}
+	return v->n < v->limit ? v->limit - v->n : 0;
 }
 
-/* Room for one more. */
-static int ring_reserve(struct ring *r, uint32_t limit)
+void gw_limit_judge(const struct gw_limit_view *views, size_t views_n, bool allowed,
+                    int64_t now_unix_ms, struct gw_limit_result *out)
 {
-	uint32_t cap = r->cap == 0 ? RING_CAP_MIN : r->cap * 2;
-	uint64_t *grown;
+	const struct gw_limit_view *v = &views[0];
 
-	if (r->n < r->cap)
-		return 0;
-	if (cap > limit)
-		cap = limit;
-	grown = malloc(cap * sizeof(*grown));
-	if (grown == NULL)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < r->n; i++)
-		grown[i] = r->at_ms[(r->first + i) % r->cap];
-	free(r->at_ms);
-	r->at_ms = grown;
-	r->cap = cap;
-	r->first = 0;
+	if (views_n > 1 && left_of(&views[1]) <= left_of(v))
+		v = &views[1];
+	out->allowed = allowed;
+	out->limit = v->limit;
+	out->remaining = left_of(v);
+	out->reset_unix_s = (now_unix_ms + (int64_t)v->wait_ms + 999) / 1000;
+	out->retry_after_s = (uint32_t)((v->wait_ms + 999) / 1000);
+	if (out->retry_after_s == 0)
+		out->retry_after_s = 1;
+}
+
+static size_t views_n(enum gw_limit_class class)
+{
+	return class == GW_LIMIT_CREATE ? 2 : 1;
+}
+
+/* ---- memory ---------------------------------------------------------------------------------- */
+
+static int take_locally(struct gw_limit *l, enum gw_limit_class class,
+                        const struct gw_limit_key *key, struct gw_limit_result *result_out)
+{
+	struct gw_limit_view views[2];
+	int rc = gw_limit_local_take(l->local, class, key, clock_ms(), views);
+
+	if (rc < 0)
+		return rc;
+	l->by_memory_n++;
+	gw_limit_judge(views, views_n(class), rc == 1, clock_unix_ms(), result_out);
 	return 0;
 }
 
-static void ring_push(struct ring *r, uint64_t now_ms)
+/* ---- Redis ----------------------------------------------------------------------------------- */
+
+/* Redis has not answered for it: memory decides. */
+static void fall_back(struct gw_limit_call *call)
 {
-	assert(r->n < r->cap);
-	r->at_ms[(r->first + r->n) % r->cap] = now_ms;
-	r->n++;
+	struct gw_limit_result result;
+	int rc = take_locally(call->limit, call->class, &call->key, &result);
+
+	if (call->cb != NULL)
+		call->cb(rc < 0 ? NULL : &result, call->arg);
 }
 
-/* ---- the table of keys ----------------------------------------------------------------------- */
-
-static uint64_t mix(uint64_t a, uint64_t b)
+static void follow(struct gw_limit_call *call, bool allowed, const struct gw_limit_view views[2])
 {
-	unsigned __int128 m = (unsigned __int128)a * b;
+	struct gw_limit *l = call->limit;
+	struct gw_limit_result result;
+	uint64_t now = clock_ms();
 
-	return (uint64_t)m ^ (uint64_t)(m >> 64);
+	l->by_redis_n++;
+	gw_limit_local_follow(l->local, call->class, &call->key, now, allowed, views,
+	                      gw_redis_epoch(l->redis));
+	gw_limit_local_mark(l->local, &call->key, now, false);
+	gw_limit_judge(views, views_n(call->class), allowed, clock_unix_ms(), &result);
+	if (call->cb != NULL)
+		call->cb(&result, call->arg);
 }
 
-static struct entry **bucket_of(const struct gw_limit *l, const struct gw_limit_key *key)
+static void on_redis(int rc, const int64_t *values, size_t values_n, void *arg)
 {
-	uint64_t w[GW_LIMIT_KEY_LEN / 8];
-	uint64_t h = l->seed[0] + (uint64_t)key->by;
+	struct gw_limit_call *call = arg;
+	struct gw_limit *l = call->limit;
+	struct gw_limit_view views[2];
 
-	memcpy(w, key->bytes, sizeof(w));
-	for (size_t i = 0; i < GW_LIMIT_KEY_LEN / 8; i++)
-		h = mix(h ^ w[i], l->seed[1]);
-	return &l->buckets[h & (l->buckets_n - 1)];
+	if (rc == 0)
+		rc = gw_limit_script_answer(call->class, values, values_n, l->limits, views, NULL);
+	if (rc == -EEXIST)
+		gw_limit_local_mark(l->local, &call->key, clock_ms(), true);
+	if (rc < 0)
+		fall_back(call);
+	else
+		follow(call, rc == 1, views);
+	free(call);
 }
 
-static bool key_eq(const struct gw_limit_key *a, const struct gw_limit_key *b)
+static int end_text(struct buf *b)
 {
-	return a->by == b->by && memcmp(a->bytes, b->bytes, GW_LIMIT_KEY_LEN) == 0;
+	return b->len == 0 ? 0 : buf_append_u8(b, '\0');
 }
 
-static void entry_drop(struct gw_limit *l, struct entry *e)
+/* 0, or why Redis is not asked. */
+static int ask(struct gw_limit *l, struct gw_limit_call *call)
 {
-	struct entry **p = bucket_of(l, &e->key);
+	struct gw_limit_script_args args;
+	struct buf ages[2] = { { 0 }, { 0 } };
+	int rc = gw_limit_local_ages(l->local, call->class, &call->key, clock_ms(),
+	                             gw_redis_epoch(l->redis), ages);
 
-	while (*p != e)
-		p = &(*p)->next;
-	*p = e->next;
-	TAILQ_REMOVE(&l->lru[e->key.by], e, lru);
-	if (e->key.by == GW_LIMIT_BY_ADDRESS)
-		l->addresses_n--;
-	l->entries_n--;
-	free(e->minute.at_ms);
-	free(e->create.at_ms);
-	free(e);
-}
-
-/* Forget what has been idle for a whole window: nothing of it counts any more. */
-static void sweep(struct gw_limit *l, uint64_t now_ms)
-{
-	struct entry *e;
-
-	for (int by = 0; by < 2; by++) {
-		for (int i = 0; i < SWEEP_N; i++) {
-			e = TAILQ_FIRST(&l->lru[by]);
-			if (e == NULL || now_ms - e->used_ms < GW_LIMIT_WINDOW_MS)
-				break;
-			entry_drop(l, e);
-		}
+	if (rc == 0)
+		rc = end_text(&ages[0]);
+	if (rc == 0)
+		rc = end_text(&ages[1]);
+	if (rc == 0) {
+		gw_limit_script_args(call->class, &call->key, l->limits, GW_LIMIT_WINDOW_MS,
+		                     l->gateway_id, ages, &args);
+		rc = gw_redis_call(l->redis, args.argv, args.argc, on_redis, call);
 	}
-}
-
-/* Twice the buckets. Without memory for it the chains grow longer, which is only slower. */
-static void grow(struct gw_limit *l)
-{
-	struct entry **old = l->buckets, **b;
-	size_t old_n = l->buckets_n;
-	struct entry **buckets = calloc(old_n * 2, sizeof(struct entry *));
-
-	if (buckets == NULL)
-		return;
-	l->buckets = buckets;
-	l->buckets_n = old_n * 2;
-	for (size_t i = 0; i < old_n; i++) {
-		for (struct entry *e = old[i], *next; e != NULL; e = next) {
-			next = e->next;
-			b = bucket_of(l, &e->key);
-			e->next = *b;
-			*b = e;
-		}
-	}
-	free(old);
-}
-
-static struct entry *entry_find(const struct gw_limit *l, const struct gw_limit_key *key)
-{
-	struct entry *e = *bucket_of(l, key);
-
-	while (e != NULL && !key_eq(&e->key, key))
-		e = e->next;
-	return e;
-}
-
-static struct entry *entry_add(struct gw_limit *l, const struct gw_limit_key *key)
-{
-	struct entry *e = calloc(1, sizeof(*e));
-	struct entry **b;
-
-	if (e == NULL)
-		return NULL;
-	if (key->by == GW_LIMIT_BY_ADDRESS) {
-		if (l->addresses_n >= l->addresses_max)
-			entry_drop(l, TAILQ_FIRST(&l->lru[GW_LIMIT_BY_ADDRESS]));
-		l->addresses_n++;
-	}
-	if (l->entries_n >= l->buckets_n)
-		grow(l);
-	e->key = *key;
-	b = bucket_of(l, key);
-	e->next = *b;
-	*b = e;
-	TAILQ_INSERT_TAIL(&l->lru[key->by], e, lru);
-	l->entries_n++;
-	return e;
-}
-
-/* ---- counting -------------------------------------------------------------------------------- */
-
-/* What one ring says about the request being counted; the ring is expired. */
-static struct gw_limit_result judge(const struct ring *r, uint32_t limit, bool allowed,
-                                    uint64_t now_ms, int64_t now_unix_ms)
-{
-	struct gw_limit_result res = { .allowed = allowed, .limit = limit };
-	/* An empty ring: another limit refused before anything was counted here. */
-	uint64_t wait_ms = r->n == 0 ? 0 : r->at_ms[r->first] + GW_LIMIT_WINDOW_MS - now_ms;
-
-	res.remaining = limit - r->n;
-	res.reset_unix_s = (now_unix_ms + (int64_t)wait_ms + 999) / 1000;
-	res.retry_after_s = (uint32_t)((wait_ms + 999) / 1000);
-	if (res.retry_after_s == 0)
-		res.retry_after_s = 1;
-	return res;
-}
-
-/* Note one admitted request. */
-static int count(struct gw_limit *l, struct entry *e, enum gw_limit_class class, uint64_t now_ms)
-{
-	if (ring_reserve(&e->minute, l->per_minute) < 0)
-		return -ENOMEM;
-	if (class == GW_LIMIT_CREATE) {
-		if (ring_reserve(&e->create, l->create_per_minute) < 0)
-			return -ENOMEM;
-		ring_push(&e->create, now_ms);
-	}
-	ring_push(&e->minute, now_ms);
-	e->used_ms = now_ms;
-	TAILQ_REMOVE(&l->lru[e->key.by], e, lru);
-	TAILQ_INSERT_TAIL(&l->lru[e->key.by], e, lru);
-	return 0;
-}
-
-int gw_limit_take_at(struct gw_limit *l, enum gw_limit_class class, const struct gw_limit_key *key,
-                     uint64_t now_ms, int64_t now_unix_ms, struct gw_limit_result *result_out)
-{
-	struct gw_limit_result minute, create;
-	struct entry *e;
-	bool allowed;
-
-	assert(class != GW_LIMIT_NONE);
-	sweep(l, now_ms);
-	e = entry_find(l, key);
-	if (e == NULL)
-		e = entry_add(l, key);
-	if (e == NULL)
-		return -ENOMEM;
-	ring_expire(&e->minute, now_ms);
-	ring_expire(&e->create, now_ms);
-	allowed = e->minute.n < l->per_minute &&
-	          (class == GW_LIMIT_MINUTE || e->create.n < l->create_per_minute);
-	if (allowed && count(l, e, class, now_ms) < 0)
-		return -ENOMEM;
-	minute = judge(&e->minute, l->per_minute, allowed, now_ms, now_unix_ms);
-	create = judge(&e->create, l->create_per_minute, allowed, now_ms, now_unix_ms);
-	*result_out =
-	    class == GW_LIMIT_CREATE && create.remaining <= minute.remaining ? create : minute;
-	return 0;
+	buf_free(&ages[0]);
+	buf_free(&ages[1]);
+	return rc;
 }
 
 int gw_limit_take(struct gw_limit *l, enum gw_limit_class class, const struct gw_limit_key *key,
-                  struct gw_limit_result *result_out)
+                  gw_limit_cb *cb, void *arg, struct gw_limit_result *result_out,
+                  struct gw_limit_call **call_out)
 {
-	return gw_limit_take_at(l, class, key, clock_ms(), clock_unix_ms(), result_out);
+	struct gw_limit_call *call;
+
+	assert(class != GW_LIMIT_NONE);
+	if (l->redis == NULL || !gw_redis_takes_calls(l->redis))
+		return take_locally(l, class, key, result_out);
+	call = calloc(1, sizeof(*call));
+	if (call == NULL)
+		return take_locally(l, class, key, result_out);
+	*call = (struct gw_limit_call){ l, class, *key, cb, arg };
+	if (ask(l, call) < 0) {
+		free(call);
+		return take_locally(l, class, key, result_out);
+	}
+	*call_out = call;
+	return 1;
 }
 
-/* ---- the rest -------------------------------------------------------------------------------- */
+void gw_limit_cancel(struct gw_limit_call *call)
+{
+	call->cb = NULL;
+}
+
+/* ---- state ----------------------------------------------------------------------------------- */
+
+const char *gw_limit_health(struct gw_limit *l)
+{
+	const char *why = NULL;
+
+	if (l->redis == NULL)
+		return "ok";
+	if (!gw_redis_is_up(l->redis))
+		why = gw_redis_why(l->redis);
+	else if (gw_limit_local_marked_n(l->local, clock_ms()) > 0)
+		why = "holds something else under a key of ours";
+	if (why == NULL)
+		return "ok";
+	snprintf(l->health, sizeof(l->health), "fail: redis %s; limiting in memory", why);
+	return l->health;
+}
+
+void gw_limit_stats(const struct gw_limit *l, struct gw_limit_stats *out)
+{
+	*out = (struct gw_limit_stats){
+		.shared = l->redis != NULL,
+		.by_redis_n = l->by_redis_n,
+		.by_memory_n = l->by_memory_n,
+	};
+	if (l->redis == NULL)
+		return;
+	out->shared_up = gw_redis_is_up(l->redis);
+	out->redis_lost_n = gw_redis_lost_n(l->redis);
+}
+
+/* ---- new and free ---------------------------------------------------------------------------- */
 
 int gw_limit_new_with(uint32_t per_minute, uint32_t create_per_minute, size_t addresses_max,
                       struct gw_limit **limit_out)
 {
-	struct gw_limit *l;
-	int rc;
+	const struct gw_limit_local_params params = {
+		.per_minute = per_minute,
+		.create_per_minute = create_per_minute,
+		.window_ms = GW_LIMIT_WINDOW_MS,
+		.addresses_max = addresses_max,
+	};
+	struct gw_limit *l = calloc(1, sizeof(*l));
+	int rc = -ENOMEM;
 
-	if (per_minute == 0 || create_per_minute == 0 || addresses_max == 0)
-		return -EINVAL;
-	l = calloc(1, sizeof(*l));
-	if (l == NULL)
-		return -ENOMEM;
-	l->per_minute = per_minute;
-	l->create_per_minute = create_per_minute;
-	l->addresses_max = addresses_max;
-	TAILQ_INIT(&l->lru[GW_LIMIT_BY_TOKEN]);
-	TAILQ_INIT(&l->lru[GW_LIMIT_BY_ADDRESS]);
-	l->buckets_n = BUCKETS_MIN;
-	l->buckets = calloc(l->buckets_n, sizeof(struct entry *));
-	rc = l->buckets == NULL ? -ENOMEM : secret_random(l->seed, sizeof(l->seed));
+	if (l != NULL)
+		rc = gw_limit_local_new(&params, &l->local);
 	if (rc < 0) {
-		gw_limit_free(l);
+		free(l);
 		return rc;
 	}
-	l->seed[1] |= 1;
+	l->limits[0] = per_minute;
+	l->limits[1] = create_per_minute;
 	*limit_out = l;
 	return 0;
+}
+
+/* The setting, or the credential of that name where the service manager has put one. */
+static int read_password(const char *file, struct gw_redis_target *target)
+{
+	const char *credentials = getenv("CREDENTIALS_DIRECTORY");
+	char path[PATH_MAX];
+	int rc;
+
+	if (file == NULL && (credentials == NULL || credentials[0] != '/'))
+		return 0;
+	if (file == NULL) {
+		if (snprintf(path, sizeof(path), "%s/redis_password", credentials) >= PATH_MAX)
+			return 0;
+		file = path;
+	}
+	rc = gw_redis_password_read(file, target);
+	if (rc == -ENOENT && file == path)
+		return 0;
+	if (rc < 0)
+		LOG(NULL, LOG_ERR, "redis_password_unusable", LF_STR("file", file),
+		    LF_STR("why",
+		           rc == -EINVAL ? "it holds no password of one line" : "it can't be read"),
+		    LF_ERR("err", rc));
+	return rc;
+}
+
+static int check_login(const struct gw_redis_target *target)
+{
+	if (target->user[0] == '\0' || target->password[0] != '\0')
+		return 0;
+	LOG(NULL, LOG_ERR, "redis_password_missing",
+	    LF_STR("why", "redis_url has a user, and nothing has the password"));
+	return -EINVAL;
+}
+
+static int connect_redis(struct gw *gw, struct gw_limit *l)
+{
+	struct gw_limit_script_args probe;
+	struct gw_redis_params params = { .base = gw->base, .script = gw_limit_script };
+	struct gw_redis_target target;
+	uint16_t id;
+	int rc = gw_redis_url_parse(gw->cfg.redis_url, &target);
+
+	if (rc == 0)
+		rc = read_password(gw->cfg.redis_password_file, &target);
+	if (rc == 0)
+		rc = check_login(&target);
+	if (rc == 0)
+		rc = secret_random(&id, sizeof(id));
+	if (rc == 0) {
+		l->gateway_id = id % GW_LIMIT_SCRIPT_IDS;
+		gw_limit_script_probe(l->gateway_id, &probe);
+		params.target = &target;
+		params.probe = probe.argv;
+		params.probe_n = probe.argc;
+		rc = gw_redis_new(&params, &l->redis);
+	}
+	gw_redis_target_wipe(&target);
+	return rc;
 }
 
 int gw_limit_new(struct gw *gw, struct gw_limit **limit_out)
 {
 	int64_t minute = gw->cfg.limit_per_minute, create = gw->cfg.limit_create_per_minute;
+	struct gw_limit *l;
+	int rc;
 
 	if (minute <= 0 || minute > UINT32_MAX || create <= 0 || create > UINT32_MAX)
 		return -EINVAL;
-	return gw_limit_new_with((uint32_t)minute, (uint32_t)create, GW_LIMIT_ADDRESSES_MAX,
-	                         limit_out);
+	rc = gw_limit_new_with((uint32_t)minute, (uint32_t)create, GW_LIMIT_ADDRESSES_MAX, &l);
+	if (rc == 0 && gw->cfg.redis_url != NULL) {
+		rc = connect_redis(gw, l);
+		if (rc < 0)
+			gw_limit_free(l);
+	}
+	if (rc == 0)
+		*limit_out = l;
+	return rc;
 }
 
 void gw_limit_free(struct gw_limit *l)
 {
-	struct entry *e;
-
 	if (l == NULL)
 		return;
-	for (int by = 0; by < 2; by++) {
-		while ((e = TAILQ_FIRST(&l->lru[by])) != NULL)
-			entry_drop(l, e);
-	}
-	free(l->buckets);
+	gw_redis_free(l->redis);
+	gw_limit_local_free(l->local);
 	free(l);
-}
-
-size_t gw_limit_keys_n(const struct gw_limit *l)
-{
-	return l->entries_n;
-}
-
-const char *gw_limit_health(const struct gw_limit *l)
-{
-	(void)l;
-	return "ok";
 }

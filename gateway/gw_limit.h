@@ -4,6 +4,10 @@
  * Exact over a sliding window of 60 s: per key the instants of the last `limit` admitted requests;
  * a request is refused while the oldest of them is under 60 s old. A refused request consumes
  * nothing.
+ *
+ * The instants are in this process's memory (gw_limit_local.h), or, with redis_url, in a Redis that
+ * any number of gateways share: then the memory follows along and decides alone whenever Redis
+ * doesn't (gw_limit_redis.c).
  */
 #ifndef GW_LIMIT_H
 #define GW_LIMIT_H
@@ -21,6 +25,7 @@
 
 struct gw;
 struct gw_limit;
+struct gw_limit_call;
 
 enum gw_limit_class {
 	GW_LIMIT_NONE,   /* does not count */
@@ -43,31 +48,55 @@ struct gw_limit_result {
 	uint32_t retry_after_s; /* at least 1; meaningful when refused */
 };
 
-/* With cfg's two limits. 0, -EINVAL (one is not above 0), -ENOMEM or WA_ECRYPTO. */
-ATTR_NODISCARD int gw_limit_new(struct gw *gw, struct gw_limit **limit_out);
-void gw_limit_free(struct gw_limit *limit); /* NULL is fine */
+/* What one of the two limits says about a request, after it was counted or refused. */
+struct gw_limit_view {
+	uint32_t limit;
+	uint32_t n;       /* requests in the window */
+	uint64_t wait_ms; /* until remaining next grows; 0: nothing was counted yet */
+};
 
-/* The same with the limits given, for tests. */
+/* result is NULL: no memory, nothing was counted. */
+typedef void gw_limit_cb(const struct gw_limit_result *result, void *arg);
+
+/*
+ * With cfg's two limits and, if redis_url is set, its Redis; that one is not waited for.
+ * 0, -EINVAL (a limit is not above 0), -ENOMEM, WA_ECRYPTO, or what reading the password file says.
+ */
+ATTR_NODISCARD int gw_limit_new(struct gw *gw, struct gw_limit **limit_out);
+/* Calls that still wait end with a decision from memory first. NULL is fine. */
+void gw_limit_free(struct gw_limit *limit);
+
+/* In memory, with the limits given, for tests. */
 ATTR_NODISCARD int gw_limit_new_with(uint32_t per_minute, uint32_t create_per_minute,
                                      size_t addresses_max, struct gw_limit **limit_out);
 
 /*
- * Count one request of key. class is not GW_LIMIT_NONE. 0 or -ENOMEM (nothing counted, *result_out
- * untouched).
+ * Count one request of key. class is not GW_LIMIT_NONE.
+ * 0: *result_out is the answer. 1: cb(result, arg) comes with it, from the loop, at the latest when
+ * Redis has not answered in time; *call_out is good until then. -ENOMEM: nothing was counted.
  */
 ATTR_NODISCARD int gw_limit_take(struct gw_limit *limit, enum gw_limit_class class,
-                                 const struct gw_limit_key *key,
-                                 struct gw_limit_result *result_out);
+                                 const struct gw_limit_key *key, gw_limit_cb *cb, void *arg,
+                                 struct gw_limit_result *result_out,
+                                 struct gw_limit_call **call_out);
+/* Nobody waits for it any more: cb is not called. The request counts all the same. */
+void gw_limit_cancel(struct gw_limit_call *call);
 
-/* gw_limit_take() at a given time: now_ms monotonic and never falling, now_unix_ms wall clock. */
-ATTR_NODISCARD int gw_limit_take_at(struct gw_limit *limit, enum gw_limit_class class,
-                                    const struct gw_limit_key *key, uint64_t now_ms,
-                                    int64_t now_unix_ms, struct gw_limit_result *result_out);
+/* "ok", or what is wrong, as /health shows it. Good until the next call. */
+const char *gw_limit_health(struct gw_limit *limit);
 
-/* Keys remembered now. */
-size_t gw_limit_keys_n(const struct gw_limit *limit);
+/* For /metrics: is there a Redis, does it decide at the moment, and who has decided how often? */
+struct gw_limit_stats {
+	bool shared;
+	bool shared_up;
+	uint64_t by_redis_n;
+	uint64_t by_memory_n;
+	uint64_t redis_lost_n; /* how often Redis was given up */
+};
+void gw_limit_stats(const struct gw_limit *limit, struct gw_limit_stats *out);
 
-/* "ok", or what is wrong, as /health shows it. Static storage. */
-const char *gw_limit_health(const struct gw_limit *limit);
+/* From views (one or two) to what the headers say: of two, the one with less left. */
+void gw_limit_judge(const struct gw_limit_view *views, size_t views_n, bool allowed,
+                    int64_t now_unix_ms, struct gw_limit_result *out);
 
 #endif

@@ -22,6 +22,11 @@
 #define KEPT_FD_MIN 64 /* out of the way of where they are placed for another program */
 /* How long to leave a socket alone that can't be accepted from: out of descriptors, mostly. */
 #define PAUSE_MS 100
+/*
+ * Bytes of answers that the kernel takes for a client without being able to send them: a thousand
+ * who don't read shall not hold gigabytes of its memory, and are noticed in time.
+ */
+#define UNSENT_MAX (128 * 1024)
 
 struct gw_listener {
 	struct evconnlistener *lev;
@@ -57,9 +62,7 @@ static int bind_tcp(const struct gw_listen *where)
 	fd = socket_new(sa->sa_family);
 	if (fd < 0)
 		return fd;
-	/* What is accepted inherits TCP_NODELAY. */
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
-	    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0 ||
 	    bind(fd, sa, is_v6 ? sizeof(v6) : sizeof(v4)) < 0) {
 		rc = -errno;
 		close(fd);
@@ -169,7 +172,7 @@ static int bound_to(int fd, struct gw_listen *out)
 /* 0, or why fd can't be listened on; ready to be used as one of our own. */
 static int adopt(int fd)
 {
-	int type = 0, listens = 0, on = 1, flags, rc;
+	int type = 0, listens = 0, flags, rc;
 	socklen_t type_len = sizeof(type), listens_len = sizeof(listens);
 	struct gw_listen where;
 
@@ -184,8 +187,6 @@ static int adopt(int fd)
 	flags = fcntl(fd, F_GETFL);
 	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
 	    fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
-		return -errno;
-	if (!where.is_unix && setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0)
 		return -errno;
 	return 0;
 }
@@ -221,6 +222,17 @@ static void on_resume(evutil_socket_t fd, short what, void *arg)
 	evconnlistener_enable(l->lev);
 }
 
+/* What is accepted inherits them. */
+static int set_tcp_options(int fd)
+{
+	int on = 1, unsent = UNSENT_MAX;
+
+	if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0 ||
+	    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent)) < 0)
+		return -errno;
+	return 0;
+}
+
 /* takes fd. backlog 0: it listens already. */
 static int start(struct event_base *base, int fd, int backlog, gw_listener_cb *cb, void *arg,
                  struct gw_listener **out)
@@ -233,6 +245,8 @@ static int start(struct event_base *base, int fd, int backlog, gw_listener_cb *c
 	l->cb = cb;
 	l->arg = arg;
 	rc = bound_to(fd, &l->where);
+	if (rc == 0 && !l->where.is_unix)
+		rc = set_tcp_options(fd);
 	if (rc < 0)
 		goto out;
 	errno = ENOMEM;

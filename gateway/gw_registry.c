@@ -363,6 +363,8 @@ int gw_registry_new(struct gw *gw, struct gw_registry **reg_out)
 		rc = gw_master_key_derive(gw->master_key, "registry", 1, reg->key);
 	if (rc == 0)
 		rc = gw_store_load(gw->store, &loader, reg);
+	if (rc == 0)
+		gw_store_on_healed(gw->store, gw_registry_save_again, reg);
 	if (rc < 0) {
 		gw_registry_free(reg);
 		return rc;

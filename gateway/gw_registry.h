@@ -115,7 +115,8 @@ ATTR_NODISCARD int gw_registry_instance_rotate(struct gw_registry *reg, struct g
                                                void *arg);
 /*
  * Who it is linked to, how the link ended and so on has changed: write it through. Nobody waits;
- * a failure shows in gw_registry_ok() and is tried again with the next change.
+ * a failure shows in gw_registry_ok(); it is tried again with the next change, or when the disk is
+ * well again.
  */
 void gw_registry_instance_save(struct gw_registry *reg, struct gw_instance *inst);
 /* All of that is on disk. gw_instance_saved() is called when it comes to be. */

@@ -180,6 +180,17 @@ bool gw_registry_instance_is_saved(const struct gw_instance *inst)
 	return !n->saving && !n->dirty;
 }
 
+/* The disk is well again: what could not be written before is written now. */
+void gw_registry_save_again(void *arg)
+{
+	struct gw_registry *reg = arg;
+	struct gw_node *n;
+
+	for (n = TAILQ_FIRST(&reg->instances); n != NULL; n = TAILQ_NEXT(n, in_all))
+		if (n->dirty && !n->saving && n->life == GW_LIFE_LIVE)
+			save(reg, n);
+}
+
 void gw_registry_instance_save(struct gw_registry *reg, struct gw_instance *inst)
 {
 	struct gw_node *n = gw_instance_owner(inst);

@@ -114,6 +114,8 @@ void gw_registry_node_remove(struct gw_registry *reg, struct gw_node *n);
 /* A change that waits for its commit; NULL without memory. */
 struct gw_change *gw_registry_change_new(struct gw_registry *reg, gw_registry_done *done,
                                          void *arg);
+/* Of gw_store_on_healed(); arg: the registry. */
+void gw_registry_save_again(void *arg);
 /* Frees it, then tells. */
 void gw_registry_change_done(struct gw_change *c, int rc, struct gw_instance *inst);
 void gw_registry_change_free(struct gw_change *c); /* NULL is fine */

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/socket.h>
 
 #include "common/clock.h"
@@ -125,16 +124,20 @@ static void choose_id(struct gw_req_env *env, const struct gw_gate *head,
 	hex_encode(&id, sizeof(id), out);
 }
 
-/* The last X-Forwarded-For decides where there are several: it is the nearest proxy's. */
-static const char *forwarded_for(const struct gw_gate *head)
+/* Whose request it is: what proxies say counts from those that are trusted only. */
+static struct gw_addr client_of(const struct gw_gate *head, const struct gw_addr *peer,
+                                const struct gw_addr_list *trusted)
 {
-	const char *value = NULL;
+	const char *forwarded[GW_GATE_FIELDS_MAX];
+	size_t n = 0;
 
+	if (gw_gate_value(head, GW_FIELD_X_FORWARDED_FOR) == NULL)
+		return *peer;
 	for (size_t i = 0; i < gw_gate_fields_n(head); i++) {
 		if (gw_gate_field_kind(head, i) == GW_FIELD_X_FORWARDED_FOR)
-			value = gw_gate_field_value(head, i);
+			forwarded[n++] = gw_gate_field_value(head, i);
 	}
-	return value;
+	return gw_addr_client(peer, forwarded, n, trusted);
 }
 
 static void on_conn_gone(void *arg);
@@ -183,7 +186,7 @@ static void copy_head(struct gw_req *req, const struct gw_gate *head)
 
 	copy_text(req->method, sizeof(req->method), method, strlen(method));
 	copy_text(req->path, sizeof(req->path), target, strcspn(target, "?"));
-	req->client = gw_addr_client(&req->client, forwarded_for(head), req->env->trusted);
+	req->client = client_of(head, gw_conn_peer(req->conn), req->env->trusted);
 }
 
 static void answer_no_memory(struct gw_conn *c)
@@ -461,6 +464,15 @@ void gw_req_wait(struct gw_req *req, bool stream, void (*on_hangup)(void *arg), 
 		TAILQ_INSERT_TAIL(req->env->waiting, req, in_waiting);
 		req->is_waiting = true;
 	}
+}
+
+void gw_req_resume(struct gw_req *req)
+{
+	req->on_hangup = NULL;
+	req->on_hangup_arg = NULL;
+	if (req->is_waiting)
+		TAILQ_REMOVE(req->env->waiting, req, in_waiting);
+	req->is_waiting = false;
 }
 
 int gw_req_stream_start(struct gw_req *req, const char *content_type)

@@ -142,6 +142,8 @@ void gw_req_add_number(struct gw_req *req, const char *name, uint64_t value);
  * token that a GET was let in by is replaced meanwhile; gw_req then gives the answer itself.
  */
 void gw_req_wait(struct gw_req *req, bool stream, void (*on_hangup)(void *arg), void *arg);
+/* The wait is over, the answer still to be made: on_hangup is not called any more. */
+void gw_req_resume(struct gw_req *req);
 
 /*
  * An answer piece by piece. A negative return: the caller is gone, on_hangup has been called and

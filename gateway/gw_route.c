@@ -176,29 +176,6 @@ static void limit_key(const struct gw_req *req, struct gw_limit_key *key)
 	}
 }
 
-/* Count the request and say so in its headers. False: it has been answered. */
-static bool within_limit(struct gw_req *req)
-{
-	struct gw_limit_result res;
-	struct gw_limit_key key;
-
-	if (gw_req_route(req)->limit == GW_LIMIT_NONE)
-		return true;
-	limit_key(req, &key);
-	if (gw_limit_take(gw_req_gw(req)->limit, gw_req_route(req)->limit, &key, &res) < 0) {
-		gw_req_fail(req, GW_ERR_AT_CAPACITY, NULL);
-		return false;
-	}
-	gw_req_add_number(req, "X-RateLimit-Limit", res.limit);
-	gw_req_add_number(req, "X-RateLimit-Remaining", res.remaining);
-	gw_req_add_number(req, "X-RateLimit-Reset", (uint64_t)res.reset_unix_s);
-	if (res.allowed)
-		return true;
-	gw_req_add_number(req, "Retry-After", res.retry_after_s);
-	gw_req_fail(req, GW_ERR_RATE_LIMITED, NULL);
-	return false;
-}
-
 /* Whose instance is it? Fills auth.instance. False: it has been answered. */
 static bool within_scope(struct gw_req *req)
 {
@@ -244,12 +221,9 @@ static void check_token(struct gw_req *req, const struct gw_route *r)
 	gw_req_set_auth(req, &auth);
 }
 
-/* The route is known; from here on every answer counts. */
-static void run(struct gw_req *req, const struct gw_route *r)
+/* Token and limit are behind it. */
+static void go_on(struct gw_req *req, const struct gw_route *r)
 {
-	check_token(req, r);
-	if (!within_limit(req))
-		return;
 	if (!token_suits(r, gw_req_auth(req)))
 		gw_req_fail(req, GW_ERR_TOKEN, NULL);
 	else if (has_instance(r) && !within_scope(req))
@@ -258,6 +232,64 @@ static void run(struct gw_req *req, const struct gw_route *r)
 		gw_req_fail(req, GW_ERR_NOT_IMPLEMENTED, NULL);
 	else
 		r->handler(req);
+}
+
+/* The request is counted, or over its limit, and its headers say so. result NULL: neither. */
+static void on_counted(struct gw_req *req, const struct gw_limit_result *res)
+{
+	if (res == NULL) {
+		gw_req_fail(req, GW_ERR_AT_CAPACITY, NULL);
+		return;
+	}
+	gw_req_add_number(req, "X-RateLimit-Limit", res->limit);
+	gw_req_add_number(req, "X-RateLimit-Remaining", res->remaining);
+	gw_req_add_number(req, "X-RateLimit-Reset", (uint64_t)res->reset_unix_s);
+	if (res->allowed) {
+		go_on(req, gw_req_route(req));
+		return;
+	}
+	gw_req_add_number(req, "Retry-After", res->retry_after_s);
+	gw_req_fail(req, GW_ERR_RATE_LIMITED, NULL);
+}
+
+static void on_limit_hangup(void *arg)
+{
+	gw_limit_cancel(arg);
+}
+
+/* Redis has answered. Meanwhile the token may have ended, its instance be gone, and we too. */
+static void on_limit(const struct gw_limit_result *res, void *arg)
+{
+	struct gw_req *req = arg;
+	const struct gw_route *r = gw_req_route(req);
+
+	gw_req_resume(req);
+	check_token(req, r);
+	if (gw_req_gw(req)->stopping && (r->flags & GW_ROUTE_ALWAYS) == 0)
+		gw_req_fail(req, GW_ERR_SHUTTING_DOWN, NULL);
+	else
+		on_counted(req, res);
+}
+
+/* The route is known; from here on every answer counts. */
+static void run(struct gw_req *req, const struct gw_route *r)
+{
+	struct gw_limit_result res;
+	struct gw_limit_call *call;
+	struct gw_limit_key key;
+	int rc;
+
+	check_token(req, r);
+	if (r->limit == GW_LIMIT_NONE) {
+		go_on(req, r);
+		return;
+	}
+	limit_key(req, &key);
+	rc = gw_limit_take(gw_req_gw(req)->limit, r->limit, &key, on_limit, req, &res, &call);
+	if (rc > 0)
+		gw_req_wait(req, false, on_limit_hangup, call);
+	else
+		on_counted(req, rc < 0 ? NULL : &res);
 }
 
 void gw_route_request(struct gw_req *req)

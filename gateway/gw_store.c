@@ -13,17 +13,21 @@
 #include <sys/queue.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/err.h"
 #include "common/log.h"
 #include "gateway/gw_store_db.h"
 
-#define GROUP_MAX 256 /* jobs of one transaction */
+#define GROUP_MAX 256      /* jobs of one transaction */
+#define PROBE_S 1          /* after a failure: is the disk well again? */
+#define PROBE_NAME "probe" /* of the meta value that is written for it */
 
 enum job_kind {
 	JOB_ACCOUNT_PUT,
 	JOB_ACCOUNT_TOKEN,
 	JOB_ACCOUNT_QUOTA,
 	JOB_ACCOUNT_DEL,
+	JOB_PROBE,
 	JOB_INSTANCE_ADD, /* from here on: of an instance */
 	JOB_INSTANCE_TOKEN,
 	JOB_INSTANCE_SETTINGS,
@@ -38,6 +42,7 @@ struct job {
 	union {
 		struct gw_account_row account;
 		struct gw_instance_row instance; /* settings, proxy: owned by the job */
+		uint64_t probe; /* another value each time, so that it is written */
 	} row;
 	int rc;
 	gw_store_done *done;
@@ -48,6 +53,10 @@ STAILQ_HEAD(job_list, job);
 struct gw_store {
 	/* the loop's */
 	struct event *ev_done;
+	struct event *ev_probe; /* pending: after a failure */
+	bool probing;           /* a probe has been given */
+	void (*on_healed)(void *arg);
+	void *on_healed_arg;
 	size_t waiting_n; /* jobs given whose callback has not been called */
 	bool started;
 
@@ -91,6 +100,9 @@ static int job_run(struct gw_store *st, const struct job *j)
 		return gw_store_db_instance_link(&st->db, &j->row.instance);
 	case JOB_INSTANCE_DEL:
 		return gw_store_db_instance_del(&st->db, j->row.instance.id);
+	case JOB_PROBE:
+		return gw_store_db_meta_put(&st->db, PROBE_NAME, &j->row.probe,
+		                            sizeof(j->row.probe));
 	}
 	return WA_ESTATE;
 }
@@ -186,6 +198,14 @@ static void job_free(struct job *j)
 	free(j);
 }
 
+static void probe_later(struct gw_store *st)
+{
+	const struct timeval tv = { .tv_sec = PROBE_S };
+
+	if (!gw_store_ok(st) && !st->probing && !event_pending(st->ev_probe, EV_TIMEOUT, NULL))
+		(void)!event_add(st->ev_probe, &tv); /* else the next change tells */
+}
+
 static void call_done(struct gw_store *st)
 {
 	struct job_list done = STAILQ_HEAD_INITIALIZER(done);
@@ -197,11 +217,12 @@ static void call_done(struct gw_store *st)
 	while ((j = STAILQ_FIRST(&done)) != NULL) {
 		STAILQ_REMOVE_HEAD(&done, link);
 		st->waiting_n--;
-		if (j->rc < 0)
+		if (j->rc < 0 && j->kind != JOB_PROBE)
 			LOG(NULL, LOG_ERR, "registry_write_failed", LF_ERR("err", j->rc));
 		j->done(j->rc, j->arg);
 		job_free(j);
 	}
+	probe_later(st);
 }
 
 static void on_done(evutil_socket_t fd, short what, void *arg)
@@ -233,6 +254,41 @@ static int job_give(struct gw_store *st, struct job *j)
 	pthread_cond_signal(&st->more);
 	pthread_mutex_unlock(&st->lock);
 	return 0;
+}
+
+/* Nobody may ask for a change for hours: what was not written by then has to be. */
+static void on_probed(int rc, void *arg)
+{
+	struct gw_store *st = arg;
+
+	st->probing = false;
+	if (rc < 0)
+		return; /* and again */
+	LOG(NULL, LOG_NOTICE, "registry_writes_again");
+	if (st->on_healed != NULL)
+		st->on_healed(st->on_healed_arg);
+}
+
+static void on_probe_due(evutil_socket_t fd, short what, void *arg)
+{
+	struct gw_store *st = arg;
+	struct job *j = job_new(JOB_PROBE, on_probed, st);
+
+	(void)fd;
+	(void)what;
+	if (j == NULL) {
+		probe_later(st);
+		return;
+	}
+	j->row.probe = clock_us();
+	st->probing = true;
+	(void)!job_give(st, j);
+}
+
+void gw_store_on_healed(struct gw_store *st, void (*cb)(void *arg), void *arg)
+{
+	st->on_healed = cb;
+	st->on_healed_arg = arg;
 }
 
 int gw_store_account_put(struct gw_store *st, const struct gw_account_row *row, gw_store_done *done,
@@ -429,6 +485,9 @@ int gw_store_open(struct event_base *base, const char *data_dir, struct gw_store
 	st->ev_done = event_new(base, st->done_fd, EV_READ | EV_PERSIST, on_done, st);
 	if (st->ev_done == NULL || event_add(st->ev_done, NULL) < 0)
 		goto fail;
+	st->ev_probe = evtimer_new(base, on_probe_due, st);
+	if (st->ev_probe == NULL)
+		goto fail;
 	rc = gw_store_db_open(&st->db, data_dir);
 	if (rc < 0)
 		goto fail;
@@ -464,6 +523,8 @@ void gw_store_free(struct gw_store *st)
 	gw_store_db_clear(&st->db);
 	if (st->ev_done != NULL)
 		event_free(st->ev_done);
+	if (st->ev_probe != NULL)
+		event_free(st->ev_probe);
 	if (st->done_fd >= 0)
 		close(st->done_fd);
 	pthread_cond_destroy(&st->finished);

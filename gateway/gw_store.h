@@ -75,7 +75,11 @@ ATTR_NODISCARD int gw_store_meta_put(struct gw_store *st, const char *name, cons
 /* NULL is fine. Changes still waiting are made; their callbacks are not called. */
 void gw_store_free(struct gw_store *st);
 
-/* False while the last write failed. */
+/*
+ * False while the last write failed. Then a write of its own is tried every second, and when one works
+ * again cb is called.
+ */
+void gw_store_on_healed(struct gw_store *st, void (*cb)(void *arg), void *arg);
 bool gw_store_ok(const struct gw_store *st);
 
 /* ---- changes: 0, and done will be called; or -ENOMEM, and it will not ------- */

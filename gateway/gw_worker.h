@@ -53,12 +53,16 @@ ATTR_NODISCARD int gw_worker_passkey_confirm(struct gw_worker *w, const char *re
 struct gw_worker_info {
 	pid_t pid; /* 0: not started yet */
 	struct gw_instance *inst;
+	bool outdated;       /* not of the binary that the next worker runs */
 	const char *state;   /* "queued", "starting", "ready", "leaving", "killed" */
 	uint64_t uptime_ms;  /* since its start was asked for */
 	int64_t pss_kib;     /* from smaps_rollup, which only root may read; else -1 */
 	int64_t rss_kib;     /* from statm, for everybody: counts shared pages in full; else -1 */
 	int64_t private_kib; /* the part shared with nobody (USS); -1: not readable */
 };
+/* It runs, and not the binary that the next worker runs. */
+bool gw_worker_is_outdated(const struct gw_worker *w);
+struct gw_instance *gw_worker_instance(const struct gw_worker *w);
 /* Reads /proc: some 0.1 ms a worker. */
 void gw_worker_info(const struct gw_worker *w, struct gw_worker_info *info_out);
 

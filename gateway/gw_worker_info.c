@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "gateway/gw_runner.h"
 #include "gateway/gw_worker_priv.h"
 
 static void read_resident(pid_t pid, struct gw_worker_info *info)
@@ -42,11 +43,24 @@ static void read_shares(pid_t pid, struct gw_worker_info *info)
 	fclose(f);
 }
 
+bool gw_worker_is_outdated(const struct gw_worker *w)
+{
+	uint64_t newest = gw_runner_binary(gw_supervisor_runner(w->sup));
+
+	return w->phase == GW_W_READY && newest != 0 && w->binary != newest;
+}
+
+struct gw_instance *gw_worker_instance(const struct gw_worker *w)
+{
+	return w->inst;
+}
+
 void gw_worker_info(const struct gw_worker *w, struct gw_worker_info *info_out)
 {
 	*info_out = (struct gw_worker_info){
 		.pid = w->pid,
 		.inst = w->inst,
+		.outdated = gw_worker_is_outdated(w),
 		.state = gw_worker_phase_name(w->phase),
 		.uptime_ms = (clock_us() - w->born_us) / 1000,
 		.pss_kib = -1,

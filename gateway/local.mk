@@ -27,6 +27,7 @@ libgateway_a_SOURCES = \
 	gateway/gw_store.c gateway/gw_store.h \
 	gateway/gw_store_db.c gateway/gw_store_db.h \
 	gateway/gw_supervisor.c gateway/gw_supervisor.h \
+	gateway/gw_upgrade.c gateway/gw_upgrade.h \
 	gateway/gw_reload.c gateway/gw_reload.h \
 	gateway/gw_runner.c gateway/gw_runner.h gateway/gw_runner_exec.c gateway/gw_runner_zygote.c \
 	gateway/gw_worker.c gateway/gw_worker.h gateway/gw_worker_priv.h \
@@ -44,6 +45,11 @@ libgateway_a_SOURCES = \
 	gateway/gw_route.c gateway/gw_route.h gateway/gw_routes.c \
 	gateway/gw_auth.c gateway/gw_auth.h \
 	gateway/gw_limit.c gateway/gw_limit.h \
+	gateway/gw_limit_local.c gateway/gw_limit_local.h \
+	gateway/gw_limit_script.c gateway/gw_limit_script.h \
+	gateway/gw_redis.c gateway/gw_redis.h \
+	gateway/gw_redis_io.c gateway/gw_redis_io.h \
+	gateway/gw_redis_url.c gateway/gw_redis_url.h \
 	gateway/gw_accept.c gateway/gw_accept.h \
 	gateway/gw_qr.c gateway/gw_qr.h \
 	gateway/gw_outcome.c gateway/gw_outcome.h \
@@ -51,7 +57,7 @@ libgateway_a_SOURCES = \
 	gateway/gw_json.c gateway/gw_json.h gateway/gw_body.c gateway/gw_body.h \
 	gateway/gw_api_connect.c gateway/gw_api_instance.c gateway/gw_api_list.c \
 	gateway/gw_api_session.c gateway/gw_api_settings.c gateway/gw_api_admin.c \
-	gateway/gw_api_ops.c gateway/gw_api_doctor.c gateway/gw_api.h \
+	gateway/gw_api_workers.c gateway/gw_api_ops.c gateway/gw_api_doctor.c gateway/gw_api.h \
 	gateway/gw_doctor.c gateway/gw_doctor.h \
 	gateway/gw_doctor_disk.c gateway/gw_doctor_disk.h \
 	gateway/gw_doctor_host.c gateway/gw_doctor_host.h \
@@ -63,10 +69,10 @@ libgateway_a_SOURCES += gateway/gw_runner_systemd.c
 endif
 libgateway_a_CFLAGS = $(AM_CFLAGS) $(LIBSYSTEMD_CFLAGS) $(EVENT_CFLAGS) $(EVENT_THREADS_CFLAGS) $(CRYPTO_CFLAGS) \
 	$(JANSSON_CFLAGS) $(QRENCODE_CFLAGS) $(PNG_CFLAGS) $(SQLITE_CFLAGS) $(PROTOBUFC_CFLAGS) \
-	$(SECCOMP_CFLAGS) -DWARDEN_WORKER_PATH='"$(pkglibexecdir)/warden-worker"'
+	$(SECCOMP_CFLAGS) $(HIREDIS_CFLAGS) -DWARDEN_WORKER_PATH='"$(pkglibexecdir)/warden-worker"'
 GATEWAY_LIBS = libgateway.a $(COMMON_LIBS) $(EVENT_LIBS) $(EVENT_THREADS_LIBS) $(PROTOBUFC_LIBS) \
 	$(CRYPTO_LIBS) $(JANSSON_LIBS) $(QRENCODE_LIBS) $(PNG_LIBS) $(SQLITE_LIBS) $(LIBSYSTEMD_LIBS) \
-	$(SECCOMP_LIBS) -lpthread
+	$(SECCOMP_LIBS) $(HIREDIS_LIBS) -lpthread
 
 sbin_PROGRAMS += wardend
 wardend_SOURCES = gateway/main.c

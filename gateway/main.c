@@ -32,6 +32,7 @@
 #include "gateway/gw_secrets.h"
 #include "gateway/gw_store.h"
 #include "gateway/gw_supervisor.h"
+#include "gateway/gw_upgrade.h"
 #include "gateway/gw_version.h"
 
 #define ADOPT_MS 1000 /* workers that need longer to answer must not keep clients waiting */
@@ -52,6 +53,7 @@ static void stdio_setup(void)
 
 static void process_setup(void)
 {
+	const struct rlimit no_core = { 0, 0 };
 	struct rlimit files;
 
 	umask(077);
@@ -59,6 +61,7 @@ static void process_setup(void)
 #ifndef WARDEN_TEST_HOOKS
 	prctl(PR_SET_DUMPABLE, 0); /* no core file, no reading of our memory by others of our uid */
 #endif
+	(void)setrlimit(RLIMIT_CORE, &no_core); /* inherited by what it starts */
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
 		files.rlim_cur = files.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &files);
@@ -130,6 +133,8 @@ static int start_shared(struct gw *gw)
 		rc = gw_dials_new(gw->base, GW_DIALS_PER_S, &gw->dials);
 	if (rc == 0)
 		rc = gw_version_new(gw->base, gw->cfg.data_dir, &gw->version);
+	if (rc == 0)
+		rc = gw_upgrade_new(gw, &gw->upgrade);
 	return rc;
 }
 
@@ -217,6 +222,7 @@ static void stop_parts(struct gw *gw)
 	gw_supervisor_free(gw->sup);
 	gw_registry_free(gw->registry);
 	gw_store_free(gw->store);
+	gw_upgrade_free(gw->upgrade);
 	gw_version_free(gw->version);
 	gw_dials_free(gw->dials);
 	gw_numbers_free(gw->numbers);

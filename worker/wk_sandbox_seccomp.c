@@ -134,6 +134,12 @@ static int add_list(scmp_filter_ctx ctx, uint32_t action, const int *nr, size_t 
 	return rc;
 }
 
+/* An argument's low 32 bits: all that the kernel looks at of an int. */
+static struct scmp_arg_cmp equals(unsigned arg, uint32_t value)
+{
+	return (struct scmp_arg_cmp){ .arg = arg, .op = SCMP_CMP_EQ, .datum_a = value };
+}
+
 /* TCP and UDP over IPv4 and IPv6: no Unix, netlink, packet, raw, ping, AF_ALG, vsock, ... socket.
  */
 static int add_sockets(scmp_filter_ctx ctx)
@@ -150,9 +156,9 @@ static int add_sockets(scmp_filter_ctx ctx)
 
 	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(kinds); i++)
 		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 3,
-		                      SCMP_A0_32(SCMP_CMP_EQ, kinds[i].domain),
+		                      equals(0, kinds[i].domain),
 		                      SCMP_A1_32(SCMP_CMP_MASKED_EQ, TYPE_MASK, kinds[i].type),
-		                      SCMP_A2_32(SCMP_CMP_EQ, kinds[i].protocol));
+		                      equals(2, kinds[i].protocol));
 	return rc;
 }
 
@@ -180,8 +186,7 @@ static int add_values(scmp_filter_ctx ctx, int nr, unsigned arg, const uint32_t 
 	int rc = 0;
 
 	for (size_t i = 0; rc == 0 && i < n; i++)
-		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 1,
-		                      SCMP_CMP32(arg, SCMP_CMP_EQ, values[i]));
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 1, equals(arg, values[i]));
 	return rc == -EDOM ? 0 : rc;
 }
 
@@ -203,12 +208,11 @@ static int add_by_argument(scmp_filter_ctx ctx)
 		rc = add_values(ctx, SCMP_SYS(prctl), 0, prctls, ARRAY_LEN(prctls));
 	/* abort(): a signal to ourselves */
 	if (rc == 0)
-		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-		                      SCMP_A0_32(SCMP_CMP_EQ, OWN_PID));
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, equals(0, OWN_PID));
 	/* reading limits, our own only */
 	if (rc == 0)
-		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 2,
-		                      SCMP_A0_32(SCMP_CMP_EQ, 0), SCMP_A2(SCMP_CMP_EQ, 0));
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 2, equals(0, 0),
+		                      equals(2, 0));
 	/* threads: a library that wants one must be able to do without */
 	if (rc == 0)
 		rc = add(ctx, SCMP_ACT_ERRNO(EAGAIN), SCMP_SYS(clone));

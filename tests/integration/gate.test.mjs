@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
-import { SLOWNESS, startWorld } from './harness.mjs';
+import { SLOWNESS, eventually, startWorld } from './harness.mjs';
 import * as raw from './rawhttp.mjs';
 
 let world;
@@ -272,35 +272,66 @@ describe('slow clients', { concurrency: true }, () => {
 		assert.equal(c.received.length, 0, 'closed without a word');
 	});
 
-	test('hundreds of slow heads leave a healthy client undisturbed', async () => {
-		const slow = await Promise.all(Array.from({ length: 400 }, () => raw.connect(world.address)));
-		slow.forEach((c) => c.send('GET /health HTTP/1.1\r\nHo'));
-		const times = [];
-		for (let i = 0; i < 100; i++) {
-			const began = performance.now();
-			const r = await world.request('GET', '/health');
-			assert.equal(r.status, 200);
-			times.push(performance.now() - began);
+	/*
+	 * Each kind gets its end at its deadline, whatever the others do. The healthy client's p99 is taken per
+	 * window and its median counts: other tests run beside this one, a gateway that is slow is so in all windows.
+	 */
+	test('1,000 slow clients of five kinds are closed in time, and a healthy one does not notice', async () => {
+		const { token } = await world.newInstance();
+		const ask = head('GET /api/instance/list HTTP/1.1', 'Host: x', `token: ${token}`);
+		const kinds = {
+			silent: { says: '', status: 408, afterMs: 10_000 },
+			head: { says: 'GET /health HTTP/1.1\r\nHost: x\r\n', drips: 'X: y\r\n', status: 408, afterMs: 10_000 },
+			body: { says: head('POST /api/instance/settings/gate HTTP/1.1', 'Host: x', `token: ${token}`, 'Content-Length: 100000'),
+				drips: ' ', status: 408, afterMs: 10_000 },
+			reader: { says: ask.repeat(999), afterMs: 30_000 }, // some 800 KB of answers
+			idle: { says: get(), status: 200, afterMs: 60_000 },
+		};
+		const EACH = 200;
+		const slow = [];
+		for (const kind of Object.values(kinds))
+			slow.push(...await Promise.all(Array.from({ length: EACH }, async () => {
+				const c = await raw.connect(world.address);
+				if (kind === kinds.reader)
+					c.socket.pause();
+				c.send(kind.says);
+				return { c, kind, began: Date.now() };
+			})));
+		// who does not read can't see its end either
+		const readersClosed = eventually(() => world.gateway.events('http_conn_closed')
+		    .filter(({ why }) => why === 'client does not read').length >= EACH, { timeoutMs: 40_000, what: 'end of the readers' });
+		const drip = setInterval(() => slow.forEach(({ c, kind }) => kind.drips && !c.ended && c.send(kind.drips)), 1000);
+		const ended = slow.map(async ({ c, kind, began }) => {
+			if (kind.status !== undefined)
+				assert.equal((await c.response({ timeoutMs: 30_000 * SLOWNESS })).status, kind.status);
+			if (kind === kinds.reader)
+				await readersClosed;
+			else
+				await c.closed(70_000 * SLOWNESS);
+			const took = Date.now() - began;
+			assert.ok(took > kind.afterMs - 1000 && took < kind.afterMs + 6000 * SLOWNESS, `${JSON.stringify(kind.says.slice(0, 20))}: ${took} ms`);
+		});
+		const windows = [];
+		let open = true;
+		const all = Promise.all(ended).finally(() => {
+			open = false;
+			clearInterval(drip);
+		});
+		while (open) {
+			const times = [];
+			for (const until = Date.now() + 5000; open && Date.now() < until;) {
+				const began = performance.now();
+				assert.equal((await world.request('GET', '/health')).status, 200);
+				times.push(performance.now() - began);
+				await new Promise((resolve) => setTimeout(resolve, 10));
+			}
+			times.sort((x, y) => x - y);
+			windows.push(times[Math.floor(times.length * 0.99)]);
 		}
-		times.sort((a, b) => a - b);
-		assert.ok(times[98] < 50 * SLOWNESS * 2, `p99 ${times[98].toFixed(1)} ms`);
-		for (const c of slow) {
-			const r = await c.response({ timeoutMs: 20_000 });
-			assert.equal(r.status, 408);
-			await c.closed();
-		}
-	});
-
-	test('a reader who takes nothing does not block others', async () => {
-		const instance = await world.newInstance();
-		const c = await raw.connect(world.address);
-		c.socket.pause();
-		const request = head(`GET /api/instance/connect/${instance.name} HTTP/1.1`, 'Host: x', `token: ${instance.account}`);
-		for (let i = 0; i < 500; i++)
-			c.send(request);
-		for (let i = 0; i < 20; i++)
-			assert.equal((await world.request('GET', '/health')).status, 200);
-		c.close();
+		await all;
+		windows.sort((x, y) => x - y);
+		const p99 = windows[windows.length >> 1];
+		assert.ok(p99 <= 50 * SLOWNESS, `p99 ${p99.toFixed(1)} ms`);
 	});
 });
 

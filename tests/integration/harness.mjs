@@ -214,7 +214,7 @@ export class World {
 	}
 
 	// settings: name -> value, as in the contract's table; env: further variables.
-	async startGateway({ settings = {}, env = {}, args = [], expectExit = false, prefix } = {}) {
+	async startGateway({ settings = {}, env = {}, args = [], expectExit = false, prefix, cwd } = {}) {
 		const all = {
 			listen: '127.0.0.1:0',
 			data_dir: this.dataDir,
@@ -230,7 +230,7 @@ export class World {
 		};
 		const flags = Object.entries(all).filter(([, value]) => value !== null)
 		    .flatMap(([name, value]) => [`--${name.replaceAll('_', '-')}`, String(value)]);
-		const gateway = this.#start('wardend', [...flags, ...args], { env, prefix });
+		const gateway = this.#start('wardend', [...flags, ...args], { env, prefix, cwd });
 		if (expectExit)
 			return gateway;
 		this.gateway = gateway;

@@ -1,12 +1,12 @@
 // What a worker that was taken over can do: real workers as /proc shows them, and escape.c, which enters the
 // same sandbox and tries to get out, with all layers, without each of them, and (the control group) without any.
 import assert from 'node:assert/strict';
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { BUILD, PLAIN, World, assertQr, startWorld } from './harness.mjs';
+import { PLAIN, World, assertQr, binary, startWorld } from './harness.mjs';
 
 // worker/wk_sandbox.h
 const UID = 2, LANDLOCK = 8, SECCOMP = 16, ALL = 31;
@@ -38,7 +38,6 @@ describe('a sandboxed worker', { skip: !PLAIN && 'no sandbox in this build' }, (
 	});
 
 	before(async () => {
-		execFileSync('make', ['-s', '-C', BUILD, 'tests/integration/escape'], { stdio: 'inherit' });
 		world = await startWorld({ sim: { tls: true } });
 		own = await world.newInstance();
 		other = await world.newInstance();
@@ -120,7 +119,7 @@ describe('a sandboxed worker', { skip: !PLAIN && 'no sandbox in this build' }, (
 	// All attempts with these layers: those that went through, those that could not be made, what must work.
 	function escape(layers, { prefix = [], targets }) {
 		makeTargets(targets.dir, targets.other);
-		const argv = [...prefix, join(BUILD, 'tests/integration/escape'), String(layers),
+		const argv = [...prefix, binary('escape'), String(layers),
 			...Object.entries(targets).map(([key, value]) => `${key}=${value}`)];
 		const r = spawnSync(argv[0], argv.slice(1), { encoding: 'utf8', timeout: 30_000 });
 		assert.equal(r.status, 0, r.stderr + r.stdout);

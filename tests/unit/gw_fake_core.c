@@ -12,6 +12,7 @@
 #include "gateway/gw_auth.h"
 #include "gateway/gw_doctor.h"
 #include "gateway/gw_supervisor.h"
+#include "gateway/gw_upgrade.h"
 #include "gateway/gw_worker.h"
 
 struct gw_instance {
@@ -485,6 +486,20 @@ void gw_worker_info(const struct gw_worker *w, struct gw_worker_info *info_out)
 {
 	(void)w;
 	(void)info_out;
+}
+
+const char *gw_instance_last_log(const struct gw_instance *inst)
+{
+	(void)inst;
+	return NULL;
+}
+
+int gw_upgrade_start(struct gw_upgrade *u, unsigned per_minute, size_t *n_out)
+{
+	(void)u;
+	(void)per_minute;
+	*n_out = 0;
+	return 0;
 }
 
 /* ---- gw_doctor.h ------------------------------------------------------------- */

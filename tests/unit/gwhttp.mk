@@ -1,7 +1,8 @@
 # The gateway's HTTP side.
-GWHTTP_TESTS = tests/unit/test_gw_gate tests/unit/test_gw_limit tests/unit/test_gw_accept \
+GWHTTP_TESTS = tests/unit/test_gw_gate tests/unit/test_gw_limit_local tests/unit/test_gw_accept \
 	tests/unit/test_gw_addr tests/unit/test_gw_qr tests/unit/test_gw_conn tests/unit/test_gw_http \
-	tests/unit/test_gw_json tests/unit/test_gw_api tests/unit/test_gw_listener \
+	tests/unit/test_gw_json tests/unit/test_gw_api tests/unit/test_gw_redis_url \
+	tests/unit/test_gw_redis tests/unit/test_gw_limit_redis tests/unit/test_gw_listener \
 	tests/unit/test_gw_activation tests/unit/test_gw_notify
 check_PROGRAMS += $(GWHTTP_TESTS)
 TESTS += $(GWHTTP_TESTS)
@@ -12,9 +13,9 @@ tests_unit_test_gw_gate_SOURCES = tests/unit/test_gw_gate.c tests/unit/gate_feed
 	tests/unit/wa_vectors.c tests/unit/wa_vectors.h
 tests_unit_test_gw_gate_CFLAGS = $(GWHTTP_CFLAGS)
 tests_unit_test_gw_gate_LDADD = $(GWHTTP_LDADD)
-tests_unit_test_gw_limit_SOURCES = tests/unit/test_gw_limit.c tests/unit/test.h
-tests_unit_test_gw_limit_CFLAGS = $(GWHTTP_CFLAGS)
-tests_unit_test_gw_limit_LDADD = $(GWHTTP_LDADD)
+tests_unit_test_gw_limit_local_SOURCES = tests/unit/test_gw_limit_local.c tests/unit/test.h
+tests_unit_test_gw_limit_local_CFLAGS = $(GWHTTP_CFLAGS)
+tests_unit_test_gw_limit_local_LDADD = $(GWHTTP_LDADD)
 tests_unit_test_gw_accept_SOURCES = tests/unit/test_gw_accept.c tests/unit/test.h
 tests_unit_test_gw_accept_CFLAGS = $(GWHTTP_CFLAGS)
 tests_unit_test_gw_accept_LDADD = $(GWHTTP_LDADD)
@@ -48,3 +49,12 @@ tests_unit_test_gw_notify_SOURCES = tests/unit/test_gw_notify.c tests/unit/gw_te
 	tests/unit/gw_fake_clock.c tests/unit/gw_fake_clock.h
 tests_unit_test_gw_notify_CFLAGS = $(GWHTTP_CFLAGS)
 tests_unit_test_gw_notify_LDADD = $(GWHTTP_LDADD)
+tests_unit_test_gw_redis_url_SOURCES = tests/unit/test_gw_redis_url.c tests/unit/gw_test.h tests/unit/test.h
+tests_unit_test_gw_redis_url_CFLAGS = $(GWHTTP_CFLAGS)
+tests_unit_test_gw_redis_url_LDADD = $(GWHTTP_LDADD)
+tests_unit_test_gw_redis_SOURCES = tests/unit/test_gw_redis.c tests/unit/gw_test.h tests/unit/test.h
+tests_unit_test_gw_redis_CFLAGS = $(GWHTTP_CFLAGS)
+tests_unit_test_gw_redis_LDADD = $(GWHTTP_LDADD)
+tests_unit_test_gw_limit_redis_SOURCES = tests/unit/test_gw_limit_redis.c tests/unit/gw_test.h tests/unit/test.h
+tests_unit_test_gw_limit_redis_CFLAGS = $(GWHTTP_CFLAGS)
+tests_unit_test_gw_limit_redis_LDADD = $(GWHTTP_LDADD)

@@ -2,6 +2,7 @@
 #include "test.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "gateway/gw_addr.h"
@@ -107,7 +108,7 @@ static void test_only_proxies_are_believed(void **state)
 	static const struct {
 		const char *trusted;
 		const char *peer;
-		const char *forwarded;
+		const char *forwarded; /* "|" between fields */
 		const char *client;
 	} cases[] = {
 		{ NULL, "1.1.1.1", "2.2.2.2", "1.1.1.1" },
@@ -122,18 +123,53 @@ static void test_only_proxies_are_believed(void **state)
 		{ "10.0.0.0/8", "10.0.0.1", "junk, 10.0.0.2", "10.0.0.2" },
 		{ "10.0.0.0/8", "10.0.0.1", "2.2.2.2, junk", "10.0.0.1" },
 		{ "10.0.0.0/8", "10.0.0.1", "[2001:db8::5]:99", "2001:db8::5" },
+		{ "10.0.0.0/8", "10.0.0.1", "2.2.2.2:443", "2.2.2.2" },
+		{ "10.0.0.0/8", "10.0.0.1", "::ffff:2.2.2.2", "2.2.2.2" },
+		{ "10.0.0.0/8", "::ffff:10.0.0.1", "2.2.2.2", "2.2.2.2" },
+		{ "10.0.0.1", "10.0.0.2", "2.2.2.2", "10.0.0.2" },
+		{ "2001:db8::/32", "2001:db8::1", "2001:db9::1", "2001:db9::1" },
+		{ "2001:db8::/32", "2001:db9::1", "2.2.2.2", "2001:db9::1" },
+		{ "::1, 10.0.0.0/8", "::1", "9.9.9.9, 2.2.2.2, 10.1.2.3", "2.2.2.2" },
+		{ "unix", "unix", "2.2.2.2", "2.2.2.2" },
+		{ "unix", "10.0.0.1", "2.2.2.2", "10.0.0.1" },
+		{ "10.0.0.0/8", "unix", "2.2.2.2", "unix" },
+		{ "10.0.0.0/8", "10.0.0.1", "unix", "10.0.0.1" },
+		/* several fields are one list, as a proxy that adds a field of its own writes it */
+		{ "10.0.0.0/8", "10.0.0.1", "9.9.9.9|2.2.2.2", "2.2.2.2" },
+		{ "10.0.0.0/8", "10.0.0.1", "9.9.9.9, 2.2.2.2|10.0.0.2", "2.2.2.2" },
+		{ "10.0.0.0/8", "10.0.0.1", "2.2.2.2|10.0.0.3|10.0.0.2", "2.2.2.2" },
+		{ "10.0.0.0/8", "10.0.0.1", "9.9.9.9|junk|10.0.0.2", "10.0.0.2" },
+		{ "10.0.0.0/8", "10.0.0.1", "10.0.0.4|10.0.0.3", "10.0.0.4" },
+		/* empty elements are none (RFC 9110 5.6.1) */
+		{ "10.0.0.0/8", "10.0.0.1", "2.2.2.2|", "2.2.2.2" },
+		{ "10.0.0.0/8", "10.0.0.1", "2.2.2.2, , 10.0.0.2,", "2.2.2.2" },
+		{ "10.0.0.0/8", "10.0.0.1", ",", "10.0.0.1" },
+		/* what is nearly an address is none */
+		{ "10.0.0.0/8", "10.0.0.1", "2.2.2", "10.0.0.1" },
+		{ "10.0.0.0/8", "10.0.0.1", "2.2.2.2.2", "10.0.0.1" },
+		{ "10.0.0.0/8", "10.0.0.1", "02.2.2.2", "10.0.0.1" },
+		{ "10.0.0.0/8", "10.0.0.1", "fe80::1%eth0", "10.0.0.1" },
+		{ "10.0.0.0/8", "10.0.0.1", "for=2.2.2.2", "10.0.0.1" },
+		{ "10.0.0.0/8", "10.0.0.1", "\"2.2.2.2\"", "10.0.0.1" },
 	};
+	char text[GW_ADDR_CAP], fields[256], *field[8];
 	struct gw_addr_list *list;
 	struct gw_addr peer, client;
-	char text[GW_ADDR_CAP];
+	size_t n;
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		assert_int_equal(gw_addr_list_parse(cases[i].trusted, &list), 0);
-		peer = addr(cases[i].peer);
-		client = gw_addr_client(&peer, cases[i].forwarded, list);
+		peer = strcmp(cases[i].peer, "unix") == 0 ? (struct gw_addr){ { 0 } }
+		                                          : addr(cases[i].peer);
+		snprintf(fields, sizeof(fields), "%s", cases[i].forwarded);
+		n = 0;
+		for (char *p = cases[i].forwarded == NULL ? NULL : fields; p != NULL;)
+			field[n++] = strsep(&p, "|");
+		client = gw_addr_client(&peer, (const char *const *)field, n, list);
 		gw_addr_format(&client, text);
-		assert_string_equal(text, cases[i].client);
+		if (strcmp(text, cases[i].client) != 0)
+			fail_msg("%s, %s: %s", cases[i].peer, cases[i].forwarded, text);
 		gw_addr_list_free(list);
 	}
 }

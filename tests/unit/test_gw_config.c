@@ -189,22 +189,42 @@ static void test_good_values_of_checked_settings_pass(void **state)
 
 static void test_what_is_not_built_is_not_ignored_silently(void **state)
 {
-	const char *const args[] = { "--redis-url", "redis://x", NULL };
+	struct gw_config cfg;
+	struct capture c;
+
+	(void)state;
+	setenv("WARDEN_EVENT_RETENTION_DAYS", "3", 1);
+	assert_int_equal(load(&cfg, &c, NULL), SETTINGS_RUN);
+	assert_non_null(strstr(c.text, "WARDEN_EVENT_RETENTION_DAYS is not supported by this"));
+	assert_null(strstr(c.text, "unknown"));
+	gw_config_clear(&cfg);
+	unsetenv("WARDEN_EVENT_RETENTION_DAYS");
+}
+
+static void test_redis_url_is_a_secret(void **state)
+{
+	const char *const flag[] = { "--redis-url", "redis://:hunter2@127.0.0.1/0", NULL };
 	struct gw_config cfg;
 	struct capture c;
 
 	(void)state;
 	setenv("WARDEN_REDIS_URL", "redis://:hunter2@127.0.0.1/0", 1);
-	setenv("WARDEN_METRICS_ALLOW", "::1", 1);
 	assert_int_equal(load(&cfg, &c, NULL), SETTINGS_RUN);
-	assert_non_null(strstr(c.text, "WARDEN_REDIS_URL is not supported by this version"));
-	assert_non_null(strstr(c.text, "WARDEN_METRICS_ALLOW is not supported by this version"));
-	assert_null(strstr(c.text, "hunter2"));
-	assert_null(strstr(c.text, "unknown"));
-	assert_null(getenv("WARDEN_REDIS_URL")); /* it may hold a password */
+	assert_string_equal(c.text, "");
+	assert_string_equal(cfg.redis_url, "redis://:hunter2@127.0.0.1/0");
+	assert_null(getenv("WARDEN_REDIS_URL"));
 	gw_config_clear(&cfg);
 
-	assert_int_equal(load(&cfg, &c, args), SETTINGS_EXIT_2);
+	/* neither in the refusal of a bad one, nor on a command line */
+	setenv("WARDEN_REDIS_URL", "rediss://:hunter2@127.0.0.1/0", 1);
+	assert_int_equal(load(&cfg, &c, NULL), SETTINGS_EXIT_2);
+	assert_non_null(strstr(c.text, "redis_url is \"(hidden)\""));
+	assert_null(strstr(c.text, "hunter2"));
+	assert_null(getenv("WARDEN_REDIS_URL"));
+	gw_config_clear(&cfg);
+	assert_int_equal(load(&cfg, &c, flag), SETTINGS_EXIT_2);
+	assert_non_null(strstr(c.text, "WARDEN_REDIS_URL"));
+	assert_null(strstr(c.text, "hunter2"));
 	gw_config_clear(&cfg);
 }
 
@@ -309,6 +329,7 @@ int main(void)
 		cmocka_unit_test(test_bad_values_name_the_setting_and_what_was_expected),
 		cmocka_unit_test(test_good_values_of_checked_settings_pass),
 		cmocka_unit_test(test_what_is_not_built_is_not_ignored_silently),
+		cmocka_unit_test(test_redis_url_is_a_secret),
 		cmocka_unit_test(test_unknown_variables_are_named),
 		cmocka_unit_test(test_an_empty_variable_is_no_value_where_one_is_needed),
 		cmocka_unit_test(test_relative_directories_become_absolute),

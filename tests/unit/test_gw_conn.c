@@ -285,7 +285,17 @@ static void test_continue_is_said_only_to_who_waits_for_it(void **state)
 	test_run_until(f->base, client_has_answer, &c);
 	assert_int_equal(client_status(&c), 200);
 	assert_int_equal(client_count(&c, "100 Continue"), 0);
+	/* nobody wants it: the answer comes at once, and is the last one */
+	client_forget(&c);
+	client_send(&c, "POST /drop HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n"
+	                "Content-Length: 2\r\n\r\n");
+	client_wait_closed(&c);
+	assert_int_equal(client_status(&c), 200);
+	assert_int_equal(client_count(&c, "100 Continue"), 0);
+	assert_int_equal(client_count(&c, "Connection: close"), 1);
+	client_close(&c);
 	/* too large: refused before it is sent */
+	dial(f, &c);
 	client_forget(&c);
 	client_send(&c, "POST /c HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n"
 	                "Content-Length: 65\r\n\r\n");

@@ -195,6 +195,8 @@ static void test_taken_over_socket_serves_who_waits(void **state)
 	test_run_until(f->base, has_accepted, f);
 	assert_int_equal(getsockopt(f->last_fd, IPPROTO_TCP, TCP_NODELAY, &on, &on_len), 0);
 	assert_int_not_equal(on, 0);
+	assert_int_equal(getsockopt(f->last_fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &on, &on_len), 0);
+	assert_int_equal(on, 128 * 1024);
 	gw_listener_free(l);
 	close(client);
 	close(later);

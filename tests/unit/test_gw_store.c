@@ -538,6 +538,39 @@ static void test_a_transaction_that_breaks_off_takes_all_of_it_back(void **state
 	assert_int_equal(f->instances_n, told);
 }
 
+static void count_healed(void *arg)
+{
+	++*(unsigned *)arg;
+}
+
+static bool has_healed(void *arg)
+{
+	return *(unsigned *)arg > 0;
+}
+
+/* Nobody changes anything any more, and still it is noticed. */
+static void test_a_disk_that_is_well_again_is_noticed(void **state)
+{
+	struct fixture *f = *state;
+	const struct gw_account_row row = account_row("acme");
+	struct outcome o = { 0 };
+	unsigned healed = 0;
+
+	faulty_vfs_install();
+	reopen(f);
+	gw_store_on_healed(f->st, count_healed, &healed);
+	faulty_vfs_fail(1, SQLITE_FULL, true);
+	assert_int_equal(gw_store_account_put(f->st, &row, on_done, &o), 0);
+	test_run_until(f->base, is_done, &o);
+	assert_int_equal(o.rc, WA_ESTORAGE);
+	assert_false(gw_store_ok(f->st));
+	faulty_vfs_fail(0, 0, false);
+	test_run_until(f->base, has_healed, &healed);
+	assert_int_equal(healed, 1);
+	assert_true(gw_store_ok(f->st));
+	faulty_vfs_remove();
+}
+
 /* ---- a disk that fails at any operation ------------------------------------- */
 
 /* What a run of changes was told, and so what has to be on disk. */
@@ -686,6 +719,7 @@ int main(void)
 		T(test_each_change_of_an_instance_leaves_the_others_alone),
 		T(test_a_session_on_disk_is_seen_when_loading),
 		T(test_small_values_are_kept_and_replaced),
+		T(test_a_disk_that_is_well_again_is_noticed),
 		T(test_no_failing_write_is_told_done),
 		T(test_no_write_is_told_done_on_a_disk_that_stays_full),
 		T(test_no_write_is_told_done_after_an_io_error),

@@ -1,17 +1,17 @@
-/* tests/unit/test_gw_limit.c - exactly so many in any 60 s, and headers that say so */
+/* tests/unit/test_gw_limit_local.c - exactly so many in any 60 s, and headers that say so */
 #include "test.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "gateway/gw_limit.h"
+#include "gateway/gw_limit_local.h"
 
 #define WINDOW GW_LIMIT_WINDOW_MS
 #define T0 1000000
 #define UNIX0 1700000000000
 
 struct clocked {
-	struct gw_limit *l;
+	struct gw_limit_local *l;
 	uint64_t now;
 };
 
@@ -28,17 +28,27 @@ static struct gw_limit_key key_of(int by, uint32_t n)
 static struct gw_limit_result take(struct clocked *c, enum gw_limit_class class,
                                    const struct gw_limit_key *key)
 {
+	struct gw_limit_view views[2];
 	struct gw_limit_result res;
+	int rc = gw_limit_local_take(c->l, class, key, c->now, views);
 
-	assert_int_equal(
-	    gw_limit_take_at(c->l, class, key, c->now, (int64_t)(c->now - T0) + UNIX0, &res), 0);
+	assert_in_range(rc, 0, 1);
+	gw_limit_judge(views, class == GW_LIMIT_CREATE ? 2 : 1, rc == 1,
+	               (int64_t)(c->now - T0) + UNIX0, &res);
 	return res;
 }
 
 static void open_limit(struct clocked *c, uint32_t minute, uint32_t create, size_t addresses)
 {
+	const struct gw_limit_local_params params = {
+		.per_minute = minute,
+		.create_per_minute = create,
+		.window_ms = WINDOW,
+		.addresses_max = addresses,
+	};
+
 	c->now = T0;
-	assert_int_equal(gw_limit_new_with(minute, create, addresses, &c->l), 0);
+	assert_int_equal(gw_limit_local_new(&params, &c->l), 0);
 }
 
 static void test_hundred_pass_and_the_next_waits_for_the_first_to_age(void **state)
@@ -67,7 +77,7 @@ static void test_hundred_pass_and_the_next_waits_for_the_first_to_age(void **sta
 	assert_false(take(&c, GW_LIMIT_MINUTE, &key).allowed);
 	c.now = T0 + WINDOW + 10;
 	assert_true(take(&c, GW_LIMIT_MINUTE, &key).allowed);
-	gw_limit_free(c.l);
+	gw_limit_local_free(c.l);
 }
 
 static void test_a_refused_request_consumes_nothing(void **state)
@@ -86,7 +96,7 @@ static void test_a_refused_request_consumes_nothing(void **state)
 	c.now = T0 + WINDOW;
 	for (int i = 0; i < 3; i++)
 		assert_true(take(&c, GW_LIMIT_MINUTE, &key).allowed);
-	gw_limit_free(c.l);
+	gw_limit_local_free(c.l);
 }
 
 /* Against the definition, over random instants: never more than the limit in any window, never
@@ -113,7 +123,7 @@ static void test_window_slides_exactly(void **state)
 			admitted[n++] = c.now;
 		assert_int_equal(res.remaining, 25 - (in_window + res.allowed));
 	}
-	gw_limit_free(c.l);
+	gw_limit_local_free(c.l);
 }
 
 static void test_reset_is_when_remaining_grows(void **state)
@@ -136,7 +146,7 @@ static void test_reset_is_when_remaining_grows(void **state)
 	assert_in_range(at, T0 + 250 + WINDOW, T0 + 250 + WINDOW + 999);
 	c.now = at;
 	assert_true(take(&c, GW_LIMIT_MINUTE, &key).allowed);
-	gw_limit_free(c.l);
+	gw_limit_local_free(c.l);
 }
 
 static void test_creating_counts_twice_and_shows_the_nearer_limit(void **state)
@@ -163,7 +173,7 @@ static void test_creating_counts_twice_and_shows_the_nearer_limit(void **state)
 		assert_int_equal(res.remaining, 5 - i);
 	}
 	assert_false(take(&c, GW_LIMIT_MINUTE, &key).allowed);
-	gw_limit_free(c.l);
+	gw_limit_local_free(c.l);
 }
 
 static void test_the_minute_limit_shows_on_create_when_it_is_nearer(void **state)
@@ -183,7 +193,7 @@ static void test_the_minute_limit_shows_on_create_when_it_is_nearer(void **state
 	res = take(&c, GW_LIMIT_CREATE, &key);
 	assert_false(res.allowed);
 	assert_int_equal(res.limit, 5);
-	gw_limit_free(c.l);
+	gw_limit_local_free(c.l);
 }
 
 static void test_keys_do_not_share(void **state)
@@ -198,7 +208,7 @@ static void test_keys_do_not_share(void **state)
 	assert_false(take(&c, GW_LIMIT_MINUTE, &a).allowed);
 	assert_true(take(&c, GW_LIMIT_MINUTE, &b).allowed);
 	assert_true(take(&c, GW_LIMIT_MINUTE, &addr).allowed);
-	gw_limit_free(c.l);
+	gw_limit_local_free(c.l);
 }
 
 static void test_addresses_are_bounded_and_tokens_stay(void **state)
@@ -212,11 +222,11 @@ static void test_addresses_are_bounded_and_tokens_stay(void **state)
 	for (uint32_t i = 0; i < 50000; i++) {
 		key = key_of(GW_LIMIT_BY_ADDRESS, i);
 		assert_true(take(&c, GW_LIMIT_MINUTE, &key).allowed);
-		assert_in_range(gw_limit_keys_n(c.l), 1, 1001);
+		assert_in_range(gw_limit_local_keys_n(c.l), 1, 1001);
 	}
 	assert_false(take(&c, GW_LIMIT_MINUTE, &key).allowed);
 	assert_false(take(&c, GW_LIMIT_MINUTE, &token).allowed);
-	gw_limit_free(c.l);
+	gw_limit_local_free(c.l);
 }
 
 static void test_idle_keys_are_forgotten(void **state)
@@ -230,13 +240,13 @@ static void test_idle_keys_are_forgotten(void **state)
 		key = key_of(i % 2 ? GW_LIMIT_BY_ADDRESS : GW_LIMIT_BY_TOKEN, i);
 		(void)take(&c, GW_LIMIT_MINUTE, &key);
 	}
-	assert_int_equal(gw_limit_keys_n(c.l), 3000);
+	assert_int_equal(gw_limit_local_keys_n(c.l), 3000);
 	c.now += WINDOW;
 	key = key_of(GW_LIMIT_BY_TOKEN, 1000000);
 	for (int i = 0; i < 1000; i++)
 		(void)take(&c, GW_LIMIT_MINUTE, &key);
-	assert_int_equal(gw_limit_keys_n(c.l), 1);
-	gw_limit_free(c.l);
+	assert_int_equal(gw_limit_local_keys_n(c.l), 1);
+	gw_limit_local_free(c.l);
 }
 
 int main(void)

@@ -1,5 +1,5 @@
 /*
- * tests/integration/escape.c - what a worker that was taken over would try
+ * tests/tools/escape.c - what a worker that was taken over would try
  *
  * Each attempt runs in a process of its own that enters the worker's sandbox (worker/wk_sandbox.h)
  * as a worker does, and then tries one thing. The same attempts without any layer are the control

@@ -1,0 +1,467 @@
+/* gateway/gw_redis_io.c - hiredis on the gateway's loop: bytes out, small replies in */
+#include "gateway/gw_redis_io.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <hiredis/async.h>
+
+#include "common/buf.h"
+#include "common/err.h"
+#include "common/resolve.h"
+
+#define UNREAD_MAX 65536 /* of a reply that is not complete */
+
+/* What the reader of hiredis builds instead of its own objects; it looks at r alone. */
+struct reading {
+	redisReply r;
+	struct gw_redis_reply reply;
+};
+
+struct gw_redis_io {
+	struct event_base *base;
+	struct gw_redis_target target; /* without user and password */
+	unsigned nth;
+	void (*on_reply)(const struct gw_redis_reply *reply, void *arg);
+	void (*on_end)(int rc, const char *why, void *arg);
+	void *arg;
+	struct resolve *resolve;
+	redisAsyncContext *ac; /* NULL: not yet, or no longer */
+	struct reading *reading;
+	struct buf early; /* commands given before there is a context, each behind its length */
+	struct event ev_read;
+	struct event ev_write;
+	struct event ev_later; /* what began with a failure is told from the loop */
+	bool writing;          /* inside redisAsyncHandleWrite() */
+	bool busy;             /* inside hiredis: freed when it returns */
+	bool orphan;           /* the owner is gone */
+	size_t asked_n;        /* commands whose reply has not come */
+	int end_rc;
+	const char *end_why;
+};
+
+/* ---- the end --------------------------------------------------------------------------------- */
+
+static void destroy(struct gw_redis_io *io)
+{
+	resolve_free(io->resolve);
+	event_del(&io->ev_later);
+	buf_wipe(&io->early);
+	free(io->reading);
+	gw_redis_target_wipe(&io->target);
+	free(io);
+}
+
+/* Lets go of the connection; hiredis calls back for every command, and finds nobody. */
+static void drop(struct gw_redis_io *io)
+{
+	redisAsyncContext *ac = io->ac;
+
+	io->ac = NULL;
+	if (ac != NULL)
+		redisAsyncFree(ac);
+}
+
+static void end(struct gw_redis_io *io)
+{
+	void (*on_end)(int rc, const char *why, void *arg) = io->on_end;
+	void *arg = io->arg;
+	int rc = io->end_rc;
+	const char *why = io->end_why;
+	bool orphan = io->orphan;
+
+	drop(io);
+	destroy(io);
+	if (!orphan)
+		on_end(rc, why, arg);
+}
+
+/* Noted while hiredis is on the stack, done when it is not: see settle(). */
+static void note_end(struct gw_redis_io *io, int rc, const char *why)
+{
+	if (io->end_rc != 0)
+		return;
+	io->end_rc = rc;
+	io->end_why = why;
+	if (!io->busy)
+		event_active(&io->ev_later, EV_TIMEOUT, 0);
+}
+
+/* After hiredis has returned. False: io is gone. */
+static bool settle(struct gw_redis_io *io)
+{
+	io->busy = false;
+	if (io->end_rc == 0 && !io->orphan)
+		return true;
+	end(io);
+	return false;
+}
+
+static void on_later(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	end(arg);
+}
+
+void gw_redis_io_free(struct gw_redis_io *io)
+{
+	if (io == NULL)
+		return;
+	io->orphan = true;
+	if (io->busy)
+		return; /* settle() does the rest */
+	drop(io);
+	destroy(io);
+}
+
+/* ---- replies: nothing is allocated for them -------------------------------------------------- */
+
+/* A new reply begins. NULL: it must not; hiredis then ends the connection. */
+static struct reading *begin(const redisReadTask *task, int type)
+{
+	struct gw_redis_io *io = task->privdata;
+	struct reading *g = io->reading;
+
+	/* A reply to nothing: hiredis knows what to do with an error only, and asserts. */
+	if (io->asked_n == 0 && type != REDIS_REPLY_ERROR)
+		return NULL;
+	memset(g, 0, sizeof(*g));
+	g->r.type = type;
+	g->r.str = g->reply.text;
+	return g;
+}
+
+static void *on_string(const redisReadTask *task, char *str, size_t len)
+{
+	struct reading *g = task->parent == NULL ? begin(task, task->type) : NULL;
+
+	if (g == NULL)
+		return NULL;
+	g->reply.type = task->type == REDIS_REPLY_ERROR ? GW_REDIS_ERROR : GW_REDIS_WORD;
+	if (len >= sizeof(g->reply.text))
+		len = sizeof(g->reply.text) - 1;
+	memcpy(g->reply.text, str, len);
+	return g;
+}
+
+static void *on_array(const redisReadTask *task, int elements)
+{
+	struct reading *g;
+
+	if (task->parent != NULL || elements < 0 || elements > GW_REDIS_VALUES_MAX)
+		return NULL;
+	g = begin(task, REDIS_REPLY_ARRAY);
+	if (g == NULL)
+		return NULL;
+	g->reply.type = GW_REDIS_VALUES;
+	g->reply.values_n = (size_t)elements;
+	return g;
+}
+
+static void *on_integer(const redisReadTask *task, long long v)
+{
+	struct reading *g;
+
+	if (task->parent != NULL) {
+		g = task->parent->obj;
+		g->reply.values[task->idx] = v; /* idx is below the array's length */
+		return g;
+	}
+	g = begin(task, REDIS_REPLY_INTEGER);
+	if (g != NULL)
+		g->reply.type = GW_REDIS_WORD;
+	return g;
+}
+
+static void *on_nil(const redisReadTask *task)
+{
+	struct reading *g = task->parent == NULL ? begin(task, REDIS_REPLY_NIL) : NULL;
+
+	if (g != NULL)
+		g->reply.type = GW_REDIS_WORD;
+	return g;
+}
+
+static void on_free(void *obj)
+{
+	(void)obj; /* the connection's own */
+}
+
+static redisReplyObjectFunctions reply_functions = {
+	.createString = on_string,
+	.createArray = on_array,
+	.createInteger = on_integer,
+	.createNil = on_nil,
+	.freeObject = on_free,
+};
+
+static const char *why_ended(const redisAsyncContext *ac)
+{
+	if ((ac->c.flags & REDIS_CONNECTED) == 0)
+		return "can't be reached";
+	switch (ac->err) {
+	case REDIS_ERR_EOF:
+		return "has closed the connection";
+	case REDIS_ERR_IO:
+		return "broke the connection";
+	default:
+		return "says what is no answer";
+	}
+}
+
+static void on_command_reply(redisAsyncContext *ac, void *obj, void *arg)
+{
+	struct gw_redis_io *io = arg;
+	struct reading *g = obj;
+
+	/* Without a reply: hook_cleanup() has seen to it. */
+	if (g == NULL || io->ac != ac || io->orphan || io->end_rc != 0)
+		return;
+	io->asked_n--;
+	io->on_reply(&g->reply, io->arg);
+}
+
+/* ---- hiredis' events ------------------------------------------------------------------------- */
+
+static void hook_add_read(void *arg)
+{
+	struct gw_redis_io *io = arg;
+
+	event_add(&io->ev_read, NULL);
+}
+
+static void hook_del_read(void *arg)
+{
+	struct gw_redis_io *io = arg;
+
+	event_del(&io->ev_read);
+}
+
+/*
+ * Once the connection is there the socket nearly always takes bytes: what this loop pass has asked
+ * leaves together at its end, without another turn of the loop.
+ */
+static void hook_add_write(void *arg)
+{
+	struct gw_redis_io *io = arg;
+
+	if (!io->writing && io->ac != NULL && (io->ac->c.flags & REDIS_CONNECTED) != 0)
+		event_active(&io->ev_write, EV_WRITE, 0);
+	else
+		event_add(&io->ev_write, NULL);
+}
+
+static void hook_del_write(void *arg)
+{
+	struct gw_redis_io *io = arg;
+
+	event_del(&io->ev_write);
+}
+
+/* hiredis lets go of the socket and of its context. Unless we wanted that, it is the end. */
+static void hook_cleanup(void *arg)
+{
+	struct gw_redis_io *io = arg;
+
+	event_del(&io->ev_read);
+	event_del(&io->ev_write);
+	if (io->ac == NULL)
+		return;
+	note_end(io, -ECONNRESET, why_ended(io->ac));
+	io->ac = NULL;
+}
+
+static bool handle_read(struct gw_redis_io *io)
+{
+	io->busy = true;
+	if (io->ac->c.reader->len - io->ac->c.reader->pos > UNREAD_MAX)
+		note_end(io, WA_EPROTO, "says more than an answer");
+	else
+		redisAsyncHandleRead(io->ac);
+	return settle(io);
+}
+
+static void on_read(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)handle_read(arg);
+}
+
+static void on_write(evutil_socket_t fd, short what, void *arg)
+{
+	struct gw_redis_io *io = arg;
+
+	(void)fd;
+	(void)what;
+	io->busy = true;
+	io->writing = true;
+	redisAsyncHandleWrite(io->ac);
+	io->writing = false;
+	(void)settle(io);
+}
+
+bool gw_redis_io_poll(struct gw_redis_io *io)
+{
+	size_t asked_n = io->asked_n;
+
+	if (io->busy || io->ac == NULL || (io->ac->c.flags & REDIS_CONNECTED) == 0)
+		return false;
+	return handle_read(io) && io->asked_n < asked_n;
+}
+
+/* ---- beginning ------------------------------------------------------------------------------- */
+
+static int send_now(struct gw_redis_io *io, const char *cmd, size_t cmd_len)
+{
+	if (redisAsyncFormattedCommand(io->ac, on_command_reply, io, cmd, cmd_len) != REDIS_OK)
+		return -ENOMEM;
+	io->asked_n++;
+	return 0;
+}
+
+static int send_early(struct gw_redis_io *io)
+{
+	size_t at = 0, len;
+	int rc = 0;
+
+	while (rc == 0 && at < io->early.len) {
+		memcpy(&len, io->early.p + at, sizeof(len));
+		at += sizeof(len);
+		rc = send_now(io, (const char *)io->early.p + at, len);
+		at += len;
+	}
+	buf_wipe(&io->early); /* a password may be in it */
+	return rc;
+}
+
+static int keep_early(struct gw_redis_io *io, const void *cmd, size_t cmd_len)
+{
+	int rc = buf_reserve(&io->early, sizeof(cmd_len) + cmd_len);
+
+	if (rc == 0)
+		rc = buf_append(&io->early, &cmd_len, sizeof(cmd_len));
+	return rc == 0 ? buf_append(&io->early, cmd, cmd_len) : rc;
+}
+
+int gw_redis_io_send(struct gw_redis_io *io, const void *cmd, size_t cmd_len)
+{
+	return io->ac == NULL ? keep_early(io, cmd, cmd_len) : send_now(io, cmd, cmd_len);
+}
+
+static void socket_options(int fd)
+{
+	int one = 1;
+
+	(void)!fcntl(fd, F_SETFD, FD_CLOEXEC);
+	(void)!setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)); /* not a socket's */
+}
+
+/* host: an address, or NULL for the Unix socket. */
+static void dial(struct gw_redis_io *io, const char *host)
+{
+	redisAsyncContext *ac = host == NULL ? redisAsyncConnectUnix(io->target.path)
+	                                     : redisAsyncConnect(host, io->target.port);
+
+	if (ac == NULL || ac->err != 0) {
+		note_end(io, -ECONNREFUSED, "can't be reached");
+		if (ac != NULL)
+			redisAsyncFree(ac);
+		return;
+	}
+	socket_options(ac->c.fd);
+	ac->ev.data = io;
+	ac->ev.addRead = hook_add_read;
+	ac->ev.delRead = hook_del_read;
+	ac->ev.addWrite = hook_add_write;
+	ac->ev.delWrite = hook_del_write;
+	ac->ev.cleanup = hook_cleanup;
+	ac->c.reader->fn = &reply_functions;
+	ac->c.reader->privdata = io; /* redisReaderSetPrivdata() casts a pointer to int */
+	event_assign(&io->ev_read, io->base, ac->c.fd, EV_READ | EV_PERSIST, on_read, io);
+	event_assign(&io->ev_write, io->base, ac->c.fd, EV_WRITE, on_write, io);
+	io->ac = ac;
+	event_add(&io->ev_write, NULL); /* the first writable moment is the connection */
+	if (send_early(io) < 0)
+		note_end(io, -ENOMEM, "can't be asked for lack of memory");
+}
+
+static void on_addresses(int gai_rc, const struct addrinfo *ai, void *arg)
+{
+	struct gw_redis_io *io = arg;
+	const struct addrinfo *chosen = ai;
+	char text[INET6_ADDRSTRLEN] = "";
+	unsigned n = 0;
+
+	if (gai_rc == 0) {
+		for (const struct addrinfo *a = ai; a != NULL; a = a->ai_next)
+			n++;
+		for (unsigned i = 0; n > 0 && i < io->nth % n; i++)
+			chosen = chosen->ai_next;
+		if (chosen != NULL)
+			(void)getnameinfo(chosen->ai_addr, chosen->ai_addrlen, text, sizeof(text),
+			                  NULL, 0, NI_NUMERICHOST);
+	}
+	resolve_free(io->resolve);
+	io->resolve = NULL;
+	if (text[0] == '\0')
+		note_end(io, WA_EDNS, "has a name that can't be resolved");
+	else
+		dial(io, text);
+}
+
+static bool is_address(const char *host)
+{
+	uint8_t addr[sizeof(struct in6_addr)];
+
+	return inet_pton(AF_INET, host, addr) == 1 || inet_pton(AF_INET6, host, addr) == 1;
+}
+
+int gw_redis_io_new(struct event_base *base, const struct gw_redis_target *target, unsigned nth,
+                    void (*on_reply)(const struct gw_redis_reply *reply, void *arg),
+                    void (*on_end)(int rc, const char *why, void *arg), void *arg,
+                    struct gw_redis_io **io_out)
+{
+	struct gw_redis_io *io = calloc(1, sizeof(*io));
+	int rc = 0;
+
+	if (io == NULL)
+		return -ENOMEM;
+	io->base = base;
+	io->nth = nth;
+	io->on_reply = on_reply;
+	io->on_end = on_end;
+	io->arg = arg;
+	memcpy(io->target.host, target->host, sizeof(target->host));
+	memcpy(io->target.path, target->path, sizeof(target->path));
+	io->target.port = target->port;
+	event_assign(&io->ev_later, base, -1, 0, on_later, io);
+	io->reading = calloc(1, sizeof(*io->reading));
+	if (io->reading == NULL) {
+		destroy(io);
+		return -ENOMEM;
+	}
+	if (io->target.path[0] != '\0')
+		dial(io, NULL);
+	else if (is_address(io->target.host))
+		dial(io, io->target.host);
+	else
+		rc = resolve_new(base, io->target.host, io->target.port, on_addresses, io,
+		                 &io->resolve);
+	if (rc < 0) {
+		destroy(io);
+		return rc;
+	}
+	*io_out = io;
+	return 0;
+}

@@ -1,0 +1,50 @@
+/*
+ * gateway/gw_redis_io.h - hiredis on the gateway's loop: bytes out, small replies in
+ *
+ * One connection, from its name to its end. Only what a script of ours answers is understood: a
+ * list of a few integers, a word, an error. Anything else, and anything large, ends the connection
+ * before memory is asked for it.
+ */
+#ifndef GW_REDIS_IO_H
+#define GW_REDIS_IO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/attr.h"
+#include "gateway/gw_redis.h"
+
+struct event_base;
+struct gw_redis_io;
+
+struct gw_redis_reply {
+	enum { GW_REDIS_WORD, GW_REDIS_ERROR, GW_REDIS_VALUES } type;
+	char text[64]; /* WORD, ERROR: its beginning */
+	int64_t values[GW_REDIS_VALUES_MAX];
+	size_t values_n;
+};
+
+/*
+ * Look the name up and connect; nth chooses among its addresses.
+ * on_reply(reply, arg)   each reply, in the order of what was sent
+ * on_end(rc, why, arg)   the connection is over, or never came about: io is gone with it. why is
+ *                        for a person and static.
+ * Both from the loop, never from inside a call here, but on_reply and on_end from
+ * gw_redis_io_poll(). Both may call gw_redis_io_free(). 0 or -ENOMEM.
+ */
+ATTR_NODISCARD int gw_redis_io_new(struct event_base *base, const struct gw_redis_target *target,
+                                   unsigned nth,
+                                   void (*on_reply)(const struct gw_redis_reply *reply, void *arg),
+                                   void (*on_end)(int rc, const char *why, void *arg), void *arg,
+                                   struct gw_redis_io **io_out);
+/* No callback comes any more. NULL is fine. */
+void gw_redis_io_free(struct gw_redis_io *io);
+
+/* One whole command; leaves with others of this loop pass, or when the connection is there.
+ * 0 or -ENOMEM. */
+ATTR_NODISCARD int gw_redis_io_send(struct gw_redis_io *io, const void *cmd, size_t cmd_len);
+/* Read what has come, without waiting. False: nothing has, or the connection is over. */
+bool gw_redis_io_poll(struct gw_redis_io *io);
+
+#endif
