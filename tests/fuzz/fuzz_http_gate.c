@@ -2,7 +2,8 @@
  * tests/fuzz/fuzz_http_gate.c - the gate against a second reader
  *
  * How the bytes are cut changes nothing: not the verdict, not the body, not where the request ends.
- * And what the gate takes, a plain reader written the long way round frames the same.
+ * What the gate takes, a plain reader written the long way round frames the same. And written anew
+ * from what was understood of it, it is understood the same.
  */
 #include "fuzz.h"
 
@@ -167,6 +168,78 @@ static void check_same(const struct gate_run *a, const struct gate_run *b)
 	}
 }
 
+/* Cut in two at a place that the bytes themselves choose, and in each half byte by byte or not. */
+static void check_cut(const uint8_t *data, size_t size, const struct gate_run *whole)
+{
+	struct gate_run r;
+	uint32_t h = 2166136261u;
+
+	for (size_t i = 0; i < size; i++)
+		h = (h ^ data[i]) * 16777619u;
+	gate_run_cut(&r, data, size, h % size, h >> 24 & 1, BODY_MAX);
+	check_same(whole, &r);
+	gate_run_clear(&r);
+}
+
+/* ---- written anew ---------------------------------------------------------------------------- */
+
+static void put(struct buf *b, const void *data, size_t len)
+{
+	FUZZ_REQUIRE(buf_append(b, data, len) == 0);
+}
+
+static void put_str(struct buf *b, const char *s)
+{
+	put(b, s, strlen(s));
+}
+
+/* The request as its parts say, with one length in place of its framing. */
+static void write_anew(const struct gate_run *r, struct buf *out)
+{
+	const struct gw_gate *g = &r->gate;
+	bool sized = false;
+
+	FUZZ_REQUIRE(buf_appendf(out, "%s %s HTTP/1.%u\r\n", gw_gate_method(g), gw_gate_target(g),
+	                         gw_gate_minor(g)) == 0);
+	for (size_t i = 0; i < gw_gate_fields_n(g); i++) {
+		if (gw_gate_field_kind(g, i) == GW_FIELD_TRANSFER_ENCODING ||
+		    gw_gate_field_kind(g, i) == GW_FIELD_CONTENT_LENGTH) {
+			sized = true;
+			FUZZ_REQUIRE(buf_appendf(out, "Content-Length: %zu\r\n", r->body.len) == 0);
+			continue;
+		}
+		put_str(out, gw_gate_field_name(g, i));
+		put_str(out, ": ");
+		put_str(out, gw_gate_field_value(g, i));
+		put_str(out, "\r\n");
+	}
+	put_str(out, "\r\n");
+	FUZZ_REQUIRE(sized || r->body.len == 0);
+	put(out, r->body.len > 0 ? (const void *)r->body.p : "", r->body.len);
+}
+
+/* What is taken, and written anew from what was understood, is taken and understood the same. */
+static void check_anew(const struct gate_run *r)
+{
+	struct buf text = { 0 };
+	struct gate_run again;
+
+	write_anew(r, &text);
+	gate_run(&again, text.p, text.len, 0, BODY_MAX);
+	/* ": " for ":" may lead over the limit of a head */
+	if (again.verdict != GW_GATE_BAD || text.len - r->body.len <= GW_GATE_HEAD_MAX) {
+		FUZZ_REQUIRE(again.verdict == GW_GATE_DONE && again.used == text.len);
+		FUZZ_REQUIRE(strcmp(gw_gate_method(&again.gate), gw_gate_method(&r->gate)) == 0);
+		FUZZ_REQUIRE(strcmp(gw_gate_target(&again.gate), gw_gate_target(&r->gate)) == 0);
+		FUZZ_REQUIRE(gw_gate_fields_n(&again.gate) == gw_gate_fields_n(&r->gate));
+		FUZZ_REQUIRE(gw_gate_keeps_alive(&again.gate) == gw_gate_keeps_alive(&r->gate));
+		FUZZ_REQUIRE(again.body.len == r->body.len);
+		FUZZ_REQUIRE(r->body.len == 0 || memcmp(again.body.p, r->body.p, r->body.len) == 0);
+	}
+	gate_run_clear(&again);
+	buf_free(&text);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct gate_run whole, single, odd;
@@ -179,8 +252,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		gate_run(&odd, data + at, size - at, 13, BODY_MAX);
 		check_same(&whole, &single);
 		check_same(&whole, &odd);
-		if (whole.verdict == GW_GATE_DONE)
+		check_cut(data + at, size - at, &whole);
+		if (whole.verdict == GW_GATE_DONE) {
 			check_taken((const char *)data + at, whole.used, &whole);
+			check_anew(&whole);
+		}
 		at = whole.verdict == GW_GATE_DONE ? at + whole.used : size;
 		gate_run_clear(&whole);
 		gate_run_clear(&single);

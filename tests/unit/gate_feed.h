@@ -16,12 +16,15 @@ struct gate_run {
 	int heads;
 };
 
-/* Feed data in pieces of step bytes (0: all at once) until the request is complete or refused. */
-static inline void gate_run(struct gate_run *r, const void *data, size_t len, size_t step,
-                            uint64_t body_max)
+/*
+ * Feed the first bytes of data, then step at a time (0: the rest at once), until the request is
+ * complete or refused.
+ */
+static inline void gate_run_cut(struct gate_run *r, const void *data, size_t len, size_t first,
+                                size_t step, uint64_t body_max)
 {
 	const uint8_t *p = data, *piece;
-	size_t n, used, piece_len, given = 0;
+	size_t n, used, piece_len, given = first < len ? first : len;
 
 	*r = (struct gate_run){ .verdict = GW_GATE_MORE };
 	gw_gate_init(&r->gate, body_max);
@@ -40,6 +43,13 @@ static inline void gate_run(struct gate_run *r, const void *data, size_t len, si
 		if (r->verdict == GW_GATE_DONE || r->verdict >= GW_GATE_BAD)
 			return;
 	}
+}
+
+/* In pieces of step bytes (0: all at once). */
+static inline void gate_run(struct gate_run *r, const void *data, size_t len, size_t step,
+                            uint64_t body_max)
+{
+	gate_run_cut(r, data, len, step, step, body_max);
 }
 
 static inline void gate_run_clear(struct gate_run *r)
