@@ -2,7 +2,7 @@
 #include "gateway/gw_api.h"
 
 #include <errno.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/log.h"
@@ -11,46 +11,65 @@
 #include "gateway/gw_registry.h"
 #include "gateway/gw_req.h"
 
-#define NAMES_CAP 8193 /* a query is never longer */
-#define FRAME_CAP 128  /* of what stands around the instances */
+#define NAMES_CAP 8193    /* a query is never longer */
+#define FRAME_CAP 128     /* of what stands around the instances */
+#define INSTANCE_CAP 1024 /* most have less */
+#define FOUND_CAP_MIN 32
 
 /* ---- list ------------------------------------------------------------------------------------ */
 
-/* The instances that are shown, as JSON with commas between them. */
+/* The instances to be shown. */
 struct found {
-	struct buf text;
+	struct gw_instance **inst;
 	size_t n;
+	size_t cap;
 };
 
-static int show(struct found *found, struct gw_instance *inst)
+static int found_add(struct found *f, struct gw_instance *inst)
 {
-	int rc = found->n > 0 ? buf_append_u8(&found->text, ',') : 0;
+	size_t cap = f->cap == 0 ? FOUND_CAP_MIN : 2 * f->cap;
+	struct gw_instance **grown;
 
-	found->n++;
-	return rc < 0 ? rc : gw_instance_json_text(inst, &found->text);
+	if (f->n == f->cap) {
+		grown = reallocarray(f->inst, cap, sizeof(struct gw_instance *));
+		if (grown == NULL)
+			return -ENOMEM;
+		f->inst = grown;
+		f->cap = cap;
+	}
+	f->inst[f->n++] = inst;
+	return 0;
+}
+
+static int put_list(struct buf *body, const struct found *f)
+{
+	int rc = buf_reserve(body, FRAME_CAP + f->n * INSTANCE_CAP);
+
+	if (rc == 0)
+		rc = buf_append_str(body, "{\"success\":true,\"message\":\"");
+	if (rc == 0)
+		rc = buf_append_dec(body, f->n);
+	if (rc == 0)
+		rc = buf_append_str(body, f->n == 1 ? " Instance found\",\"instances\":["
+		                                    : " Instances found\",\"instances\":[");
+	for (size_t i = 0; rc == 0 && i < f->n; i++) {
+		if (i > 0)
+			rc = buf_append_u8(body, ',');
+		if (rc == 0)
+			rc = gw_instance_json_text(f->inst[i], body);
+	}
+	if (rc == 0)
+		rc = buf_append_str(body, "],\"meta\":{\"total\":");
+	if (rc == 0)
+		rc = buf_append_dec(body, f->n);
+	return rc == 0 ? buf_append_str(body, "}}") : rc;
 }
 
 static void answer_list(struct gw_req *req, const struct found *found)
 {
 	struct buf body = { 0 };
-	int rc = buf_reserve(&body, found->text.len + FRAME_CAP);
 
-	if (rc == 0)
-		rc = buf_append_str(&body, "{\"success\":true,\"message\":\"");
-	if (rc == 0)
-		rc = buf_append_dec(&body, found->n);
-	if (rc == 0)
-		rc = buf_append_str(&body, found->n == 1 ? " Instance found\",\"instances\":["
-		                                         : " Instances found\",\"instances\":[");
-	if (rc == 0)
-		rc = buf_append(&body, found->text.p, found->text.len);
-	if (rc == 0)
-		rc = buf_append_str(&body, "],\"meta\":{\"total\":");
-	if (rc == 0)
-		rc = buf_append_dec(&body, found->n);
-	if (rc == 0)
-		rc = buf_append_str(&body, "}}");
-	if (rc < 0)
+	if (put_list(&body, found) < 0)
 		gw_req_fail(req, GW_ERR_AT_CAPACITY, NULL);
 	else
 		gw_req_reply_data(req, 200, gw_media_type(GW_MEDIA_JSON), body.p, body.len);
@@ -65,13 +84,13 @@ static int list_all(struct gw_req *req, struct found *found)
 	int rc = 0;
 
 	if (auth->kind == GW_TOKEN_INSTANCE)
-		return show(found, auth->instance);
+		return found_add(found, auth->instance);
 	while (rc == 0 && (inst = gw_registry_next(reg, auth->account, inst)) != NULL)
-		rc = show(found, inst);
+		rc = found_add(found, inst);
 	return rc;
 }
 
-/* names: a comma-separated list, taken apart here. seen: those that were shown, as keys. False:
+/* names: a comma-separated list, taken apart here. seen: those that were asked for, as keys. False:
  * *error_out. */
 static bool list_named(struct gw_req *req, char *names, struct found *found, json_t *seen,
                        enum gw_error *error_out)
@@ -93,7 +112,7 @@ static bool list_named(struct gw_req *req, char *names, struct found *found, jso
 		asked_n++;
 		inst = gw_registry_instance(gw_req_gw(req)->registry, acc, name);
 		if (json_object_set_new(seen, name, json_true()) < 0 ||
-		    (inst != NULL && show(found, inst) < 0))
+		    (inst != NULL && found_add(found, inst) < 0))
 			return false;
 	}
 	*error_out = asked_n == 0 ? GW_ERR_NAME_REQUIRED : GW_ERR_INSTANCE_NOT_FOUND;
@@ -129,7 +148,7 @@ void gw_api_instance_list(struct gw_req *req)
 		answer_list(req, &found);
 	else
 		gw_req_fail(req, error, NULL);
-	buf_free(&found.text);
+	free(found.inst);
 }
 
 /* ---- delete ---------------------------------------------------------------------------------- */

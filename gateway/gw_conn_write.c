@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 #include <event2/event.h>
 
@@ -13,6 +14,7 @@
 #include "gateway/gw_conn_priv.h"
 
 #define OUT_MAX (1024 * 1024) /* output that a client does not take */
+#define BODY_COPY_MAX 2048    /* shorter bodies are copied behind their head */
 #define HEAD_CAP 256          /* what put_head() and put_length() add of their own */
 
 /* ---- writing --------------------------------------------------------------------------------- */
@@ -177,6 +179,27 @@ static int put_length(struct buf *out, size_t len)
 	return rc;
 }
 
+/* Behind the head in out. A large body goes to the kernel from where it is. */
+static int put_body(struct gw_conn *c, const void *body, size_t body_len)
+{
+	struct iovec part[2] = { { .iov_base = c->out.p, .iov_len = c->out.len },
+		                 { .iov_base = (void *)(uintptr_t)body, .iov_len = body_len } };
+	struct msghdr msg = { .msg_iov = part, .msg_iovlen = 2 };
+	ssize_t n = 0;
+
+	if (body_len >= BODY_COPY_MAX && c->out_at == 0 && c->pending_ms == 0)
+		n = sendmsg(c->fd, &msg, MSG_NOSIGNAL);
+	if (n <= 0) /* an error is met again where the rest is sent */
+		return buf_append(&c->out, body, body_len);
+	if ((size_t)n < c->out.len) {
+		c->out_at = (size_t)n;
+		return buf_append(&c->out, body, body_len);
+	}
+	n -= (ssize_t)c->out.len;
+	buf_reset(&c->out);
+	return buf_append(&c->out, (const uint8_t *)body + n, body_len - (size_t)n);
+}
+
 void gw_conn_answer(struct gw_conn *c, const struct gw_answer *a)
 {
 	size_t headers_len = a->headers == NULL ? 0 : a->headers->len;
@@ -184,7 +207,8 @@ void gw_conn_answer(struct gw_conn *c, const struct gw_answer *a)
 
 	assert(c->state == CONN_HANDLING);
 	c->close |= a->close;
-	rc = buf_reserve(&c->out, HEAD_CAP + headers_len + a->body_len);
+	rc = buf_reserve(&c->out,
+	                 HEAD_CAP + headers_len + (a->body_len < BODY_COPY_MAX ? a->body_len : 0));
 	if (rc == 0)
 		rc = put_head(c, a->status, a->headers);
 	if (rc == 0 && a->status != 204)
@@ -192,7 +216,7 @@ void gw_conn_answer(struct gw_conn *c, const struct gw_answer *a)
 	if (rc == 0)
 		rc = buf_append_str(&c->out, "\r\n");
 	if (rc == 0 && !c->no_body && a->body_len > 0)
-		rc = buf_append(&c->out, a->body, a->body_len);
+		rc = put_body(c, a->body, a->body_len);
 	c->on_gone = NULL; /* the caller is done with it, whatever happens now */
 	if (rc < 0)
 		gw_conn_close(c, "out of memory");

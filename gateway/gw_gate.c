@@ -9,7 +9,6 @@
 #include <strings.h>
 
 #include "common/codec.h"
-#include "common/secret.h"
 
 enum gate_state {
 	G_LINE,       /* inside a head line */
@@ -589,7 +588,6 @@ void gw_gate_reset(struct gw_gate *g)
 {
 	struct buf head = g->head;
 
-	secret_wipe(head.p, head.len);
 	buf_reset(&head);
 	if (head.cap > HEAD_KEEP_CAP)
 		buf_free(&head);
