@@ -11,6 +11,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/err.h"
 #include "common/log.h"
 #include "gateway/gw.h"
@@ -29,6 +30,8 @@ const struct gw_worker_times gw_worker_times_default = {
 	.shutdown = 5000,
 };
 
+#define SEARCHES_PER_S 32
+
 struct gw_supervisor {
 	struct gw *gw;
 	const struct gw_worker_times *times;
@@ -41,6 +44,8 @@ struct gw_supervisor {
 	uint32_t last_spawn_id;
 	struct gw_dial dial; /* of the next launch: CONNECT is the permission for a dial */
 	bool may_dial;
+	uint64_t searches_ms;  /* of /proc since then ... */
+	unsigned searches_n;   /* ... so many */
 	struct event *ev_work; /* starts from the queue, and on_empty */
 	struct {
 		size_t waiting_n; /* adopted workers that have not told all yet */
@@ -68,6 +73,17 @@ struct gw_runner *gw_supervisor_runner(const struct gw_supervisor *sup)
 uint32_t gw_supervisor_spawn_id(struct gw_supervisor *sup)
 {
 	return ++sup->last_spawn_id;
+}
+
+bool gw_supervisor_may_search(struct gw_supervisor *sup)
+{
+	uint64_t now = clock_ms();
+
+	if (now - sup->searches_ms >= 1000) {
+		sup->searches_ms = now;
+		sup->searches_n = 0;
+	}
+	return sup->searches_n++ < SEARCHES_PER_S;
 }
 
 static void work_later(struct gw_supervisor *sup)

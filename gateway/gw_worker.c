@@ -156,6 +156,8 @@ void gw_worker_channel_over(struct gw_worker *w, int rc)
 
 	ipc_chan_free(w->chan);
 	w->chan = NULL;
+	if (w->proc == GW_P_NONE)
+		gw_worker_track_down(w); /* it closed the channel, but did it end? */
 	if (w->phase == GW_W_STARTING || w->phase == GW_W_READY) {
 		bool by_end = rc == 0 || rc == -EPIPE || rc == -ECONNRESET;
 

@@ -27,7 +27,8 @@ int gw_worker_identify(struct gw_worker *w, const Ipc__HelloReply *m)
 
 void gw_worker_track_down(struct gw_worker *w)
 {
-	pid_t pid = gw_proc_find_worker(gw_instance_id(w->inst));
+	pid_t pid =
+	    gw_supervisor_may_search(w->sup) ? gw_proc_find_worker(gw_instance_id(w->inst)) : 0;
 	int fd = pid > 0 ? gw_proc_open_worker(pid, gw_instance_id(w->inst), 0) : -ESRCH;
 
 	if (fd >= 0 && gw_worker_watch(w, pid, fd) < 0)

@@ -67,7 +67,7 @@ static int hello_take(const Ipc__HelloReply *m, struct gw_inst_hello *h)
 static int on_hello_reply(struct gw_worker *w, const Ipc__HelloReply *m)
 {
 	struct gw_inst_input in = { 0 };
-	int rc = hello_take(m, &in.hello);
+	int rc = w->phase == GW_W_READY ? WA_EPROTO : hello_take(m, &in.hello); /* said once */
 
 	if (rc == 0 && w->proc == GW_P_NONE)
 		rc = gw_worker_identify(w, m);

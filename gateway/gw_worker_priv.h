@@ -159,6 +159,9 @@ const struct gw_worker_times *gw_supervisor_times(const struct gw_supervisor *su
 struct gw_runner *gw_supervisor_runner(const struct gw_supervisor *sup);
 /* A number for a request to the runner, unlike all others. */
 uint32_t gw_supervisor_spawn_id(struct gw_supervisor *sup);
+/* All of /proc may be read now: some 10 ms on a full host, so it is done a few times a second only.
+ */
+bool gw_supervisor_may_search(struct gw_supervisor *sup);
 /* One adopted worker less to wait for. */
 void gw_supervisor_settled(struct gw_supervisor *sup);
 /* w does not count among the starts any more (has_slot), nor wait for one. */

@@ -6,3 +6,12 @@ tests_tools_gate_frames_LDADD = $(GATEWAY_LIBS)
 tests_tools_escape_SOURCES = tests/tools/escape.c
 tests_tools_escape_CFLAGS = $(libworker_a_CFLAGS)
 tests_tools_escape_LDADD = $(WORKER_LIBS)
+
+noinst_PROGRAMS += tests/tools/keep_socket
+tests_tools_keep_socket_SOURCES = tests/tools/keep_socket.c
+tests_tools_keep_socket_CFLAGS = $(AM_CFLAGS)
+
+noinst_PROGRAMS += tests/tools/hostile_worker
+tests_tools_hostile_worker_SOURCES = tests/tools/hostile_worker.c
+tests_tools_hostile_worker_CFLAGS = $(AM_CFLAGS) $(PROTOBUFC_CFLAGS)
+tests_tools_hostile_worker_LDADD = $(COMMON_LIBS) $(EVENT_LIBS) $(PROTOBUFC_LIBS) $(CRYPTO_LIBS)
