@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/err.h"
 #include "common/secret.h"
@@ -96,6 +97,7 @@ static void on_probe(const struct gw_probe_result *r, void *arg)
 {
 	struct gw_doctor *d = arg;
 
+	gw_doctor_judge_sandbox(r, geteuid(), &d->fs);
 	gw_doctor_judge_reach(r, &d->via, d->gw->cfg.wa_url, &d->fs);
 	look_whether_all(d);
 }
@@ -112,7 +114,7 @@ static void start_probe(struct gw_doctor *d, const struct gw_instance *inst)
 		memcpy(d->via.host, proxy->host, sizeof(d->via.host));
 	}
 	if (gw_probe_start(d->gw->prober, proxy, on_probe, d, &d->probe) < 0)
-		gw_doctor_judge_reach(&none, &d->via, d->gw->cfg.wa_url, &d->fs);
+		on_probe(&none, d);
 }
 
 /* ---- life --------------------------------------------------------------------------------------

@@ -89,6 +89,44 @@ static void judge_clock(const struct gw_probe_result *r, const char *host, struc
 		               by > 1 ? by : 1, host);
 }
 
+void gw_doctor_judge_sandbox(const struct gw_probe_result *r, uid_t uid, struct gw_findings *fs)
+{
+	const struct {
+		const char *name;
+		bool holds;
+	} layers[] = {
+		{ "limits", r->sandbox.limits },
+		{ "dropped rights", r->sandbox.rights },
+		{ "Landlock", r->sandbox.landlock },
+		{ "seccomp", r->sandbox.seccomp },
+	};
+	char missing[64] = "";
+	size_t len = 0;
+
+	if (!r->sandbox.known) {
+		gw_finding_set(fs, GW_CHECK_SANDBOX, GW_WARNING, "see whatsapp below",
+		               "not known: no worker has said what holds it");
+		return;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(layers); i++)
+		if (!layers[i].holds)
+			len += (size_t)snprintf(missing + len, sizeof(missing) - len, "%s%s",
+			                        len > 0 ? ", " : "", layers[i].name);
+	if (len > 0)
+		gw_finding_set(fs, GW_CHECK_SANDBOX, GW_WARNING,
+		               "see kernel below; the log of the gateway's start says why",
+		               "workers run without %s", missing);
+	if (r->sandbox.uid == 0)
+		gw_finding_set(
+		    fs, GW_CHECK_SANDBOX, GW_WARNING,
+		    "let other users pass the folders above data_dir (chmod o+x), or run "
+		    "wardend as a user of its own",
+		    "workers keep root's user, without its rights");
+	gw_finding_set(fs, GW_CHECK_SANDBOX, GW_OK, NULL,
+	               "limits, dropped rights, Landlock and seccomp hold; workers run as %s",
+	               r->sandbox.uid != uid ? "users of their own" : "the gateway's user");
+}
+
 void gw_doctor_judge_reach(const struct gw_probe_result *r, const struct gw_proxy *proxy,
                            const char *wa_url, struct gw_findings *fs)
 {

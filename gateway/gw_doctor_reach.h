@@ -6,6 +6,9 @@
 #include "gateway/gw_instance.h"
 #include "gateway/gw_probe.h"
 
+/* SANDBOX. uid: the gateway's. */
+void gw_doctor_judge_sandbox(const struct gw_probe_result *r, uid_t uid, struct gw_findings *fs);
+
 /*
  * WHATSAPP and CLOCK. proxy: the one that was gone through; NULL or not enabled: directly.
  * wa_url: whom was asked.

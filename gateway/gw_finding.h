@@ -16,6 +16,7 @@
 	X(GW_CHECK_MASTER_KEY, "master_key") \
 	X(GW_CHECK_REDIS, "redis") \
 	X(GW_CHECK_WORKERS, "workers") \
+	X(GW_CHECK_SANDBOX, "sandbox") \
 	X(GW_CHECK_OPEN_FILES, "open_files") \
 	X(GW_CHECK_KERNEL, "kernel") \
 	X(GW_CHECK_WHATSAPP, "whatsapp") \

@@ -186,6 +186,14 @@ static int on_probe_done(struct gw_prober *p, const Ipc__ProbeDone *m)
 		r.upgrade_us = us(m->timing->has_upgrade_us, m->timing->upgrade_us);
 		r.handshake_us = us(m->timing->has_handshake_us, m->timing->handshake_us);
 	}
+	if (m->sandbox != NULL && m->sandbox->has_uid) {
+		r.sandbox.known = true;
+		r.sandbox.limits = m->sandbox->limits;
+		r.sandbox.rights = m->sandbox->rights;
+		r.sandbox.landlock = m->sandbox->landlock;
+		r.sandbox.seccomp = m->sandbox->seccomp;
+		r.sandbox.uid = m->sandbox->uid;
+	}
 	if (m->has_server_unix_s && m->has_unix_s) {
 		r.server_unix_s = m->server_unix_s;
 		r.unix_s = m->unix_s;

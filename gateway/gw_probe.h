@@ -8,7 +8,9 @@
 #ifndef GW_PROBE_H
 #define GW_PROBE_H
 
+#include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "common/attr.h"
 #include "gateway/gw_instance.h"
@@ -25,6 +27,11 @@ struct gw_probe_result {
 	uint64_t tcp_us, tls_us, upgrade_us, handshake_us; /* since the start; 0: not so far */
 	int64_t server_unix_s;                             /* the time there; 0: not known */
 	int64_t unix_s;                                    /* and here at that moment */
+	struct {
+		bool known; /* it has said */
+		bool limits, rights, landlock, seccomp;
+		uid_t uid;
+	} sandbox; /* of the process that went, as of every worker */
 };
 
 /* limit_ms: GW_PROBE_MS, but for tests. 0 or -ENOMEM. */

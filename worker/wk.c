@@ -197,7 +197,7 @@ static void on_probed(const struct wk_probe_result *r, void *arg)
 
 	LOG(&w->log, LOG_INFO, "probed", LF_ERR("rc", r->failure.rc),
 	    LF_STR("detail", r->failure.detail));
-	wk_tell_probe(r, &w->tell);
+	wk_tell_probe(r, wk_sandbox_layers(w->p->sandbox), &w->tell);
 	say_bye(w);
 }
 

@@ -1,7 +1,10 @@
 /* worker/wk_ipc_tell.c - the session's news as messages */
 #include "worker/wk_ipc_tell.h"
 
+#include <unistd.h>
+
 #include "worker/wk_probe.h"
+#include "worker/wk_sandbox.h"
 
 #define TEXT(s) ((char *)(s)) /* generated code wants no const; it only reads */
 
@@ -276,11 +279,12 @@ const struct wk_session_ops wk_tell_ops = {
 
 /* ---- a probe ----------------------------------------------------------------------------- */
 
-void wk_tell_probe(const struct wk_probe_result *r, void *arg)
+void wk_tell_probe(const struct wk_probe_result *r, unsigned layers, void *arg)
 {
 	struct wk_tell *t = arg;
 	Ipc__ProbeDone msg = IPC__PROBE_DONE__INIT;
 	Ipc__Timing timing = IPC__TIMING__INIT;
+	Ipc__Sandbox sandbox = IPC__SANDBOX__INIT;
 
 	msg.has_rc = 1;
 	msg.rc = r->failure.rc;
@@ -296,5 +300,13 @@ void wk_tell_probe(const struct wk_probe_result *r, void *arg)
 	msg.has_server_unix_s = msg.has_unix_s = r->server_unix_s != 0;
 	msg.server_unix_s = r->server_unix_s;
 	msg.unix_s = r->unix_s;
+	sandbox.has_limits = sandbox.has_rights = sandbox.has_landlock = 1;
+	sandbox.has_seccomp = sandbox.has_uid = 1;
+	sandbox.limits = (layers & WK_SANDBOX_LIMITS) != 0;
+	sandbox.rights = (layers & WK_SANDBOX_RIGHTS) != 0;
+	sandbox.landlock = (layers & WK_SANDBOX_LANDLOCK) != 0;
+	sandbox.seccomp = (layers & WK_SANDBOX_SECCOMP) != 0;
+	sandbox.uid = geteuid();
+	msg.sandbox = &sandbox;
 	wk_ipc_send(t->ipc, IPC_PROBE_DONE, &msg.base);
 }

@@ -24,7 +24,7 @@ describe('the gateway and its host', () => {
 	test('are well, check by check', async () => {
 		const r = await doctor();
 		assert.equal(r.code, 0, r.stdout + r.stderr);
-		for (const name of ['data_dir', 'free_space', 'file_system', 'registry', 'master_key', 'redis', 'workers', 'open_files', 'kernel', 'whatsapp', 'clock']) {
+		for (const name of ['data_dir', 'free_space', 'file_system', 'registry', 'master_key', 'redis', 'workers', 'sandbox', 'open_files', 'kernel', 'whatsapp', 'clock']) {
 			fine(r.of[name]);
 			assert.equal(typeof r.of[name].detail, 'string');
 			assert.equal(r.of[name].advice === null, r.of[name].status === 'ok', JSON.stringify(r.of[name]));

@@ -300,6 +300,30 @@ describe('a token that is replaced', () => {
 	});
 });
 
+describe('requests without a valid token', () => {
+	test('count against a /64 of IPv6, and against the client, not its trusted proxy', async () => {
+		const w = await startWorld({ gateway: { settings: { limit_per_minute: 3, trusted_proxies: '127.0.0.1,2001:db8:ffff::/48' } } });
+		try {
+			const from = async (forwarded, token = 'W'.repeat(43)) =>
+				(await w.request('GET', `${I}list`, { token, headers: { 'x-forwarded-for': forwarded } })).status;
+			const { token } = await w.newAccount();
+			assert.deepEqual([await from('2001:db8:1:2::a'), await from('2001:db8:1:2:ffff::b'), await from('[2001:db8:1:2::c]:443')],
+			    [401, 401, 401]);
+			assert.equal(await from('2001:db8:1:2:1:2:3:4'), 429);
+			assert.equal(await from('2001:db8:1:3::a'), 401); // the neighbour
+			// through a second trusted proxy; what the client says of itself is not believed
+			assert.equal(await from('203.0.113.9, 2001:db8:1:2::a, 2001:db8:ffff::1'), 429);
+			assert.equal(await from('2001:db8:1:2::a', token), 200); // a valid token has a limit of its own
+			assert.equal(await from('::ffff:192.0.2.7'), 401);
+			assert.deepEqual([await from('192.0.2.7'), await from('192.0.2.7'), await from('192.0.2.7')], [401, 401, 429]);
+			// what is no address: it is the proxy's own, which has sent nothing else so far
+			assert.equal(await from('nonsense'), 401);
+		} finally {
+			await w.stop();
+		}
+	});
+});
+
 // A program as another user, who asks the admin socket for the accounts.
 const asUser = (uid, w, args = ['account', 'list', '--json']) => {
 	return spawnSync('setpriv', [`--reuid=${uid}`, `--regid=${uid}`, '--clear-groups', binary('wardenctl'), ...args],

@@ -287,6 +287,32 @@ static void test_whatsapp_and_the_way_there(void **state)
 	expect(&fs, GW_CHECK_WHATSAPP, GW_FAILED, "directly", "firewall");
 }
 
+static void sandbox(const struct gw_probe_result *r, uid_t uid, enum gw_verdict verdict,
+                    const char *detail, const char *advice)
+{
+	struct gw_findings fs = { 0 };
+
+	gw_doctor_judge_sandbox(r, uid, &fs);
+	expect(&fs, GW_CHECK_SANDBOX, verdict, detail, advice);
+}
+
+static void test_what_holds_a_worker(void **state)
+{
+	struct gw_probe_result r = { .rc = WA_ENETWORK };
+
+	(void)state;
+	sandbox(&r, 0, GW_WARNING, "not known", "see whatsapp");
+	r.sandbox.known = r.sandbox.limits = r.sandbox.rights = true;
+	r.sandbox.landlock = r.sandbox.seccomp = true;
+	r.sandbox.uid = 61184;
+	sandbox(&r, 0, GW_OK, "users of their own", NULL);
+	sandbox(&r, 61184, GW_OK, "the gateway's user", NULL);
+	r.sandbox.uid = 0;
+	sandbox(&r, 0, GW_WARNING, "root's user", "chmod o+x");
+	r.sandbox.rights = r.sandbox.landlock = false;
+	sandbox(&r, 0, GW_WARNING, "without dropped rights, Landlock", "see kernel");
+}
+
 static void test_a_clock_that_is_off(void **state)
 {
 	struct gw_probe_result r = { .server_unix_s = 1000000, .unix_s = 1000061 };
@@ -368,6 +394,7 @@ int main(void)
 		cmocka_unit_test(test_what_a_kernel_has_to_have),
 		cmocka_unit_test(test_the_master_keys_file),
 		cmocka_unit_test(test_whatsapp_and_the_way_there),
+		cmocka_unit_test(test_what_holds_a_worker),
 		cmocka_unit_test(test_a_clock_that_is_off),
 		cmocka_unit_test(test_the_disk_is_looked_at_beside_the_loop),
 	};
