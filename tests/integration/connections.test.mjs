@@ -99,6 +99,17 @@ describe('connections', { concurrency: true }, () => {
 			full.forEach((c) => c.close());
 		}));
 
+	test('over IPv6 are counted as well', () =>
+		withGateway({ listen: '[::1]:0', max_connections_per_address: 2 }, async (w) => {
+			const three = [];
+			for (let i = 0; i < 3; i++)
+				three.push(await open(w, { from: '::1' }));
+			await three[0].closed();
+			assert.ok(await isServed(three[1]) && await isServed(three[2]));
+			await w.gateway.event('http_request', { client: '::1' });
+			three.forEach((c) => c.close());
+		}));
+
 	test('of a trusted proxy have no limit per address', () =>
 		withGateway({ max_connections_per_address: 2, trusted_proxies: '127.0.0.0/30' }, async (w) => {
 			const many = await Promise.all(Array.from({ length: 10 }, () => open(w, { from: '127.0.0.3' })));
