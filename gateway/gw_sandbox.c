@@ -147,10 +147,11 @@ static int forbid_sockets(scmp_filter_ctx ctx)
 	int rc = 0;
 
 	for (unsigned d = AF_INET + 1; rc == 0 && d < AF_INET6; d++)
-		rc = seccomp_rule_add(ctx, action, SCMP_SYS(socket), 1, SCMP_A0_32(SCMP_CMP_EQ, d));
+		rc = seccomp_rule_add(ctx, action, SCMP_SYS(socket), 1,
+		                      SCMP_A0_32(SCMP_CMP_EQ, d, 0));
 	if (rc == 0)
 		rc = seccomp_rule_add(ctx, action, SCMP_SYS(socket), 1,
-		                      SCMP_A0_32(SCMP_CMP_GT, AF_INET6));
+		                      SCMP_A0_32(SCMP_CMP_GT, AF_INET6, 0));
 	if (rc == 0)
 		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 1,
 		                      SCMP_A1_32(SCMP_CMP_MASKED_EQ, 0xf, SOCK_RAW));
@@ -175,7 +176,7 @@ static int forbid_by_argument(scmp_filter_ctx ctx)
 		                      SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_NEWUSER, CLONE_NEWUSER));
 	if (rc == 0)
 		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ioctl), 1,
-		                      SCMP_A1_32(SCMP_CMP_EQ, 0x5412 /* TIOCSTI */));
+		                      SCMP_A1_32(SCMP_CMP_EQ, 0x5412 /* TIOCSTI */, 0));
 	return rc;
 }
 
