@@ -22,6 +22,9 @@
 #include "gateway/gw.h"
 #include "gateway/gw_dir.h"
 
+/* the macros of seccomp.h leave the second operand out where there is none */
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+
 /* ---- capabilities, where we are root ----------------------------------------------------------
  */
 
