@@ -11,6 +11,7 @@ struct gw_dials;
 struct gw_http;
 struct gw_limit;
 struct gw_master_key;
+struct gw_metrics;
 struct gw_notify;
 struct gw_numbers;
 struct gw_prober;
@@ -26,7 +27,7 @@ struct gw_config {
 	char *listen;
 	char *data_dir;
 	char *run_dir;
-	char *public_url; /* NULL: made from listen */
+	char *public_url;          /* NULL: made from listen */
 	char *redis_url;           /* NULL: limits in memory; may hold a password */
 	char *redis_password_file; /* NULL: the credential redis_password, if there is one */
 	int64_t limit_per_minute;
@@ -39,6 +40,7 @@ struct gw_config {
 	int worker_runner; /* enum gw_runner_kind */
 	int64_t max_connections;
 	int64_t max_connections_per_address;
+	char *metrics_allow;   /* who may read /metrics; NULL: nobody */
 	int64_t max_workers;   /* 0: no limit */
 	char *master_key_file; /* NULL: where gw_master_key.h says */
 	char *wa_url;
@@ -65,14 +67,15 @@ struct gw {
 	struct gw_supervisor *sup;    /* zygote and workers */
 	struct gw_prober *prober;     /* is WhatsApp reached? */
 	struct gw_limit *limit;
+	struct gw_metrics *metrics;       /* NULL: nobody counts */
 	struct gw_http *http;             /* public listener and admin socket */
 	struct gw_activation *activation; /* sockets handed over; NULL: none */
 	struct gw_notify *notify;         /* what systemd hears; NULL: it does not listen */
 	struct gw_upgrade *upgrade;
-	struct gw_reload *reload;         /* NULL: SIGHUP does nothing */
-	uint64_t start_ms;                /* monotonic */
-	bool stopping;                    /* set once; new work is refused with 503 */
-	uint64_t stop_ms;                 /* monotonic; when stopping was set */
+	struct gw_reload *reload; /* NULL: SIGHUP does nothing */
+	uint64_t start_ms;        /* monotonic */
+	bool stopping;            /* set once; new work is refused with 503 */
+	uint64_t stop_ms;         /* monotonic; when stopping was set */
 };
 
 /* Ask the loop to end in order: waiting callers get 503, workers are told to leave. Safe twice. */

@@ -265,3 +265,28 @@ struct gw_addr gw_addr_client(const struct gw_addr *peer, const char *const *for
 		;
 	return who;
 }
+
+/* Is there any element in these lines? */
+static bool any_element(const char *const *forwarded, size_t forwarded_n)
+{
+	for (size_t i = 0; i < forwarded_n; i++)
+		if (forwarded[i][strspn(forwarded[i], ", \t")] != '\0')
+			return true;
+	return false;
+}
+
+bool gw_addr_client_known(const struct gw_addr *peer, const char *const *forwarded,
+                          size_t forwarded_n, const struct gw_addr_list *trusted,
+                          struct gw_addr *who_out)
+{
+	struct gw_addr who = *peer;
+	size_t left = forwarded_n;
+	bool whole = true;
+
+	while (whole && left > 0)
+		whole = follow(forwarded[--left], trusted, &who);
+	if (whole ? !any_element(forwarded, forwarded_n) : gw_addr_list_has(trusted, &who))
+		return false;
+	*who_out = who;
+	return true;
+}

@@ -49,5 +49,10 @@ bool gw_addr_list_has(const struct gw_addr_list *list, const struct gw_addr *a);
  */
 struct gw_addr gw_addr_client(const struct gw_addr *peer, const char *const *forwarded,
                               size_t forwarded_n, const struct gw_addr_list *trusted);
+/* The same, but false (*who_out untouched) where there is no element, or the search ended at one
+ * that is no address. */
+bool gw_addr_client_known(const struct gw_addr *peer, const char *const *forwarded,
+                          size_t forwarded_n, const struct gw_addr_list *trusted,
+                          struct gw_addr *who_out);
 
 #endif

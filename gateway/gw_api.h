@@ -33,6 +33,9 @@ void gw_api_proxy_set(struct gw_req *req);
 void gw_api_health(struct gw_req *req);
 void gw_api_root(struct gw_req *req);
 
+/* gw_api_metrics.c */
+void gw_api_metrics(struct gw_req *req);
+
 /* gw_api_admin.c */
 void gw_api_admin_accounts(struct gw_req *req);
 void gw_api_admin_account_create(struct gw_req *req);

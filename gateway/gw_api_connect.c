@@ -14,6 +14,7 @@
 #include "common/secret.h"
 #include "gateway/gw.h"
 #include "gateway/gw_instance.h"
+#include "gateway/gw_metrics.h"
 #include "gateway/gw_outcome.h"
 #include "gateway/gw_qr.h"
 #include "gateway/gw_req.h"
@@ -175,6 +176,7 @@ static void on_code(struct caller *c, struct gw_instance *inst)
 	if (code == NULL)
 		return; /* about to run out: the next one is for this caller */
 	caller_free(c);
+	gw_metrics_connect(gw_req_gw(req)->metrics, gw_req_age_ms(req));
 	answer_code(req, code);
 }
 

@@ -303,6 +303,9 @@ static const struct setting table[] = {
 	{ INT(max_connections, "10000", 1, 1000000, "HTTP connections at once") },
 	{ INT(max_connections_per_address, "256", 1, 1000000,
 	      "HTTP connections at once from one address") },
+	{ STR(metrics_allow, "127.0.0.0/8,::1", "LIST",
+	      "addresses and networks that may read /metrics"),
+	  .check = check_addresses },
 	{ INT(max_workers, "0", 0, 1000000, "workers at once; 0: no limit") },
 	{ .name = "worker_runner",
 	  .type = SETTING_ENUM,
@@ -346,7 +349,6 @@ static const struct setting table[] = {
 /* In the documentation, but without effect in this version: silence would be a trap. */
 static const char *const not_built[] = {
 	"WARDEN_EVENT_RETENTION_DAYS",
-	"WARDEN_METRICS_ALLOW",
 	"WARDEN_WEBHOOK_ALLOW_PRIVATE",
 };
 
@@ -361,7 +363,6 @@ static const char *const other_env[] = {
 	"WARDEN_TEST_SPEED",
 #endif
 	"WARDEN_EVENT_RETENTION_DAYS",
-	"WARDEN_METRICS_ALLOW",
 	"WARDEN_WEBHOOK_ALLOW_PRIVATE",
 	NULL,
 };

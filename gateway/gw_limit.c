@@ -199,7 +199,7 @@ const char *gw_limit_health(struct gw_limit *l)
 	return l->health;
 }
 
-void gw_limit_stats(const struct gw_limit *l, struct gw_limit_stats *out)
+void gw_limit_stats(struct gw_limit *l, struct gw_limit_stats *out)
 {
 	*out = (struct gw_limit_stats){
 		.shared = l->redis != NULL,
@@ -209,6 +209,7 @@ void gw_limit_stats(const struct gw_limit *l, struct gw_limit_stats *out)
 	if (l->redis == NULL)
 		return;
 	out->shared_up = gw_redis_is_up(l->redis);
+	out->degraded = strcmp(gw_limit_health(l), "ok") != 0;
 	out->redis_lost_n = gw_redis_lost_n(l->redis);
 }
 

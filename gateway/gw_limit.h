@@ -89,11 +89,12 @@ const char *gw_limit_health(struct gw_limit *limit);
 struct gw_limit_stats {
 	bool shared;
 	bool shared_up;
+	bool degraded; /* health is not "ok" */
 	uint64_t by_redis_n;
 	uint64_t by_memory_n;
 	uint64_t redis_lost_n; /* how often Redis was given up */
 };
-void gw_limit_stats(const struct gw_limit *limit, struct gw_limit_stats *out);
+void gw_limit_stats(struct gw_limit *limit, struct gw_limit_stats *out);
 
 /* From views (one or two) to what the headers say: of two, the one with less left. */
 void gw_limit_judge(const struct gw_limit_view *views, size_t views_n, bool allowed,

@@ -15,6 +15,7 @@
 #include "gateway/gw_conn.h"
 #include "gateway/gw_gate.h"
 #include "gateway/gw_json.h"
+#include "gateway/gw_metrics.h"
 #include "gateway/gw_query.h"
 #include "gateway/gw_route.h"
 
@@ -38,6 +39,7 @@ struct gw_req {
 	TAILQ_ENTRY(gw_req) in_waiting;
 	bool is_waiting; /* in env->waiting */
 	bool streaming;  /* its answer has begun */
+	bool noted;      /* in the metrics */
 	char id[GW_REQ_ID_MAX + 1];
 	char name[GW_NAME_MAX + 1];
 	char method[METHOD_CAP];
@@ -265,12 +267,21 @@ static void log_access(const struct gw_req *req, int status, size_t body_len)
 	    LF_INT("bytes", body_len), LF_STR("client", client), LF_STR("path", req->path));
 }
 
+/* The answer's beginning, or (499) that nobody is there for it: once for each request. */
+static void note_answer(struct gw_req *req, int status)
+{
+	if (!req->noted)
+		gw_metrics_http(req->env->gw->metrics, req->route, status, gw_req_age_ms(req));
+	req->noted = true;
+}
+
 /* The connection ended before the answer was complete. */
 static void on_conn_gone(void *arg)
 {
 	struct gw_req *req = arg;
 
 	req->conn = NULL;
+	note_answer(req, 499);
 	if (req->on_hangup == NULL)
 		return; /* the handler answers later, into the void */
 	log_access(req, 499, 0);
@@ -303,6 +314,16 @@ const char *gw_req_method(const struct gw_req *req)
 const struct gw_addr *gw_req_client(const struct gw_req *req)
 {
 	return &req->client;
+}
+
+const struct gw_addr *gw_req_peer(const struct gw_req *req)
+{
+	return gw_conn_peer(req->conn);
+}
+
+uint64_t gw_req_age_ms(const struct gw_req *req)
+{
+	return clock_ms() - req->began_ms;
 }
 
 const struct gw_gate *gw_req_head(const struct gw_req *req)
@@ -416,6 +437,7 @@ void gw_req_reply_data(struct gw_req *req, int status, const char *content_type,
 		if (data_len > 0)
 			gw_req_add_text(req, "Content-Type", content_type);
 		log_access(req, status, data_len);
+		note_answer(req, status);
 		a.headers = &req->headers;
 		if (req->headers_lost)
 			answer_no_memory(req->conn);
@@ -479,6 +501,7 @@ int gw_req_stream_start(struct gw_req *req, const char *content_type)
 {
 	gw_req_add_header(req, "Content-Type", "%s", content_type);
 	req->streaming = true;
+	note_answer(req, 200);
 	return gw_conn_stream_start(req->conn, 200, &req->headers);
 }
 

@@ -56,6 +56,7 @@ struct gw_req_env {
 	X(GW_ERR_WRONG_INSTANCE, 403, "Instance token does not match the instance", \
 	  "wrong_instance") \
 	X(GW_ERR_QUOTA, 403, "Account instance quota exceeded", "quota_exceeded") \
+	X(GW_ERR_FORBIDDEN, 403, "Forbidden", "forbidden") \
 	X(GW_ERR_INSTANCE_NOT_FOUND, 404, "Instance not found", "instance_not_found") \
 	X(GW_ERR_ACCOUNT_NOT_FOUND, 404, "Account not found", "account_not_found") \
 	X(GW_ERR_NOT_FOUND, 404, "Not found", "not_found") \
@@ -89,6 +90,10 @@ const struct gw_req_env *gw_req_env(const struct gw_req *req);
 const char *gw_req_id(const struct gw_req *req);
 const char *gw_req_method(const struct gw_req *req);
 const struct gw_addr *gw_req_client(const struct gw_req *req);
+/* The other end of the connection, whoever it asks for. Only while the caller is there. */
+const struct gw_addr *gw_req_peer(const struct gw_req *req);
+/* Since the request was whole. */
+uint64_t gw_req_age_ms(const struct gw_req *req);
 /* Value of a header, or NULL. Only until the handler returns. */
 const char *gw_req_header(const struct gw_req *req, const char *name);
 /*

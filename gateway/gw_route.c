@@ -10,6 +10,7 @@
 #include "gateway/gw_auth.h"
 #include "gateway/gw_gate.h"
 #include "gateway/gw_instance.h"
+#include "gateway/gw_metrics.h"
 #include "gateway/gw_query.h"
 #include "gateway/gw_registry.h"
 #include "gateway/gw_req.h"
@@ -248,6 +249,7 @@ static void on_counted(struct gw_req *req, const struct gw_limit_result *res)
 		go_on(req, gw_req_route(req));
 		return;
 	}
+	gw_metrics_rate_limited(gw_req_gw(req)->metrics, gw_req_auth(req)->kind != GW_TOKEN_NONE);
 	gw_req_add_number(req, "Retry-After", res->retry_after_s);
 	gw_req_fail(req, GW_ERR_RATE_LIMITED, NULL);
 }

@@ -54,7 +54,7 @@ const struct gw_route gw_routes_public[] = {
 	/* section 5 */
 	{ "/health", "GET", gw_api_health, GW_ROUTE_OPEN, GW_LIMIT_NONE, GW_ROUTE_ALWAYS },
 	{ "/health", "HEAD", gw_api_health, GW_ROUTE_OPEN, GW_LIMIT_NONE, GW_ROUTE_ALWAYS },
-	{ "/metrics", "GET", NULL, GW_ROUTE_OPEN, GW_LIMIT_NONE, 0 },
+	{ "/metrics", "GET", gw_api_metrics, GW_ROUTE_OPEN, GW_LIMIT_NONE, 0 },
 	{ "/", "GET", gw_api_root, GW_ROUTE_OPEN, GW_LIMIT_NONE, 0 },
 	{ "/", "HEAD", gw_api_root, GW_ROUTE_OPEN, GW_LIMIT_NONE, 0 },
 	{ "/openapi.json", "GET", NULL, GW_ROUTE_OPEN, GW_LIMIT_MINUTE, 0 },

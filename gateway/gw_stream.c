@@ -13,6 +13,7 @@
 #include "common/secret.h"
 #include "gateway/gw.h"
 #include "gateway/gw_instance.h"
+#include "gateway/gw_metrics.h"
 #include "gateway/gw_outcome.h"
 #include "gateway/gw_req.h"
 
@@ -22,6 +23,7 @@ struct stream {
 	struct gw_watch *watch; /* NULL once it is over */
 	struct event *ev_comment;
 	bool connecting; /* the last event said so already */
+	bool coded;      /* a code has been sent */
 };
 
 static void stream_free(struct stream *s)
@@ -94,8 +96,12 @@ static void send_passkey(struct stream *s, const struct gw_passkey *passkey)
 
 static void send_code(struct stream *s, struct gw_code *code)
 {
-	if (code != NULL)
-		send_event(s, code->pairing ? "pairing" : "qr", gw_outcome_code(code));
+	if (code == NULL)
+		return;
+	if (!s->coded)
+		gw_metrics_connect(gw_req_gw(s->req)->metrics, gw_req_age_ms(s->req));
+	s->coded = true;
+	send_event(s, code->pairing ? "pairing" : "qr", gw_outcome_code(code));
 }
 
 /* takes data. The last event; the watch is over. */

@@ -16,6 +16,7 @@
 #include "common/log.h"
 #include "gateway/gw.h"
 #include "gateway/gw_dir.h"
+#include "gateway/gw_metrics.h"
 #include "gateway/gw_probe.h"
 #include "gateway/gw_registry.h"
 #include "gateway/gw_runner.h"
@@ -226,6 +227,8 @@ int gw_supervisor_start(struct gw_supervisor *sup, struct gw_instance *inst,
 		gw_worker_free(w);
 		return gw_worker_start_rc(rc);
 	}
+	/* gw_metrics.h has its reasons in the order of enum gw_mode */
+	gw_metrics_worker_start(sup->gw->metrics, (enum gw_metrics_start)attempt->mode);
 	*worker_out = w;
 	return 0;
 }
@@ -325,6 +328,7 @@ static void adopt_one(struct gw_supervisor *sup, struct gw_instance *inst)
 		TAILQ_INSERT_TAIL(&sup->workers, w, in_all);
 		sup->workers_n++;
 		sup->adopt.waiting_n++;
+		gw_metrics_worker_start(sup->gw->metrics, GW_START_ADOPTED);
 	} else if (rc != -ECONNREFUSED) {
 		LOG(gw_instance_log(inst), LOG_WARNING, "worker_not_adopted", LF_ERR("err", rc));
 	}

@@ -18,6 +18,7 @@
 #include "common/log.h"
 #include "gateway/gw.h"
 #include "gateway/gw_instance_priv.h"
+#include "gateway/gw_metrics.h"
 #include "gateway/gw_runner.h"
 #include "gateway/gw_worker_priv.h"
 #include "proto/ipc.pb-c.h"
@@ -98,6 +99,14 @@ static void say_lost(struct gw_worker *w)
 	(void)!gw_instance_event(w->inst, GW_EV_LOST, &in);
 }
 
+static enum gw_metrics_exit how_it_ended(const struct gw_worker *w)
+{
+	if (w->lost.rc == 0 && (w->end_said || w->phase == GW_W_LEAVING))
+		return GW_EXIT_LEFT;
+	return w->lost.rc == WA_EWORKER_START || w->lost.rc == WA_EAT_CAPACITY ? GW_EXIT_NOT_STARTED
+	                                                                       : GW_EXIT_CRASHED;
+}
+
 /* Frees w when it is over. Only from the loop, never from inside a call of the instance. */
 static void settle(struct gw_worker *w)
 {
@@ -105,6 +114,7 @@ static void settle(struct gw_worker *w)
 
 	if (w->proc == GW_P_ASKED || w->proc == GW_P_RUNS || w->chan != NULL)
 		return;
+	gw_metrics_worker_exit(w->gw->metrics, how_it_ended(w));
 	say_lost(w);
 	gw_supervisor_forget(w->sup, w);
 	gw_worker_free(

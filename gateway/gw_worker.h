@@ -49,6 +49,18 @@ ATTR_NODISCARD int gw_worker_passkey_answer(struct gw_worker *w, const char *cre
                                             const char *request_id);
 ATTR_NODISCARD int gw_worker_passkey_confirm(struct gw_worker *w, const char *request_id);
 
+/* 0 while it has no process. */
+pid_t gw_worker_pid(const struct gw_worker *w);
+
+/* Of a process, in KiB; -1 where it can't be read. */
+struct gw_worker_memory {
+	int64_t pss_kib;     /* from smaps_rollup, which only root may read */
+	int64_t rss_kib;     /* from statm, for everybody: counts shared pages in full */
+	int64_t private_kib; /* the part shared with nobody (USS) */
+};
+/* Reads /proc: some 0.1 ms. */
+void gw_worker_memory(pid_t pid, struct gw_worker_memory *mem_out);
+
 /* What `wardenctl worker list` shows. */
 struct gw_worker_info {
 	pid_t pid; /* 0: not started yet */

@@ -8,7 +8,7 @@
 #include "gateway/gw_runner.h"
 #include "gateway/gw_worker_priv.h"
 
-static void read_resident(pid_t pid, struct gw_worker_info *info)
+static void read_resident(pid_t pid, struct gw_worker_memory *mem)
 {
 	char path[64];
 	long pages;
@@ -19,11 +19,11 @@ static void read_resident(pid_t pid, struct gw_worker_info *info)
 	if (f == NULL)
 		return;
 	if (fscanf(f, "%*d %ld", &pages) == 1)
-		info->rss_kib = (int64_t)pages * (sysconf(_SC_PAGESIZE) / 1024);
+		mem->rss_kib = (int64_t)pages * (sysconf(_SC_PAGESIZE) / 1024);
 	fclose(f);
 }
 
-static void read_shares(pid_t pid, struct gw_worker_info *info)
+static void read_shares(pid_t pid, struct gw_worker_memory *mem)
 {
 	char line[128];
 	FILE *f;
@@ -35,12 +35,24 @@ static void read_shares(pid_t pid, struct gw_worker_info *info)
 		return;
 	while (fgets(line, sizeof(line), f) != NULL) {
 		if (sscanf(line, "Pss: %ld kB", &kib) == 1)
-			info->pss_kib = kib;
+			mem->pss_kib = kib;
 		else if (sscanf(line, "Private_Clean: %ld kB", &kib) == 1 ||
 		         sscanf(line, "Private_Dirty: %ld kB", &kib) == 1)
-			info->private_kib = (info->private_kib < 0 ? 0 : info->private_kib) + kib;
+			mem->private_kib = (mem->private_kib < 0 ? 0 : mem->private_kib) + kib;
 	}
 	fclose(f);
+}
+
+void gw_worker_memory(pid_t pid, struct gw_worker_memory *mem_out)
+{
+	*mem_out = (struct gw_worker_memory){ .pss_kib = -1, .rss_kib = -1, .private_kib = -1 };
+	read_resident(pid, mem_out);
+	read_shares(pid, mem_out);
+}
+
+pid_t gw_worker_pid(const struct gw_worker *w)
+{
+	return w->proc == GW_P_RUNS ? w->pid : 0;
 }
 
 bool gw_worker_is_outdated(const struct gw_worker *w)
@@ -57,18 +69,18 @@ struct gw_instance *gw_worker_instance(const struct gw_worker *w)
 
 void gw_worker_info(const struct gw_worker *w, struct gw_worker_info *info_out)
 {
+	struct gw_worker_memory mem = { .pss_kib = -1, .rss_kib = -1, .private_kib = -1 };
+
+	if (w->proc == GW_P_RUNS)
+		gw_worker_memory(w->pid, &mem);
 	*info_out = (struct gw_worker_info){
 		.pid = w->pid,
 		.inst = w->inst,
 		.outdated = gw_worker_is_outdated(w),
 		.state = gw_worker_phase_name(w->phase),
 		.uptime_ms = (clock_us() - w->born_us) / 1000,
-		.pss_kib = -1,
-		.rss_kib = -1,
-		.private_kib = -1,
+		.pss_kib = mem.pss_kib,
+		.rss_kib = mem.rss_kib,
+		.private_kib = mem.private_kib,
 	};
-	if (w->proc == GW_P_RUNS) {
-		read_resident(w->pid, info_out);
-		read_shares(w->pid, info_out);
-	}
 }

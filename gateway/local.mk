@@ -47,6 +47,8 @@ libgateway_a_SOURCES = \
 	gateway/gw_limit.c gateway/gw_limit.h \
 	gateway/gw_limit_local.c gateway/gw_limit_local.h \
 	gateway/gw_limit_script.c gateway/gw_limit_script.h \
+	gateway/gw_metrics.c gateway/gw_metrics.h gateway/gw_metrics_priv.h gateway/gw_metrics_text.c \
+	gateway/gw_api_metrics.c \
 	gateway/gw_redis.c gateway/gw_redis.h \
 	gateway/gw_redis_io.c gateway/gw_redis_io.h \
 	gateway/gw_redis_url.c gateway/gw_redis_url.h \

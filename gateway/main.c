@@ -23,6 +23,7 @@
 #include "gateway/gw_instance_priv.h"
 #include "gateway/gw_limit.h"
 #include "gateway/gw_master_key.h"
+#include "gateway/gw_metrics.h"
 #include "gateway/gw_notify.h"
 #include "gateway/gw_numbers.h"
 #include "gateway/gw_probe.h"
@@ -197,6 +198,8 @@ static int start_parts(struct gw *gw)
 	if (rc == 0)
 		rc = start_shared(gw);
 	if (rc == 0)
+		rc = gw_metrics_new(gw->cfg.metrics_allow, &gw->metrics);
+	if (rc == 0)
 		rc = gw_supervisor_new(gw, NULL, &gw->sup);
 	if (rc == 0)
 		rc = gw_prober_new(gw, GW_PROBE_MS, &gw->prober);
@@ -227,6 +230,7 @@ static void stop_parts(struct gw *gw)
 	gw_dials_free(gw->dials);
 	gw_numbers_free(gw->numbers);
 	gw_master_key_free(gw->master_key);
+	gw_metrics_free(gw->metrics);
 	gw_notify_free(gw->notify);
 }
 

@@ -469,10 +469,22 @@ int gw_registry_account_delete(struct gw_registry *reg, struct gw_account *acc,
 
 /* ---- gw_supervisor.h, gw_worker.h -------------------------------------------- */
 
+size_t gw_supervisor_count(const struct gw_supervisor *sup)
+{
+	(void)sup;
+	return 0;
+}
+
 bool gw_supervisor_ok(const struct gw_supervisor *sup)
 {
 	(void)sup;
 	return true;
+}
+
+struct gw_instance *gw_registry_next_any(struct gw_registry *reg, struct gw_instance *prev)
+{
+	(void)reg;
+	return prev == NULL ? &shop : NULL;
 }
 
 struct gw_worker *gw_supervisor_next(struct gw_supervisor *sup, struct gw_worker *prev)
@@ -480,6 +492,18 @@ struct gw_worker *gw_supervisor_next(struct gw_supervisor *sup, struct gw_worker
 	(void)sup;
 	(void)prev;
 	return NULL;
+}
+
+pid_t gw_worker_pid(const struct gw_worker *w)
+{
+	(void)w;
+	return 0;
+}
+
+void gw_worker_memory(pid_t pid, struct gw_worker_memory *mem_out)
+{
+	(void)pid;
+	*mem_out = (struct gw_worker_memory){ .pss_kib = -1, .rss_kib = -1, .private_kib = -1 };
 }
 
 void gw_worker_info(const struct gw_worker *w, struct gw_worker_info *info_out)

@@ -28,7 +28,7 @@ tests_unit_test_gw_qr_LDADD = $(GWHTTP_LDADD)
 tests_unit_test_gw_conn_SOURCES = tests/unit/test_gw_conn.c tests/unit/http_client.h tests/unit/gw_test.h
 tests_unit_test_gw_conn_CFLAGS = $(GWHTTP_CFLAGS)
 tests_unit_test_gw_conn_LDADD = $(GWHTTP_LDADD)
-tests_unit_test_gw_http_SOURCES = tests/unit/test_gw_http.c tests/unit/http_client.h tests/unit/gw_test.h \
+tests_unit_test_gw_http_SOURCES = tests/unit/test_gw_http.c tests/unit/http_client.h tests/unit/redis_peer.h tests/unit/gw_test.h \
 	tests/unit/gw_fake_supervisor.c tests/unit/gw_fake_supervisor.h
 tests_unit_test_gw_http_CFLAGS = $(GWHTTP_CFLAGS)
 tests_unit_test_gw_http_LDADD = $(GWHTTP_LDADD)
@@ -52,7 +52,7 @@ tests_unit_test_gw_notify_LDADD = $(GWHTTP_LDADD)
 tests_unit_test_gw_redis_url_SOURCES = tests/unit/test_gw_redis_url.c tests/unit/gw_test.h tests/unit/test.h
 tests_unit_test_gw_redis_url_CFLAGS = $(GWHTTP_CFLAGS)
 tests_unit_test_gw_redis_url_LDADD = $(GWHTTP_LDADD)
-tests_unit_test_gw_redis_SOURCES = tests/unit/test_gw_redis.c tests/unit/gw_test.h tests/unit/test.h
+tests_unit_test_gw_redis_SOURCES = tests/unit/test_gw_redis.c tests/unit/redis_peer.h tests/unit/gw_test.h tests/unit/test.h
 tests_unit_test_gw_redis_CFLAGS = $(GWHTTP_CFLAGS)
 tests_unit_test_gw_redis_LDADD = $(GWHTTP_LDADD)
 tests_unit_test_gw_limit_redis_SOURCES = tests/unit/test_gw_limit_redis.c tests/unit/gw_test.h tests/unit/test.h

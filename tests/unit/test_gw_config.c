@@ -73,6 +73,9 @@ static void test_defaults_are_the_contracts(void **state)
 	assert_int_equal(cfg.limit_create_per_minute, 20);
 	assert_null(cfg.cors_origins);
 	assert_null(cfg.trusted_proxies);
+	assert_null(cfg.redis_url);
+	assert_null(cfg.redis_password_file);
+	assert_string_equal(cfg.metrics_allow, "127.0.0.0/8,::1");
 	assert_int_equal(cfg.connect_timeout_s, 60);
 	assert_int_equal(cfg.worker_memory_max_mb, 64);
 	assert_int_equal(cfg.max_connections, 10000);
@@ -146,6 +149,7 @@ static void test_bad_values_name_the_setting_and_what_was_expected(void **state)
 		{ "--cors-origins", "https://a.example,,", "origins" },
 		{ "--cors-origins", "https://a.example/path", "origins" },
 		{ "--trusted-proxies", "10.0.0.1,proxy.example", "addresses or networks" },
+		{ "--metrics-allow", "localhost", "addresses or networks" },
 		{ "--log-level", "loud", "err|warning|notice|info|debug" },
 		{ "--log-format", "xml", "auto|text|json" },
 		{ "--run-dir",

@@ -22,6 +22,7 @@
 #include "gateway/gw_instance_priv.h"
 #include "gateway/gw_limit.h"
 #include "gateway/gw_master_key.h"
+#include "gateway/gw_metrics.h"
 #include "gateway/gw_numbers.h"
 #include "gateway/gw_registry.h"
 #include "gateway/gw_req.h"
@@ -30,6 +31,7 @@
 #include "gateway/gw_upgrade.h"
 #include "gateway/gw_worker.h"
 #include "gw_fake_supervisor.h"
+#include "redis_peer.h"
 
 #define CODE "2@code,one,two,three,1"
 #define ACME "acme-token-0123456789"
@@ -77,6 +79,12 @@ void gw_doctor_free(struct gw_doctor *d)
 	doctor.alive_n--;
 }
 
+size_t gw_supervisor_count(const struct gw_supervisor *sup)
+{
+	(void)sup;
+	return 0;
+}
+
 bool gw_supervisor_ok(const struct gw_supervisor *sup)
 {
 	(void)sup;
@@ -88,6 +96,18 @@ struct gw_worker *gw_supervisor_next(struct gw_supervisor *sup, struct gw_worker
 	(void)sup;
 	(void)prev;
 	return NULL;
+}
+
+pid_t gw_worker_pid(const struct gw_worker *w)
+{
+	(void)w;
+	return 0;
+}
+
+void gw_worker_memory(pid_t pid, struct gw_worker_memory *mem_out)
+{
+	(void)pid;
+	*mem_out = (struct gw_worker_memory){ .pss_kib = -1, .rss_kib = -1, .private_kib = -1 };
 }
 
 void gw_worker_info(const struct gw_worker *w, struct gw_worker_info *info_out)
@@ -219,6 +239,7 @@ static int setup(void **state)
 	assert_int_equal(gw_master_key_load(NULL, f->dir, true, &f->gw.master_key), 0);
 	assert_int_equal(gw_registry_new(&f->gw, &f->gw.registry), 0);
 	assert_int_equal(gw_limit_new(&f->gw, &f->gw.limit), 0);
+	assert_int_equal(gw_metrics_new("127.0.0.0/8,::1", &f->gw.metrics), 0);
 	add_account(f, "acme", 3, ACME);
 	add_account(f, "evil", GW_QUOTA_NONE, EVIL);
 	add_instance(f, "acme", "shop", SHOP);
@@ -234,6 +255,7 @@ static int teardown(void **state)
 	gw_store_drain(f->gw.store);
 	unserve(f);
 	gw_limit_free(f->gw.limit);
+	gw_metrics_free(f->gw.metrics);
 	gw_registry_free(f->gw.registry);
 	gw_store_free(f->gw.store);
 	gw_numbers_free(f->gw.numbers);
@@ -345,7 +367,6 @@ static void test_each_check_comes_in_its_turn(void **state)
 		{ "GET /api/instance/connectx", ACME_H, 404, NOT_FOUND, false },
 		{ "GET /api/instance/list/", ACME_H, 404, NOT_FOUND, false },
 		{ "GET //health", "", 404, NOT_FOUND, false },
-		{ "GET /metrics", "", 501, NOT_BUILT, false },
 		{ "GET /openapi.json", "", 501, NOT_BUILT, true },
 		{ "GET /admin/accounts", ACME_H, 404, NOT_FOUND, false },
 	};
@@ -986,7 +1007,8 @@ static void test_who_waits_is_told_of_the_end(void **state)
 
 	dial(f, &busy);
 	ask(&busy, "GET /health", "", NULL);
-	ask(&f->admin, "GET /accounts", "", NULL); /* one that is new is given time to say what it wants */
+	ask(&f->admin, "GET /accounts", "",
+	    NULL); /* one that is new is given time to say what it wants */
 	f->gw.stopping = true;
 	gw_http_stop_accepting(f->gw.http);
 	gw_http_stop_accepting(f->gw.http);
@@ -1264,6 +1286,257 @@ static void test_every_socket_handed_over_is_served(void **state)
 	dial_admin(f, &f->admin);
 }
 
+/* ---- metrics ---------------------------------------------------------------- */
+
+static void expect_line(struct client *c, const char *line)
+{
+	if (strstr(c->got, line) == NULL)
+		fail_msg("no line \"%s\" in:\n%s", line, c->got);
+}
+
+static void test_metrics_count_by_route_and_status_never_by_path(void **state)
+{
+	struct fixture *f = *state;
+
+	ask(&f->c, "GET /api/instance/list?instanceName=shop", ACME_H, NULL);
+	ask(&f->c, "GET /api/instance/getSettings/shop", SHOP_H, NULL);
+	ask(&f->c, "GET /api/instance/getSettings/shop", SHOP_H, NULL);
+	ask(&f->c, "GET /api/instance/getSettings/nobody", ACME_H, NULL);
+	ask(&f->c, "GET /api/instance/list", "token: wrong-wrong-wrong-wrong\r\n", NULL);
+	ask(&f->c, "GET /secret-path", "", NULL);
+	ask(&f->c, "GET /metrics", "", NULL);
+	assert_int_equal(client_status(&f->c), 200);
+	assert_true(has_header(&f->c, "Content-Type: text/plain; version=0.0.4; charset=utf-8"));
+	assert_false(has_header(&f->c, "X-RateLimit-Limit"));
+#define COUNT(route, status, n) \
+	"\nwarden_http_request_seconds_count{method=\"GET\",route=\"" route "\",status=\"" status \
+	"\"} " n "\n"
+	expect_line(&f->c, COUNT("/api/instance/list", "200", "1"));
+	expect_line(&f->c, COUNT("/api/instance/list", "401", "1"));
+	expect_line(&f->c, COUNT("/api/instance/getSettings/:instance", "200", "2"));
+	expect_line(&f->c, COUNT("/api/instance/getSettings/:instance", "404", "1"));
+	expect_line(&f->c, "\nwarden_http_request_seconds_count{method=\"\",route=\"\",status=\"");
+	expect_line(&f->c, "\nwarden_instances{state=\"disconnected\"} 1\n");
+	expect_line(&f->c, "\nwarden_instances{state=\"connected\"} 0\n");
+	expect_line(&f->c, "\nwarden_limiter_decisions_total{by=\"memory\"} 5\n");
+	expect_line(&f->c, "\nwarden_limiter_redis_configured 0\n");
+	expect_line(&f->c, "\nwarden_workers_startable 1\n");
+	assert_null(strstr(f->c.got, "secret-path"));
+	assert_null(strstr(f->c.got, "nobody"));
+	ask(&f->c, "POST /metrics", "", NULL);
+	expect(&f->c, 405, BAD_METHOD);
+	workers_ok = false;
+	ask(&f->c, "GET /metrics", "", NULL);
+	expect_line(&f->c, "\nwarden_workers_startable 0\n");
+	expect_line(&f->c, COUNT("/metrics", "200", "1"));
+#undef COUNT
+}
+
+static void expect_metrics(struct fixture *f, const char *headers, int status)
+{
+	ask(&f->c, "GET /metrics", headers, NULL);
+	if (client_status(&f->c) != status)
+		fail_msg("expected %d with \"%s\", got:\n%.200s", status, headers, f->c.got);
+	if (status == 403)
+		expect(&f->c, 403, ERROR("Forbidden", "forbidden"));
+}
+
+static void test_metrics_are_for_allowed_addresses_and_not_through_just_any_proxy(void **state)
+{
+	struct fixture *f = *state;
+
+	expect_metrics(f, "", 200);
+	expect_metrics(f, "X-Forwarded-For: 127.0.0.1\r\n", 403);
+	expect_metrics(f, "Forwarded: for=127.0.0.1\r\n", 403);
+	expect_metrics(f, "x-real-ip: 127.0.0.1\r\n", 403);
+	expect_metrics(f, "X-Forwarded-Proto: https\r\n", 403);
+	expect_metrics(f, "Via: 1.1 proxy\r\n", 403);
+	expect_metrics(f, "X-Forwarded-For:\r\n", 403);
+	unserve(f);
+	f->gw.cfg.trusted_proxies = (char *)(uintptr_t) "127.0.0.1";
+	serve(f);
+	expect_metrics(f, "", 200);
+	expect_metrics(f, "X-Forwarded-For: 127.0.0.2\r\n", 200);
+	expect_metrics(f, "X-Forwarded-For: ::1\r\nVia: 1.1 proxy\r\n", 200);
+	expect_metrics(f, "X-Forwarded-For: 203.0.113.9\r\n", 403);
+	expect_metrics(f, "X-Forwarded-For: 127.0.0.2, 203.0.113.9\r\n", 403);
+	expect_metrics(f, "X-Forwarded-For: 203.0.113.9, 127.0.0.1\r\n", 403);
+	expect_metrics(f, "X-Forwarded-For: unknown\r\n", 403);
+	expect_metrics(f, "X-Forwarded-For: unix:, 127.0.0.1\r\n", 403);
+	expect_metrics(f, "X-Forwarded-For: 127.0.0.2\r\nX-Forwarded-For: 127.0.0.1\r\n", 200);
+	expect_metrics(f, "X-Forwarded-For: 203.0.113.9\r\nX-Forwarded-For: 127.0.0.1\r\n", 403);
+	expect_metrics(f, "X-Forwarded-For: 127.0.0.2\r\nX-Forwarded-For: 203.0.113.9\r\n", 403);
+	expect_metrics(f, "X-Forwarded-For: ,\r\n", 403);
+	expect_metrics(f, "X-Real-IP: 127.0.0.2\r\n", 403);
+	unserve(f);
+	gw_metrics_free(f->gw.metrics);
+	assert_int_equal(gw_metrics_new("10.0.0.0/8", &f->gw.metrics), 0);
+	serve(f);
+	expect_metrics(f, "", 403);
+	expect_metrics(f, "X-Forwarded-For: 10.1.2.3\r\n", 200);
+	gw_metrics_free(f->gw.metrics);
+	assert_int_equal(gw_metrics_new(NULL, &f->gw.metrics), 0);
+	expect_metrics(f, "", 403);
+}
+
+/* ---- the limit in a Redis --------------------------------------------------- */
+
+static bool limiter_ok(void *arg)
+{
+	return strcmp(gw_limit_health(((struct fixture *)arg)->gw.limit), "ok") == 0;
+}
+
+/* The limit step now waits for what the peer is told to say. */
+static void begin_redis(struct fixture *f, struct redis_peer *peer)
+{
+	static const char *const lines[] = { "*1\r\n:1\r\n", NULL };
+	char url[TEST_DIR_CAP + 32];
+
+	peer_open(peer, f->gw.base, f->dir);
+	peer_listen(peer);
+	peer->lines = lines;
+	snprintf(url, sizeof(url), "unix:%s", peer->path);
+	f->gw.cfg.redis_url = url;
+	gw_limit_free(f->gw.limit);
+	assert_int_equal(gw_limit_new(&f->gw, &f->gw.limit), 0);
+	f->gw.cfg.redis_url = NULL;
+	test_run_until(f->gw.base, limiter_ok, f);
+	peer_forget(peer);
+	peer->lines = NULL;
+}
+
+static void end_redis(struct fixture *f, struct redis_peer *peer)
+{
+	gw_limit_free(f->gw.limit);
+	f->gw.limit = NULL;
+	peer_close(peer);
+}
+
+static bool peer_was_asked(void *arg)
+{
+	return ((struct redis_peer *)arg)->said_n > 0;
+}
+
+#define ADMITTED(n, wait) "*4\r\n:1\r\n:1700000000000\r\n:" n "\r\n:" wait "\r\n"
+#define REFUSED "*4\r\n:0\r\n:1700000000000\r\n:100\r\n:12345\r\n"
+
+static void test_what_redis_says_is_in_the_headers(void **state)
+{
+	static const char *const lines[] = { ADMITTED("40", "30000"), REFUSED, NULL };
+	struct fixture *f = *state;
+	struct redis_peer peer;
+
+	begin_redis(f, &peer);
+	peer.lines = lines;
+	ask(&f->c, "GET /api/instance/list", ACME_H, NULL);
+	assert_int_equal(client_status(&f->c), 200);
+	assert_true(has_header(&f->c, "X-RateLimit-Limit: 100\r\n"));
+	assert_true(has_header(&f->c, "X-RateLimit-Remaining: 60\r\n"));
+	ask(&f->c, "GET /api/instance/list", ACME_H, NULL);
+	assert_int_equal(client_status(&f->c), 429);
+	assert_true(has_header(&f->c, "X-RateLimit-Remaining: 0\r\n"));
+	assert_true(has_header(&f->c, "Retry-After: 13\r\n"));
+	end_redis(f, &peer);
+}
+
+static void test_memory_decides_when_redis_is_silent(void **state)
+{
+	struct fixture *f = *state;
+	struct redis_peer peer;
+
+	begin_redis(f, &peer);
+	ask(&f->c, "GET /api/instance/list", ACME_H, NULL);
+	assert_int_equal(client_status(&f->c), 200);
+	assert_true(has_header(&f->c, "X-RateLimit-Remaining: 99\r\n"));
+	ask(&f->c, "GET /health", "", NULL);
+	assert_non_null(strstr(f->c.got, "\"status\":\"degraded\""));
+	assert_non_null(strstr(f->c.got, "\"limiter\":\"fail: redis does not answer in time; "
+	                                 "limiting in memory\""));
+	ask(&f->c, "GET /metrics", "", NULL);
+	expect_line(&f->c, "\nwarden_limiter_redis_up 0\n");
+	expect_line(&f->c, "\nwarden_limiter_degraded 1\n");
+	expect_line(&f->c, "\nwarden_limiter_redis_lost_total 1\n");
+	end_redis(f, &peer);
+}
+
+static void test_a_caller_may_leave_while_redis_is_asked(void **state)
+{
+	static const char *const lines[] = { ADMITTED("2", "60000"), NULL };
+	struct fixture *f = *state;
+	struct redis_peer peer;
+
+	begin_redis(f, &peer);
+	client_send(&f->c, "GET /api/instance/list" HOST ACME_H "\r\n");
+	test_run_until(f->gw.base, peer_was_asked, &peer);
+	client_close(&f->c);
+	dial(f, &f->c);
+	test_run_due(f->gw.base);
+	peer_say(&peer, ADMITTED("1", "60000"));
+	peer.lines = lines;
+	ask(&f->c, "GET /api/instance/list", ACME_H, NULL);
+	assert_true(has_header(&f->c, "X-RateLimit-Remaining: 98\r\n"));
+	end_redis(f, &peer);
+}
+
+static void test_a_token_that_ends_while_redis_is_asked_lets_nothing_in(void **state)
+{
+	static const char *const asked[] = { "GET /api/instance/list" HOST ACME_H "\r\n",
+		                             "POST /api/instance/new" HOST EVIL_H
+		                             "Content-Length: 14\r\n\r\n{\"name\":\"new\"}" };
+	static const char *const rotate[] = { "POST /admin/accounts/acme/rotate",
+		                              "POST /admin/accounts/evil/rotate" };
+	struct fixture *f = *state;
+	struct redis_peer peer;
+
+	begin_redis(f, &peer);
+	for (int i = 0; i < 2; i++) {
+		peer_forget(&peer);
+		f->c.len = 0;
+		client_send(&f->c, asked[i]);
+		test_run_until(f->gw.base, peer_was_asked, &peer);
+		ask(&f->admin, rotate[i], "", NULL);
+		assert_int_equal(client_status(&f->admin), 200);
+		peer_say(&peer, i == 0 ? ADMITTED("1", "60000")
+		                       : "*6\r\n:1\r\n:1\r\n:1\r\n:60000\r\n:1\r\n:60000\r\n");
+		test_run_until(f->gw.base, client_has_answer, &f->c);
+		assert_int_equal(client_status(&f->c), 401);
+	}
+	assert_null(instance(f, "evil", "new"));
+	end_redis(f, &peer);
+}
+
+static void test_a_stop_while_redis_is_asked_is_a_stop(void **state)
+{
+	struct fixture *f = *state;
+	struct redis_peer peer;
+
+	begin_redis(f, &peer);
+	client_send(&f->c, "GET /api/instance/list" HOST ACME_H "\r\n");
+	test_run_until(f->gw.base, peer_was_asked, &peer);
+	f->gw.stopping = true;
+	peer_say(&peer, ADMITTED("1", "60000"));
+	test_run_until(f->gw.base, client_has_answer, &f->c);
+	assert_int_equal(client_status(&f->c), 503);
+	f->gw.stopping = false;
+	end_redis(f, &peer);
+}
+
+static void test_the_gateway_may_end_while_redis_is_asked(void **state)
+{
+	struct fixture *f = *state;
+	struct redis_peer peer;
+
+	begin_redis(f, &peer);
+	client_send(&f->c, "GET /api/instance/list" HOST ACME_H "\r\n");
+	test_run_until(f->gw.base, peer_was_asked, &peer);
+	unserve(f);
+	end_redis(f, &peer);
+	assert_int_equal(gw_limit_new(&f->gw, &f->gw.limit), 0);
+	serve(f);
+	ask(&f->c, "GET /api/instance/list", ACME_H, NULL);
+	assert_int_equal(client_status(&f->c), 200);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 static void test_bodies_of_errors_are_what_the_encoder_gives(void **state)
@@ -1320,6 +1593,14 @@ int main(void)
 		T(test_the_doctor_asks_which_of_several),
 		T(test_a_dead_admin_socket_is_replaced_and_a_live_one_is_not),
 		T(test_every_socket_handed_over_is_served),
+		T(test_metrics_count_by_route_and_status_never_by_path),
+		T(test_metrics_are_for_allowed_addresses_and_not_through_just_any_proxy),
+		T(test_what_redis_says_is_in_the_headers),
+		T(test_memory_decides_when_redis_is_silent),
+		T(test_a_caller_may_leave_while_redis_is_asked),
+		T(test_a_token_that_ends_while_redis_is_asked_lets_nothing_in),
+		T(test_a_stop_while_redis_is_asked_is_a_stop),
+		T(test_the_gateway_may_end_while_redis_is_asked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
