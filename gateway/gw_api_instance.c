@@ -11,6 +11,7 @@
 #include "gateway/gw_instance.h"
 #include "gateway/gw_registry.h"
 #include "gateway/gw_req.h"
+#include "gateway/gw_room.h"
 
 static const char name_rule[] = "a name has 1 to 100 characters of A-Z a-z 0-9 _ -";
 static const char token_rule[] = "token has 16 to 128 characters of A-Z a-z 0-9 . _ ~ -";
@@ -184,7 +185,7 @@ static void create(struct gw_req *req, const struct wanted *w)
 {
 	uint8_t hash[GW_TOKEN_HASH_LEN];
 	struct change *c = NULL;
-	int rc = change_new(req, w->token, hash, &c);
+	int rc = gw_room_for_more() ? change_new(req, w->token, hash, &c) : -ENOMEM;
 
 	if (rc == 0) {
 		c->status = 201;

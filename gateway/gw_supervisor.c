@@ -19,6 +19,7 @@
 #include "gateway/gw_metrics.h"
 #include "gateway/gw_probe.h"
 #include "gateway/gw_registry.h"
+#include "gateway/gw_room.h"
 #include "gateway/gw_runner.h"
 #include "gateway/gw_worker_priv.h"
 
@@ -212,6 +213,8 @@ int gw_supervisor_start(struct gw_supervisor *sup, struct gw_instance *inst,
 	if (sup->stopping)
 		return WA_ESHUTTING_DOWN;
 	if (max > 0 && sup->workers_n >= (size_t)max)
+		return WA_EAT_CAPACITY;
+	if (attempt->mode == GW_MODE_LINK && !gw_instance_is_linked(inst) && !gw_room_for_more())
 		return WA_EAT_CAPACITY;
 	rc = gw_worker_new(sup, sup->gw, inst, attempt, ++sup->last_spawn_id, &w);
 	if (rc < 0)

@@ -42,6 +42,7 @@ libgateway_a_SOURCES = \
 	gateway/gw_http.c gateway/gw_http.h \
 	gateway/gw_query.c gateway/gw_query.h \
 	gateway/gw_req.c gateway/gw_req.h \
+	gateway/gw_room.c gateway/gw_room.h \
 	gateway/gw_route.c gateway/gw_route.h gateway/gw_routes.c \
 	gateway/gw_auth.c gateway/gw_auth.h \
 	gateway/gw_limit.c gateway/gw_limit.h \
