@@ -130,7 +130,7 @@ class Hands {
 		await eventually(() => this.look().then(() => true, (error) => {
 			last = error;
 			return false;
-		}), { timeoutMs: 15_000, what: 'one story' }).catch((error) => {
+		}), { timeoutMs: 60_000, what: 'one story' }).catch((error) => {
 			throw new Error(`${error.message}: ${last.message}`, { cause: last });
 		});
 	}
