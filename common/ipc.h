@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "common/attr.h"
 
@@ -135,6 +136,13 @@ void ipc_chan_free(struct ipc_chan *c);
  */
 ATTR_NODISCARD int ipc_chan_send(struct ipc_chan *c, enum ipc_type type, uint32_t req_id,
                                  const ProtobufCMessage *body, int fd);
+
+/*
+ * From here on the kernel says which process sends: before the peer's first message is read. Without
+ * that, and where it can't tell, ipc_chan_sender() is 0; else the pid behind the last message.
+ */
+void ipc_chan_ask_sender(struct ipc_chan *c);
+pid_t ipc_chan_sender(const struct ipc_chan *c);
 
 /* Monotonic instant of the last message received. */
 uint64_t ipc_chan_last_rx_ms(const struct ipc_chan *c);

@@ -38,6 +38,7 @@ struct ipc_chan {
 	size_t queue_bytes;
 	uint64_t last_rx_ms;
 	int close_rc;
+	pid_t sender;     /* of the last packet; 0: not asked for, or not known */
 	bool closed;      /* on_close is due or was called */
 	bool freed;       /* ipc_chan_free() was called from a callback */
 	unsigned in_call; /* callbacks running */
@@ -78,11 +79,26 @@ static int take_fds(struct msghdr *mh, int *fd_out)
 	return rc;
 }
 
-int ipc_recv_packet(int sock, uint8_t *buf, size_t cap, int *fd_out)
+/* The kernel's word on who sent it; 0: it was not asked (SO_PASSCRED). */
+static pid_t sender_of(struct msghdr *mh)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(mh); c != NULL; c = CMSG_NXTHDR(mh, c)) {
+		struct ucred cred;
+
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_CREDENTIALS ||
+		    c->cmsg_len != CMSG_LEN(sizeof(cred)))
+			continue;
+		memcpy(&cred, CMSG_DATA(c), sizeof(cred));
+		return cred.pid;
+	}
+	return 0;
+}
+
+static int recv_packet(int sock, uint8_t *buf, size_t cap, int *fd_out, pid_t *sender_out)
 {
 	union {
 		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int) * 4)];
+		char bytes[CMSG_SPACE(sizeof(int) * 4) + CMSG_SPACE(sizeof(struct ucred))];
 	} control;
 	struct iovec iov = { .iov_base = buf, .iov_len = cap };
 	struct msghdr mh = {
@@ -110,7 +126,15 @@ int ipc_recv_packet(int sock, uint8_t *buf, size_t cap, int *fd_out)
 		return rc;
 	}
 	*fd_out = fd;
+	*sender_out = sender_of(&mh);
 	return (int)n;
+}
+
+int ipc_recv_packet(int sock, uint8_t *buf, size_t cap, int *fd_out)
+{
+	pid_t sender;
+
+	return recv_packet(sock, buf, cap, fd_out, &sender);
 }
 
 static int send_bytes(int sock, const uint8_t *bytes, size_t len, int fd, int flags)
@@ -315,7 +339,7 @@ static int chan_read_one(struct ipc_chan *c)
 	int fd = -1;
 	int n, rc;
 
-	n = ipc_recv_packet(c->fd, packet, sizeof(packet), &fd);
+	n = recv_packet(c->fd, packet, sizeof(packet), &fd, &c->sender);
 	if (n == -EAGAIN)
 		return 0;
 	if (n == -ECONNRESET)
@@ -423,6 +447,18 @@ int ipc_chan_send(struct ipc_chan *c, enum ipc_type type, uint32_t req_id,
 	if (rc < 0)
 		chan_fail(c, rc);
 	return rc;
+}
+
+void ipc_chan_ask_sender(struct ipc_chan *c)
+{
+	int on = 1;
+
+	(void)setsockopt(c->fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on));
+}
+
+pid_t ipc_chan_sender(const struct ipc_chan *c)
+{
+	return c->sender;
 }
 
 uint64_t ipc_chan_last_rx_ms(const struct ipc_chan *c)

@@ -9,7 +9,7 @@
 static const struct ipc_type_info ipc_types[] = {
 	/* type, sender, body_max, fd, schema, name */
 	{ IPC_HELLO, IPC_FROM_GATEWAY, 256, false, &ipc__hello__descriptor, "hello" },
-	{ IPC_HELLO_REPLY, IPC_FROM_WORKER, 256, false, &ipc__hello_reply__descriptor,
+	{ IPC_HELLO_REPLY, IPC_FROM_WORKER, 256, true, &ipc__hello_reply__descriptor,
 	  "hello_reply" },
 	{ IPC_PING, IPC_FROM_GATEWAY, 16, false, &ipc__ping__descriptor, "ping" },
 	{ IPC_PONG, IPC_FROM_WORKER, 16, false, &ipc__pong__descriptor, "pong" },
@@ -78,7 +78,7 @@ void ipc_header_encode(const struct ipc_header *h, uint8_t out[IPC_HDR_LEN])
 /* Of the types that may carry a descriptor, those that may come without: see proto/ipc.proto. */
 static bool fd_may_be_missing(enum ipc_type type)
 {
-	return type == IPC_CONNECT || type == IPC_SPAWN_REPLY;
+	return type == IPC_CONNECT || type == IPC_HELLO_REPLY || type == IPC_SPAWN_REPLY;
 }
 
 static int check_against_type(const struct ipc_header *h, unsigned from, bool has_fd,

@@ -118,7 +118,7 @@ static void on_pass(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	for (int i = 0; i < WORKERS_A_PASS && s->at < s->pids_n; i++) {
-		gw_worker_memory(s->pids[s->at++], &mem);
+		gw_worker_memory(gw_req_gw(req)->sup, s->pids[s->at++], &mem);
 		add(&s->memory[GW_MEMORY_RESIDENT], mem.rss_kib);
 		add(&s->memory[GW_MEMORY_PROPORTIONAL], mem.pss_kib);
 		add(&s->memory[GW_MEMORY_PRIVATE], mem.private_kib);

@@ -11,9 +11,12 @@
 /*
  * A pidfd of pid, which must be the worker of instance_id: its command line says so (which no other
  * process can change) and it was started at start_ticks (0: any), so a pid that is in use again is
- * no mistake of ours. A descriptor; -ESRCH: it is not; or another -errno.
+ * no mistake of ours. Where /proc hides it from us (ProtectProc= of a unit) the caller's word is
+ * taken: vouched, the kernel has said that it is the one at the other end.
+ * A descriptor; -ESRCH: it is not; or another -errno.
  */
-ATTR_NODISCARD int gw_proc_open_worker(pid_t pid, const char *instance_id, uint64_t start_ticks);
+ATTR_NODISCARD int gw_proc_open_worker(pid_t pid, const char *instance_id, uint64_t start_ticks,
+                                       bool vouched);
 
 /* The process that serves instance_id, looked for in all of /proc; 0: none. */
 pid_t gw_proc_find_worker(const char *instance_id);

@@ -320,8 +320,10 @@ int gw_worker_watch(struct gw_worker *w, pid_t pid, int pidfd)
 	w->pid = pid;
 	w->pidfd = pidfd;
 	w->proc = GW_P_RUNS;
-	if (w->ev_exit != NULL && event_add(w->ev_exit, NULL) == 0)
+	if (w->ev_exit != NULL && event_add(w->ev_exit, NULL) == 0) {
+		gw_worker_note_pid(w);
 		return 0;
+	}
 	process_kill(w); /* nobody would see it end: end it here */
 	if (w->ev_exit != NULL)
 		event_free(w->ev_exit);
@@ -436,7 +438,7 @@ int gw_worker_new(struct gw_supervisor *sup, struct gw *gw, struct gw_instance *
 	w->sup = sup;
 	w->gw = gw;
 	w->inst = inst;
-	w->pidfd = w->tail_fd = -1;
+	w->pidfd = w->tail_fd = w->memory_fd = -1;
 	w->spawn_id = spawn_id;
 	w->born_us = clock_us();
 	w->dial = (struct gw_dial){ .go = gw_worker_on_dial, .arg = w, .lane = GW_DIAL_AGAIN };
@@ -474,6 +476,8 @@ static void release(struct gw_worker *w)
 		close(w->pidfd);
 	if (w->tail_fd >= 0)
 		close(w->tail_fd);
+	if (w->memory_fd >= 0)
+		close(w->memory_fd);
 	free(w);
 }
 
@@ -485,6 +489,8 @@ void gw_worker_free(struct gw_worker *w)
 		return;
 	runner = gw_supervisor_runner(w->sup);
 	process_kill(w);
+	if (w->pid != 0)
+		gw_worker_forget_pid(w);
 	if (runner != NULL && gw_runner_makes_sockets(runner))
 		gw_runner_release(runner, gw_instance_id(w->inst));
 	else if (w->sock_path[0] != '\0')

@@ -16,6 +16,7 @@
 #include "common/attr.h"
 
 struct gw_instance;
+struct gw_supervisor;
 struct gw_worker;
 
 /* Why a worker is told to leave; for its log and the gateway's. */
@@ -52,14 +53,14 @@ ATTR_NODISCARD int gw_worker_passkey_confirm(struct gw_worker *w, const char *re
 /* 0 while it has no process. */
 pid_t gw_worker_pid(const struct gw_worker *w);
 
-/* Of a process, in KiB; -1 where it can't be read. */
+/* Of a worker, in KiB; -1 where it can't be read, or when it is gone. */
 struct gw_worker_memory {
-	int64_t pss_kib;     /* from smaps_rollup, which only root may read */
-	int64_t rss_kib;     /* from statm, for everybody: counts shared pages in full */
+	int64_t pss_kib;     /* from its smaps_rollup, which it has handed over */
+	int64_t rss_kib;     /* counts shared pages in full */
 	int64_t private_kib; /* the part shared with nobody (USS) */
 };
-/* Reads /proc: some 0.1 ms. */
-void gw_worker_memory(pid_t pid, struct gw_worker_memory *mem_out);
+/* Reads /proc: some 0.1 ms. pid: of gw_worker_pid(), of one that may have gone since. */
+void gw_worker_memory(struct gw_supervisor *sup, pid_t pid, struct gw_worker_memory *mem_out);
 
 /* What `wardenctl worker list` shows. */
 struct gw_worker_info {
@@ -68,9 +69,9 @@ struct gw_worker_info {
 	bool outdated;       /* not of the binary that the next worker runs */
 	const char *state;   /* "queued", "starting", "ready", "leaving", "killed" */
 	uint64_t uptime_ms;  /* since its start was asked for */
-	int64_t pss_kib;     /* from smaps_rollup, which only root may read; else -1 */
-	int64_t rss_kib;     /* from statm, for everybody: counts shared pages in full; else -1 */
-	int64_t private_kib; /* the part shared with nobody (USS); -1: not readable */
+	int64_t pss_kib;     /* from its smaps_rollup; -1: not known (yet) */
+	int64_t rss_kib;     /* counts shared pages in full; -1: not known */
+	int64_t private_kib; /* the part shared with nobody (USS); -1: not known */
 };
 /* It runs, and not the binary that the next worker runs. */
 bool gw_worker_is_outdated(const struct gw_worker *w);

@@ -1,12 +1,17 @@
 /* gateway/gw_worker_info.c - what a worker costs, for `wardenctl worker list` */
 #include "gateway/gw_worker.h"
 
+#include <linux/magic.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 #include "common/clock.h"
 #include "gateway/gw_runner.h"
 #include "gateway/gw_worker_priv.h"
+
+#define ROLLUP_CAP 2048
 
 static void read_resident(pid_t pid, struct gw_worker_memory *mem)
 {
@@ -23,31 +28,54 @@ static void read_resident(pid_t pid, struct gw_worker_memory *mem)
 	fclose(f);
 }
 
-static void read_shares(pid_t pid, struct gw_worker_memory *mem)
+/* One that it opened itself; what else a worker may have sent must not make us wait for it. */
+static size_t read_rollup(int fd, char *out, size_t cap)
 {
-	char line[128];
-	FILE *f;
+	struct statfs fs;
+	ssize_t n = 0;
+
+	if (fd >= 0 && fstatfs(fd, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC)
+		n = pread(fd, out, cap - 1, 0);
+	out[n > 0 ? n : 0] = '\0';
+	return n > 0 ? (size_t)n : 0;
+}
+
+static void read_shares(int fd, struct gw_worker_memory *mem)
+{
+	char text[ROLLUP_CAP], *save = NULL;
 	long kib;
 
-	snprintf(line, sizeof(line), "/proc/%ld/smaps_rollup", (long)pid);
-	f = fopen(line, "re");
-	if (f == NULL)
+	if (read_rollup(fd, text, sizeof(text)) == 0)
 		return;
-	while (fgets(line, sizeof(line), f) != NULL) {
-		if (sscanf(line, "Pss: %ld kB", &kib) == 1)
+	for (char *line = strtok_r(text, "\n", &save); line != NULL;
+	     line = strtok_r(NULL, "\n", &save)) {
+		if (sscanf(line, "Rss: %ld kB", &kib) == 1)
+			mem->rss_kib = kib;
+		else if (sscanf(line, "Pss: %ld kB", &kib) == 1)
 			mem->pss_kib = kib;
 		else if (sscanf(line, "Private_Clean: %ld kB", &kib) == 1 ||
 		         sscanf(line, "Private_Dirty: %ld kB", &kib) == 1)
 			mem->private_kib = (mem->private_kib < 0 ? 0 : mem->private_kib) + kib;
 	}
-	fclose(f);
 }
 
-void gw_worker_memory(pid_t pid, struct gw_worker_memory *mem_out)
+static void read_memory(const struct gw_worker *w, struct gw_worker_memory *mem)
 {
+	if (w->proc != GW_P_RUNS)
+		return;
+	read_resident(w->pid, mem);
+	read_shares(w->memory_fd, mem);
+}
+
+void gw_worker_memory(struct gw_supervisor *sup, pid_t pid, struct gw_worker_memory *mem_out)
+{
+	struct gw_worker *w = NULL;
+
 	*mem_out = (struct gw_worker_memory){ .pss_kib = -1, .rss_kib = -1, .private_kib = -1 };
-	read_resident(pid, mem_out);
-	read_shares(pid, mem_out);
+	while ((w = gw_supervisor_next(sup, w)) != NULL && gw_worker_pid(w) != pid)
+		;
+	if (w != NULL)
+		read_memory(w, mem_out);
 }
 
 pid_t gw_worker_pid(const struct gw_worker *w)
@@ -71,8 +99,7 @@ void gw_worker_info(const struct gw_worker *w, struct gw_worker_info *info_out)
 {
 	struct gw_worker_memory mem = { .pss_kib = -1, .rss_kib = -1, .private_kib = -1 };
 
-	if (w->proc == GW_P_RUNS)
-		gw_worker_memory(w->pid, &mem);
+	read_memory(w, &mem);
 	*info_out = (struct gw_worker_info){
 		.pid = w->pid,
 		.inst = w->inst,

@@ -64,10 +64,17 @@ static int hello_take(const Ipc__HelloReply *m, struct gw_inst_hello *h)
 	return h->history_days <= GW_HISTORY_DAYS_MAX ? 0 : WA_EPROTO;
 }
 
-static int on_hello_reply(struct gw_worker *w, const Ipc__HelloReply *m)
+static int on_hello_reply(struct gw_worker *w, struct ipc_msg *msg)
 {
+	const Ipc__HelloReply *m = (const Ipc__HelloReply *)msg->body;
 	struct gw_inst_input in = { 0 };
-	int rc = w->phase == GW_W_READY ? WA_EPROTO : hello_take(m, &in.hello); /* said once */
+	int rc;
+
+	if (w->phase == GW_W_READY || w->memory_fd >= 0) /* said once */
+		return WA_EPROTO;
+	rc = hello_take(m, &in.hello);
+	w->memory_fd = msg->fd; /* looked at when it is read */
+	msg->fd = -1;
 
 	if (rc == 0 && w->proc == GW_P_NONE)
 		rc = gw_worker_identify(w, m);
@@ -352,7 +359,7 @@ int gw_worker_on_msg(struct ipc_chan *c, struct ipc_msg *m, void *arg)
 		return WA_ELIMIT;
 	switch (m->type) {
 	case IPC_HELLO_REPLY:
-		return on_hello_reply(w, (const Ipc__HelloReply *)m->body);
+		return on_hello_reply(w, m);
 	case IPC_PONG:
 		gw_worker_settled(w);
 		return 0;

@@ -55,6 +55,7 @@ struct gw_worker {
 	bool renew;      /* it is to be replaced by one of the newest binary */
 	uint64_t binary; /* common/binary_id.h; 0: not known */
 	int tail_fd;     /* the ring of its last log lines; -1: none */
+	int memory_fd;   /* its /proc/PID/smaps_rollup, opened by itself; -1: none */
 	uint32_t spawn_id;
 	pid_t pid;
 	int pidfd;
@@ -127,6 +128,9 @@ ATTR_NODISCARD int gw_worker_watch(struct gw_worker *w, pid_t pid, int pidfd);
 ATTR_NODISCARD int gw_worker_identify(struct gw_worker *w, const Ipc__HelloReply *m);
 /* Its process, should it hang before it said which it is: found by its command line. */
 void gw_worker_track_down(struct gw_worker *w);
+/* For the same in a gateway after us. */
+void gw_worker_note_pid(const struct gw_worker *w);
+void gw_worker_forget_pid(const struct gw_worker *w);
 /* All that an adopted one had to say has been heard, or it is lost. Safe twice. */
 void gw_worker_settled(struct gw_worker *w);
 /* CONNECT, with all that the instance has. 0, WA_ECRYPTO, or what ipc_chan_send() says. */

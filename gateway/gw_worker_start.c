@@ -117,8 +117,10 @@ static int greet(struct gw_worker *w)
 
 	if (rc == 0)
 		rc = ipc_chan_new(w->gw->base, fd, IPC_FROM_WORKER, &ops, w, &w->chan);
-	if (rc == 0)
+	if (rc == 0) {
+		ipc_chan_ask_sender(w->chan);
 		rc = say_hello(w);
+	}
 	if (rc == 0)
 		rc = w->adopted ? say_ping(w) : gw_worker_say_connect(w);
 	if (rc < 0) {

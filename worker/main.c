@@ -212,6 +212,7 @@ static int run_worker(const struct options *o, const struct wk_tls *tls,
 		return WK_EXIT_FAILED;
 	}
 	params.log_tail_fd = wk_log_tail_start();
+	params.memory_fd = wk_memory_open();
 	return wk_run(&params);
 }
 

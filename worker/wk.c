@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -68,6 +69,11 @@ int wk_log_tail_start(void)
 	if (log_tail_new(&tail, &fd) == 0)
 		log_set_tail(tail);
 	return fd;
+}
+
+int wk_memory_open(void)
+{
+	return open("/proc/self/smaps_rollup", O_RDONLY | O_CLOEXEC);
 }
 
 static void leave(struct wk *w, int exit_code)
@@ -437,6 +443,7 @@ static int setup(struct wk *w)
 	if (rc < 0)
 		return rc;
 	wk_ipc_set_log_tail(w->ipc, w->p->log_tail_fd);
+	wk_ipc_set_memory(w->ipc, w->p->memory_fd);
 	w->tell.ipc = w->ipc;
 	session_params.base = w->base;
 	rc = wk_session_new(&session_params, &w->session);

@@ -15,10 +15,11 @@
 #define WK_CONTROL_FD 3          /* the listening control socket, whoever started the worker */
 #define WK_INSTANCE_ID_MAX 64    /* characters */
 #define WK_LONELY_MS (60 * 1000) /* without a gateway and anything to do for this long: leave */
-#define WK_UNHEARD_MS (24 * 3600 * 1000) /* how the end of a link waits to be heard by a gateway \
-	                                  */
-#define WK_ANSWER_MS (5 * 1000)          /* a question that no gateway answers is ours to decide */
-#define WK_SILENT_MS (35 * 1000)         /* a gateway says something every 10 s; else it hangs */
+#define WK_UNHEARD_MS \
+	(24 * 3600 * 1000)       /* how the end of a link waits to be heard by a gateway \
+	                          */
+#define WK_ANSWER_MS (5 * 1000)  /* a question that no gateway answers is ours to decide */
+#define WK_SILENT_MS (35 * 1000) /* a gateway says something every 10 s; else it hangs */
 
 /* How a worker left; a signal is a crash. */
 enum wk_exit {
@@ -40,6 +41,7 @@ struct wk_params {
 	const struct wk_sandbox *sandbox; /* borrowed; entered before the gateway is listened to */
 	uint32_t memory_max_mb;           /* RLIMIT_DATA; 0: none */
 	int log_tail_fd;                  /* taken by wk_run(); of log_tail_new(); -1: none */
+	int memory_fd;                    /* taken by wk_run(); of wk_memory_open(); -1: none */
 	uint64_t start_us;                /* monotonic instant at which this process began */
 	unsigned speed; /* 1; more: deadlines run out that many times sooner (test hooks) */
 };
@@ -52,6 +54,11 @@ _Bool wk_instance_id_valid(const char *id);
  * one, the worker runs as well.
  */
 int wk_log_tail_start(void);
+/*
+ * What this process costs, to be read by a gateway that may not look into /proc/PID of a worker. To
+ * be opened before the sandbox closes /proc; a descriptor, or -1: without one it runs as well.
+ */
+int wk_memory_open(void);
 
 /* Serve until the end. Returns enum wk_exit; everything is released and every key wiped. */
 ATTR_NODISCARD int wk_run(const struct wk_params *params);

@@ -32,6 +32,7 @@ struct wk_ipc {
 	bool greeted;          /* HELLO was right */
 	uint64_t binary;       /* common/binary_id.h */
 	int tail_fd;           /* -1: none */
+	int memory_fd;         /* -1: none */
 };
 
 static void drop_gateway(struct wk_ipc *ipc)
@@ -59,6 +60,11 @@ void wk_ipc_send(struct wk_ipc *ipc, enum ipc_type type, const ProtobufCMessage 
 void wk_ipc_set_log_tail(struct wk_ipc *ipc, int fd)
 {
 	ipc->tail_fd = fd;
+}
+
+void wk_ipc_set_memory(struct wk_ipc *ipc, int fd)
+{
+	ipc->memory_fd = fd;
 }
 
 bool wk_ipc_is_heard(const struct wk_ipc *ipc, uint64_t ms)
@@ -128,7 +134,7 @@ static int on_hello(struct wk_ipc *ipc, const struct ipc_msg *m)
 	reply.has_binary = ipc->binary != 0;
 	reply.binary = ipc->binary;
 	ipc->ops->fill_reply(&reply, ipc->arg);
-	rc = ipc_chan_send(ipc->chan, IPC_HELLO_REPLY, m->req_id, &reply.base, -1);
+	rc = ipc_chan_send(ipc->chan, IPC_HELLO_REPLY, m->req_id, &reply.base, ipc->memory_fd);
 	if (rc < 0)
 		return rc;
 	LOG(ipc->log, LOG_DEBUG, "gateway",
@@ -318,7 +324,7 @@ int wk_ipc_new(struct event_base *base, int listen_fd, const char *instance_id, 
 	ipc->listen_fd = listen_fd;
 	ipc->gateway_uid = find_gateway_uid(listen_fd, dir);
 	ipc->start_ticks = proc_start_ticks(0);
-	ipc->tail_fd = -1;
+	ipc->tail_fd = ipc->memory_fd = -1;
 	ipc->binary = binary_id_own();
 	(void)evutil_make_socket_nonblocking(listen_fd);
 	ipc->accept_ev = event_new(base, listen_fd, EV_READ | EV_PERSIST, on_accept, ipc);
@@ -340,5 +346,7 @@ void wk_ipc_free(struct wk_ipc *ipc)
 	(void)close(ipc->listen_fd);
 	if (ipc->tail_fd >= 0)
 		(void)close(ipc->tail_fd);
+	if (ipc->memory_fd >= 0)
+		(void)close(ipc->memory_fd);
 	free(ipc);
 }

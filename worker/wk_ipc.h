@@ -57,6 +57,8 @@ void wk_ipc_free(struct wk_ipc *ipc);
 void wk_ipc_send(struct wk_ipc *ipc, enum ipc_type type, const ProtobufCMessage *msg);
 /* The ring of our last log lines, for every gateway that says HELLO; fd is taken, -1: none. */
 void wk_ipc_set_log_tail(struct wk_ipc *ipc, int fd);
+/* What we cost, for the same: /proc/self/smaps_rollup, open; fd is taken, -1: none. */
+void wk_ipc_set_memory(struct wk_ipc *ipc, int fd);
 /* A gateway is there, and was heard within the last ms. */
 bool wk_ipc_is_heard(const struct wk_ipc *ipc, uint64_t ms);
 /* BYE, the last message. detail may be NULL; generation: of the store that is left; 0: none is. */

@@ -109,6 +109,7 @@ static int child_main(const struct wk_zygote *z, struct job *job, int life_fd)
 	child_signals();
 	log_init("warden-worker", job->log_level, job->log_format);
 	params.log_tail_fd = wk_log_tail_start();
+	params.memory_fd = wk_memory_open();
 	log_open_journal();
 	(void)prctl(PR_SET_NAME, "warden-worker", 0, 0, 0);
 	rc = wk_title_set(&z->title, title);

@@ -53,7 +53,7 @@ describe('the service', { skip: why }, () => {
 	let top, deb, m, token;
 	let filesBefore;
 
-	const asUser = (user, script) => m.sh(`setpriv --reuid=${user} --regid=${user} --clear-groups sh -c '${script}'`);
+	const asUser = (user, script) => m.sh(`setpriv --reuid=${user} --regid=$(id -g ${user}) --clear-groups sh -c '${script}'`);
 	const api = (method, path, body) => JSON.parse(m.must(`curl --silent --max-time 40 --request ${method} ` +
 	    `--header 'token: ${token}' ${body ? `--data '${JSON.stringify(body)}'` : ''} http://127.0.0.1:8080${path}`, { timeout: 60_000 }));
 	const sim = (path, body) => JSON.parse(m.must(`curl --silent --max-time 40 ${body ? `--data '${JSON.stringify(body)}'` : ''} ` +
@@ -162,6 +162,12 @@ describe('the service', { skip: why }, () => {
 		await link('shop', '5511999990001');
 	});
 
+	it('knows what its workers cost, though /proc is closed to it', () => {
+		const [worker] = JSON.parse(m.must('wardenctl worker list --json')).workers ?? JSON.parse(m.must('wardenctl worker list --json'));
+		assert.ok(worker.pssKiB > 0 && worker.rssKiB >= worker.pssKiB, JSON.stringify(worker));
+		assert.match(m.must(`grep hidepid /proc/${m.mainPid('wardend.service')}/mounts`), /hidepid=invisible|hidepid=2/);
+	});
+
 	it('its journal has fields', () => {
 		const [made] = m.journal('EVENT=instance_created');
 		assert.equal(made._SYSTEMD_UNIT, 'wardend.service');
@@ -209,6 +215,15 @@ describe('the service', { skip: why }, () => {
 		m.must('systemctl kill --kill-who=main --signal=KILL wardend.service');
 		await connected('shop');
 		assert.deepEqual(connections(), sessions);
+	});
+
+	it('a worker that hangs is replaced by the next gateway as well', async () => {
+		await connected('shop');
+		const [{ _PID }] = m.journal('EVENT=online', 'SYSLOG_IDENTIFIER=warden-worker').slice(-1);
+		m.must(`kill -STOP ${_PID}`);
+		m.must('systemctl kill --kill-who=main --signal=KILL wardend.service');
+		await m.until(() => !m.exists(`/proc/${_PID}`), 'its end', 25_000);
+		await m.until(() => state('shop') === 'connected', 'shop is connected again', 25_000);
 	});
 
 	it('reloaded under load it is the next program, with the pid it had', async () => {
@@ -276,6 +291,7 @@ describe('the service', { skip: why }, () => {
 		assert.equal(may('start', 'warden-worker@x.socket'), false);
 		assert.equal(may('start', 'systemd-tmpfiles-clean.service'), false);
 		assert.equal(may('daemon-reload', ''), false);
+		assert.equal(asUser('nobody', 'true').status, 0);
 		assert.equal(asUser('nobody', `systemctl --no-ask-password start ${unit}`).status === 0, false);
 	});
 

@@ -58,7 +58,7 @@ describe('unit files', { skip: hasSystemd ? false : 'systemd-analyze is not inst
 
 	const exposure = (name, threshold) => run('systemd-analyze', ['security', '--offline=true', '--no-pager',
 		`--threshold=${threshold * 10}`, join(units, name)]);
-	for (const name of [`warden-worker@${ID}.service`])
+	for (const name of ['wardend.service', `warden-worker@${ID}.service`])
 		it(`${name}: exposure of at most ${SECURITY_MAX}`, () => {
 			const got = exposure(name, SECURITY_MAX);
 			const said = /exposure level for .*: ([0-9.]+)/.exec(got.stdout);

@@ -500,8 +500,9 @@ pid_t gw_worker_pid(const struct gw_worker *w)
 	return 0;
 }
 
-void gw_worker_memory(pid_t pid, struct gw_worker_memory *mem_out)
+void gw_worker_memory(struct gw_supervisor *sup, pid_t pid, struct gw_worker_memory *mem_out)
 {
+	(void)sup;
 	(void)pid;
 	*mem_out = (struct gw_worker_memory){ .pss_kib = -1, .rss_kib = -1, .private_kib = -1 };
 }
