@@ -6,8 +6,7 @@
  * libraries probe for new calls and have another way, and a library's update must not end every
  * session of a host.
  *
- * The program is made by libseccomp once, in the zygote, and loaded by every child, so that none of
- * them pays for the library's memory.
+ * The program is made by libseccomp once, for the zygote, and loaded by every child.
  */
 #include <asm/unistd.h>
 #include <errno.h>
@@ -23,6 +22,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -238,36 +238,8 @@ static int fill(scmp_filter_ctx ctx)
 	return rc < 0 ? rc : add_by_argument(ctx);
 }
 
-/* libseccomp writes programs to files only. */
-static int export_program(scmp_filter_ctx ctx, struct sock_filter **code_out, unsigned short *n_out)
-{
-	struct sock_filter *code = NULL;
-	int fd = memfd_create("filter", MFD_CLOEXEC);
-	struct stat st;
-	int rc;
-
-	if (fd < 0)
-		return -errno;
-	rc = seccomp_export_bpf(ctx, fd);
-	if (rc == 0 && fstat(fd, &st) < 0)
-		rc = -errno;
-	if (rc == 0 && (st.st_size <= 0 || st.st_size > CODE_MAX * (off_t)sizeof(*code)))
-		rc = -EOVERFLOW;
-	if (rc == 0 && (code = malloc((size_t)st.st_size)) == NULL)
-		rc = -ENOMEM;
-	if (rc == 0 && pread(fd, code, (size_t)st.st_size, 0) != st.st_size)
-		rc = -EIO;
-	(void)close(fd);
-	if (rc < 0) {
-		free(code);
-		return rc;
-	}
-	*code_out = code;
-	*n_out = (unsigned short)((size_t)st.st_size / sizeof(*code));
-	return 0;
-}
-
-int wk_sandbox_seccomp_make(struct sock_filter **code_out, unsigned short *n_out)
+/* Into a file: libseccomp writes programs nowhere else. */
+static int write_program(int fd)
 {
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
 	int rc;
@@ -276,8 +248,60 @@ int wk_sandbox_seccomp_make(struct sock_filter **code_out, unsigned short *n_out
 		return -ENOMEM;
 	rc = fill(ctx);
 	if (rc == 0)
-		rc = export_program(ctx, code_out, n_out);
+		rc = seccomp_export_bpf(ctx, fd);
 	seccomp_release(ctx);
+	return rc;
+}
+
+/*
+ * In a process of its own: the library leaves some hundred KB of heap behind, full of holes, and
+ * every worker would get its memory out of those: a page of its own for each. Without one: here.
+ */
+static int write_program_elsewhere(int fd)
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	if (pid < 0)
+		return write_program(fd);
+	if (pid == 0)
+		_exit(write_program(fd) < 0 ? 1 : 0);
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EINVAL;
+}
+
+static int read_program(int fd, struct sock_filter **code_out, unsigned short *n_out)
+{
+	struct sock_filter *code;
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (st.st_size <= 0 || st.st_size > CODE_MAX * (off_t)sizeof(*code))
+		return -EOVERFLOW;
+	code = malloc((size_t)st.st_size);
+	if (code == NULL)
+		return -ENOMEM;
+	if (pread(fd, code, (size_t)st.st_size, 0) != st.st_size) {
+		free(code);
+		return -EIO;
+	}
+	*code_out = code;
+	*n_out = (unsigned short)((size_t)st.st_size / sizeof(*code));
+	return 0;
+}
+
+int wk_sandbox_seccomp_make(struct sock_filter **code_out, unsigned short *n_out)
+{
+	int fd = memfd_create("filter", MFD_CLOEXEC);
+	int rc = fd < 0 ? -errno : write_program_elsewhere(fd);
+
+	if (rc == 0)
+		rc = read_program(fd, code_out, n_out);
+	if (fd >= 0)
+		(void)close(fd);
 	return rc;
 }
 
