@@ -22,6 +22,7 @@ const struct ctl_option ctl_options[CTL_OPT_N] = {
 	                            "read the proxy's password from FILE; - is stdin" },
 	[CTL_OPT_ACCOUNT] = { "account", "NAME",
 	                      "whose instance, where several accounts have one of the name" },
+	[CTL_OPT_PER_MINUTE] = { "per-minute", "N", "replace at most N a minute" },
 	[CTL_OPT_HELP] = { "help", NULL, "show help" },
 	[CTL_OPT_VERSION] = { "version", NULL, "show the version" },
 };

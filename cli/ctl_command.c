@@ -94,6 +94,15 @@ const struct ctl_command ctl_commands[] = {
 	{ "worker", "list", "", false, false, 0, 0, false,
 	  "list the worker processes: pid, memory, state, uptime", NULL, "wardenctl worker list",
 	  ctl_worker_list },
+	{ "worker", "log", "NAME", true, true, 0, CTL_OPT_BIT(CTL_OPT_ACCOUNT), false,
+	  "show the last log lines of an instance's worker that crashed", NULL,
+	  "wardenctl worker log shop --account sales", ctl_worker_log },
+	{ "worker", "upgrade", "", false, false, 0, CTL_OPT_BIT(CTL_OPT_PER_MINUTE), false,
+	  "replace the workers that run an older program than the one on disk",
+	  "One after the other, so that only a few sessions at a time reconnect. Does not wait "
+	  "for\n"
+	  "the end.\n",
+	  "wardenctl worker upgrade --per-minute 60", ctl_worker_upgrade },
 	{ "doctor", NULL, "[NAME]", false, true, 0, CTL_OPT_BIT(CTL_OPT_ACCOUNT), false,
 	  "look whether the gateway and its host are well",
 	  "Each check is ok, a warning or failed, with what to do. They run in the gateway, as "

@@ -69,6 +69,8 @@ enum ctl_exit ctl_doctor(const struct ctl_call *call);
 enum ctl_exit ctl_events(const struct ctl_call *call);
 /* ctl_worker.c */
 enum ctl_exit ctl_worker_list(const struct ctl_call *call);
+enum ctl_exit ctl_worker_log(const struct ctl_call *call);
+enum ctl_exit ctl_worker_upgrade(const struct ctl_call *call);
 
 /* --json was given */
 bool ctl_wants_json(const struct ctl_call *call);

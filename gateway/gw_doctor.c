@@ -15,6 +15,7 @@
 #include "gateway/gw_doctor_host.h"
 #include "gateway/gw_doctor_reach.h"
 #include "gateway/gw_instance.h"
+#include "gateway/gw_limit.h"
 #include "gateway/gw_master_key.h"
 #include "gateway/gw_probe.h"
 
@@ -25,6 +26,7 @@ struct gw_doctor {
 	struct event *ev_end; /* the deadline, or all is there */
 	struct gw_doctor_disk *disk;
 	struct gw_probe *probe;
+	struct gw_limit_ping *ping;
 	struct gw_proxy via; /* as the probe goes, but for user and password */
 	struct gw_findings fs;
 };
@@ -90,6 +92,29 @@ static int start_disk(struct gw_doctor *d)
 	return rc;
 }
 
+/* ---- Redis -------------------------------------------------------------------------------------
+ */
+
+static void on_ping(int rc, uint64_t us, void *arg)
+{
+	struct gw_doctor *d = arg;
+
+	d->ping = NULL;
+	gw_doctor_judge_redis(rc, us, &d->fs);
+	look_whether_all(d);
+}
+
+static void start_ping(struct gw_doctor *d)
+{
+	int rc;
+
+	if (d->fs.of[GW_CHECK_REDIS].verdict != GW_UNKNOWN)
+		return;
+	rc = gw_limit_ping(d->gw->limit, on_ping, d, &d->ping);
+	if (rc < 0)
+		gw_doctor_judge_redis(rc, 0, &d->fs);
+}
+
 /* ---- WhatsApp ----------------------------------------------------------------------------------
  */
 
@@ -147,6 +172,7 @@ int gw_doctor_start(struct gw *gw, const struct gw_instance *inst,
 		return -ENOMEM;
 	}
 	gw_doctor_host_look(gw, &d->fs);
+	start_ping(d);
 	rc = start_disk(d);
 	if (rc < 0)
 		note_not_started(d, rc);
@@ -164,5 +190,6 @@ void gw_doctor_free(struct gw_doctor *d)
 		event_free(d->ev_end);
 	gw_doctor_disk_free(d->disk);
 	gw_probe_free(d->probe);
+	gw_limit_ping_cancel(d->ping);
 	free(d);
 }

@@ -21,7 +21,8 @@
 
 #define FDS_PER_INSTANCE 4 /* pidfd, channel, its socket, one that is being replaced */
 #define FDS_OWN 128
-#define LANDLOCK_VERSION 1 /* LANDLOCK_CREATE_RULESET_VERSION */
+#define REDIS_SLOW_US 10000 /* limits are decided in memory after 50 ms */
+#define LANDLOCK_VERSION 1  /* LANDLOCK_CREATE_RULESET_VERSION */
 
 /* ---- judging -----------------------------------------------------------------------------------
  */
@@ -217,14 +218,30 @@ static void look_at_limiter(const struct gw *gw, struct gw_findings *fs)
 	struct gw_limit_stats stats;
 
 	gw_limit_stats(gw->limit, &stats);
-	if (strcmp(health, "ok") == 0)
-		gw_finding_set(fs, GW_CHECK_REDIS, GW_OK, NULL, "%s",
-		               stats.shared
-		                   ? "limits are shared in it"
-		                   : "not configured: limits are kept in memory, per gateway");
+	if (strcmp(health, "ok") != 0)
+		gw_finding_set(fs, GW_CHECK_REDIS, GW_FAILED,
+		               "see to the Redis server, and to redis_url and its password", "%s",
+		               health);
+	else if (!stats.shared)
+		gw_finding_set(fs, GW_CHECK_REDIS, GW_OK, NULL,
+		               "not configured: limits are kept in memory, per gateway");
+}
+
+void gw_doctor_judge_redis(int rc, uint64_t us, struct gw_findings *fs)
+{
+	double ms = (double)us / 1000;
+
+	if (rc < 0)
+		gw_finding_set(fs, GW_CHECK_REDIS, GW_FAILED,
+		               "see to the Redis server, and to redis_url and its password",
+		               "it does not answer: %s", wa_err_name(rc));
+	else if (us > REDIS_SLOW_US)
+		gw_finding_set(fs, GW_CHECK_REDIS, GW_WARNING,
+		               "every request waits for it: bring it nearer, or look what slows it",
+		               "it takes %.1f ms to answer", ms);
 	else
-		gw_finding_set(fs, GW_CHECK_REDIS, GW_FAILED, "see redis_url and the Redis server",
-		               "%s", health);
+		gw_finding_set(fs, GW_CHECK_REDIS, GW_OK, NULL,
+		               "limits are shared in it; it answers in %.1f ms", ms);
 }
 
 void gw_doctor_host_look(const struct gw *gw, struct gw_findings *fs)

@@ -10,7 +10,10 @@
 
 struct gw;
 
-/* REGISTRY, REDIS, WORKERS, OPEN_FILES and KERNEL. */
+/* REDIS: how one call to it went. */
+void gw_doctor_judge_redis(int rc, uint64_t us, struct gw_findings *fs);
+
+/* REGISTRY, REDIS (but for one that is up: it is to be asked), WORKERS, OPEN_FILES and KERNEL. */
 void gw_doctor_host_look(const struct gw *gw, struct gw_findings *fs);
 
 /* The judgements alone. limit: descriptors that may be open; instances: there are so many. */

@@ -181,6 +181,53 @@ void gw_limit_cancel(struct gw_limit_call *call)
 	call->cb = NULL;
 }
 
+/* ---- its speed ------------------------------------------------------------------------------- */
+
+struct gw_limit_ping {
+	uint64_t start_us;
+	void (*cb)(int rc, uint64_t us, void *arg); /* NULL: nobody waits any more */
+	void *arg;
+};
+
+static void on_ping(int rc, const int64_t *values, size_t values_n, void *arg)
+{
+	struct gw_limit_ping *ping = arg;
+
+	(void)values;
+	(void)values_n;
+	if (ping->cb != NULL)
+		ping->cb(rc, clock_us() - ping->start_us, ping->arg);
+	free(ping);
+}
+
+int gw_limit_ping(struct gw_limit *l, void (*cb)(int rc, uint64_t us, void *arg), void *arg,
+                  struct gw_limit_ping **ping_out)
+{
+	struct gw_limit_script_args probe;
+	struct gw_limit_ping *ping;
+	int rc;
+
+	if (l->redis == NULL)
+		return -ENOTCONN;
+	ping = calloc(1, sizeof(*ping));
+	if (ping == NULL)
+		return -ENOMEM;
+	*ping = (struct gw_limit_ping){ clock_us(), cb, arg };
+	gw_limit_script_probe(l->gateway_id, &probe);
+	rc = gw_redis_call(l->redis, probe.argv, probe.argc, on_ping, ping);
+	if (rc < 0)
+		free(ping);
+	else
+		*ping_out = ping;
+	return rc;
+}
+
+void gw_limit_ping_cancel(struct gw_limit_ping *ping)
+{
+	if (ping != NULL)
+		ping->cb = NULL;
+}
+
 /* ---- state ----------------------------------------------------------------------------------- */
 
 const char *gw_limit_health(struct gw_limit *l)

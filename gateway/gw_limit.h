@@ -96,6 +96,16 @@ struct gw_limit_stats {
 };
 void gw_limit_stats(struct gw_limit *limit, struct gw_limit_stats *out);
 
+/*
+ * How long does Redis take for one call? cb comes once, from the loop: rc 0 and how many us, or why
+ * there is no answer. 0; -ENOTCONN: there is none, or it is down; -ENOMEM.
+ */
+struct gw_limit_ping;
+ATTR_NODISCARD int gw_limit_ping(struct gw_limit *limit, void (*cb)(int rc, uint64_t us, void *arg),
+                                 void *arg, struct gw_limit_ping **ping_out);
+/* Nobody waits for it any more. Not after its cb. NULL is fine. */
+void gw_limit_ping_cancel(struct gw_limit_ping *ping);
+
 /* From views (one or two) to what the headers say: of two, the one with less left. */
 void gw_limit_judge(const struct gw_limit_view *views, size_t views_n, bool allowed,
                     int64_t now_unix_ms, struct gw_limit_result *out);

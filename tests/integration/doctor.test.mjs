@@ -4,6 +4,7 @@ import { chmodSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { createServer } from 'node:http';
+import { startRedis } from './redis.mjs';
 import { Program, World, eventually, folder, startWorld } from './harness.mjs';
 
 let world;
@@ -195,6 +196,44 @@ describe('WhatsApp', () => {
 			await world.clearFaults();
 		}
 		assert.equal((await doctor()).of.whatsapp.status, 'ok');
+	});
+});
+
+describe('Redis', () => {
+	test('is asked for an answer, and named when it gives none', async () => {
+		const w = new World();
+		try {
+			w.redis = await startRedis(w, ['--requirepass', 'hush-hush']);
+			w.secrets.add('hush-hush');
+			await w.startSim();
+			const at = w.redis.url.replace('//', '//:hush-hush@');
+			await w.startGateway({ env: { WARDEN_REDIS_URL: at } });
+			const redis = await eventually(async () => {
+				const { of } = await doctor([], w);
+				return of.redis.status !== 'failed' && of.redis; // it may still be connecting
+			}, { what: 'Redis' });
+			assert.match(redis.detail, /^(limits are shared in it; it answers in|it takes) \d+\.\d ms/);
+			await w.redis.kill();
+			const gone = await eventually(async () => {
+				const r = await doctor([], w);
+				return r.of.redis.status === 'failed' && r;
+			}, { what: 'the loss' });
+			assert.equal(gone.code, 1);
+			assert.match(gone.of.redis.advice, /redis_url/);
+			assert.ok(!gone.stdout.includes('hush-hush'));
+			await w.gateway.kill('SIGTERM');
+			await w.gateway.waitExit();
+			await w.redis.start();
+			await w.startGateway({ env: { WARDEN_REDIS_URL: w.redis.url.replace('//', '//:wrong@') } });
+			const wrong = await eventually(async () => {
+				const r = await doctor([], w);
+				return /^fail: redis (?!is being)/.test(r.of.redis.detail) && r;
+			}, { what: 'the wrong password' });
+			assert.match(wrong.of.redis.detail, /password|WRONGPASS|NOAUTH|auth/i);
+		} finally {
+			await w.redis?.kill();
+			await w.stop();
+		}
 	});
 });
 

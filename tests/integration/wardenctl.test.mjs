@@ -302,6 +302,35 @@ describe('a linked instance', () => {
 	});
 });
 
+describe('worker', () => {
+	test('list shows each, and log the last lines of one that crashed', async () => {
+		const { name: account, token } = await world.newAccount();
+		const instance = await world.newInstance({ name: 'crasher', token });
+		assert.match((await ok(['worker', 'log', 'crasher'])).stderr, /No worker of crasher has crashed/);
+		assert.deepEqual(await json(['worker', 'log', 'crasher']), { instance: 'crasher', log: null });
+		await world.link(instance);
+		const row = (await json(['worker', 'list'])).find((w) => w.instance === 'crasher');
+		assert.deepEqual([row.account, row.id, row.pid], [account, instance.id, world.workers(instance)[0].pid]);
+		assert.match((await ok(['worker', 'list'])).stdout, new RegExp(`^${row.pid} +\\d+ KiB.* crasher$`, 'm'));
+		process.kill(row.pid, 'SIGKILL');
+		const log = await eventually(async () => {
+			const r = await ok(['worker', 'log', 'crasher', '--account', account]);
+			return r.stdout !== '' && r.stdout;
+		}, { what: 'its last lines' });
+		assert.match(log, /session_event/);
+		assert.equal((await json(['worker', 'log', 'crasher'])).log.trim(), log.trim());
+		assert.equal((await world.ctl(['worker', 'log', 'nobody'])).code, 1);
+		assert.equal((await world.ctl(['worker', 'log', 'crasher', '--account', 'a b'])).code, 2);
+	});
+
+	test('upgrade says that there is nothing newer', async () => {
+		assert.match((await ok(['worker', 'upgrade'])).stderr, /Every worker runs the program on disk already/);
+		assert.deepEqual(await json(['worker', 'upgrade', '--per-minute', '30']), { outdated: 0, perMinute: 30 });
+		for (const pace of ['0', '3001', 'fast'])
+			assert.equal((await world.ctl(['worker', 'upgrade', '--per-minute', pace])).code, 2, pace);
+	});
+});
+
 describe('exit codes', () => {
 	test('2 for a command there is not', async () => {
 		for (const args of [[], ['nonsense'], ['account'], ['account', 'nonsense'], ['account', 'create'],

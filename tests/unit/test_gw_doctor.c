@@ -196,6 +196,19 @@ static void test_descriptors_for_clients_and_workers(void **state)
 	files(UINT64_MAX, 10000, 1000, GW_OK, "room for", NULL); /* no limit */
 }
 
+static void test_how_redis_answers(void **state)
+{
+	struct gw_findings fs = { 0 };
+
+	(void)state;
+	gw_doctor_judge_redis(0, 420, &fs);
+	expect(&fs, GW_CHECK_REDIS, GW_OK, "it answers in 0.4 ms", NULL);
+	gw_doctor_judge_redis(0, 12000, &fs);
+	expect(&fs, GW_CHECK_REDIS, GW_WARNING, "it takes 12.0 ms", "nearer");
+	gw_doctor_judge_redis(WA_ETIMEOUT, 0, &fs);
+	expect(&fs, GW_CHECK_REDIS, GW_FAILED, "timeout", "redis_url");
+}
+
 static void kernel(const struct gw_doctor_kernel *k, enum gw_verdict verdict, const char *detail,
                    const char *advice)
 {
@@ -391,6 +404,7 @@ int main(void)
 		cmocka_unit_test(test_kinds_of_file_systems),
 		cmocka_unit_test(test_a_data_dir_is_tried_out),
 		cmocka_unit_test(test_descriptors_for_clients_and_workers),
+		cmocka_unit_test(test_how_redis_answers),
 		cmocka_unit_test(test_what_a_kernel_has_to_have),
 		cmocka_unit_test(test_the_master_keys_file),
 		cmocka_unit_test(test_whatsapp_and_the_way_there),
