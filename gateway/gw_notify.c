@@ -89,6 +89,7 @@ void gw_notify_reloading(struct gw_notify *n)
 
 	if (n == NULL)
 		return;
+	n->told[0] = '\0'; /* what comes next is news, whatever it is */
 	snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%llu\nSTATUS=Being replaced\n",
 	         (unsigned long long)clock_us());
 	say(n, text);

@@ -41,6 +41,7 @@ struct gw_reload {
 	int pidfd;
 	uint64_t until_ms; /* of the step that runs */
 	bool parted;       /* workers and callers have been let go */
+	bool leave;        /* nothing is run in our place */
 	bool due;
 	struct gw_activation kept;
 };
@@ -216,7 +217,7 @@ static void on_step(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	if (!busy && r->parted) {
-		r->due = true;
+		r->due = !r->leave;
 		gw_http_keep_sockets(r->gw->http, &r->kept);
 		event_base_loopbreak(r->gw->base);
 		return;
@@ -235,6 +236,15 @@ static void make_way(struct gw_reload *r)
 	gw_http_make_way(r->gw->http);
 	r->until_ms = clock_ms() + ANSWERS_MS;
 	next_look(r);
+}
+
+void gw_reload_leave(struct gw_reload *r)
+{
+	if (r == NULL || r->until_ms != 0 || r->gw->stopping)
+		return;
+	r->leave = true;
+	gw_notify_stopping(r->gw->notify);
+	make_way(r);
 }
 
 /* ---- the next program -------------------------------------------------------------------------

@@ -9,6 +9,9 @@
  *   gw_reload_init()   first of all: what we were started as
  *   gw_reload_begin()  SIGHUP: ask, then make way; the loop ends
  *   gw_reload_exec()   after the loop and all parts: no return
+ *
+ * SIGQUIT is the half of it: the process ends as for a reload, workers and callers let go alike, and
+ * whoever starts the next one (systemctl restart) gives it settings of its own.
  */
 #ifndef GW_RELOAD_H
 #define GW_RELOAD_H
@@ -26,6 +29,8 @@ void gw_reload_free(struct gw_reload *r); /* NULL is fine */
 
 /* Does nothing while one is under way, or the gateway stops. */
 void gw_reload_begin(struct gw_reload *r);
+/* Make way without a successor of ours; the loop ends, gw_reload_is_due() stays false. */
+void gw_reload_leave(struct gw_reload *r);
 /* The loop has ended for it: the parts are to be released, then comes gw_reload_exec(). */
 bool gw_reload_is_due(const struct gw_reload *r);
 /* Only returns, with -errno, when the program could not be run. */

@@ -100,6 +100,15 @@ static void on_hangup(evutil_socket_t sig, short what, void *arg)
 	gw_reload_begin(gw->reload);
 }
 
+static void on_quit(evutil_socket_t sig, short what, void *arg)
+{
+	struct gw *gw = arg;
+
+	(void)what;
+	LOG(NULL, LOG_NOTICE, "signal", LF_INT("number", sig));
+	gw_reload_leave(gw->reload);
+}
+
 /* ---- the parts -------------------------------------------------------------- */
 
 static int start_store(struct gw *gw)
@@ -239,10 +248,12 @@ static int run(struct gw *gw)
 	struct event *term = evsignal_new(gw->base, SIGTERM, on_signal, gw);
 	struct event *intr = evsignal_new(gw->base, SIGINT, on_signal, gw);
 	struct event *hup = evsignal_new(gw->base, SIGHUP, on_hangup, gw);
+	struct event *quit = evsignal_new(gw->base, SIGQUIT, on_quit, gw);
 	int rc = -ENOMEM;
 
-	if (term == NULL || intr == NULL || hup == NULL || event_add(term, NULL) < 0 ||
-	    event_add(intr, NULL) < 0 || event_add(hup, NULL) < 0)
+	if (term == NULL || intr == NULL || hup == NULL || quit == NULL ||
+	    event_add(term, NULL) < 0 || event_add(intr, NULL) < 0 || event_add(hup, NULL) < 0 ||
+	    event_add(quit, NULL) < 0)
 		goto out;
 	start_notify(gw);
 	rc = start_parts(gw);
@@ -261,6 +272,8 @@ out:
 		event_free(intr);
 	if (hup != NULL)
 		event_free(hup);
+	if (quit != NULL)
+		event_free(quit);
 	return rc;
 }
 

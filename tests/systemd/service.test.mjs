@@ -198,6 +198,17 @@ describe('the service', { skip: why }, () => {
 		assert.equal(Number(m.show('wardend.service', 'NRestarts')) >= KILLS, true);
 	});
 
+	it('restarted under load it has new settings, and no session is touched', async () => {
+		const sessions = connections(), pid = m.mainPid('wardend.service');
+		settings('WARDEN_LIMIT_PER_MINUTE=4321\n');
+		await withLoad(() => m.must('systemctl restart wardend.service'));
+		assert.notEqual(m.mainPid('wardend.service'), pid);
+		assert.match(m.must(`curl --silent --include --header 'token: ${token}' http://127.0.0.1:8080/api/instance/list`),
+		    /X-RateLimit-Limit: 4321/i);
+		await connected('shop');
+		assert.deepEqual(connections(), sessions);
+	});
+
 	it('hung, it is replaced by the watchdog', async () => {
 		const sessions = connections();
 		m.must('mkdir -p /run/systemd/system/wardend.service.d');

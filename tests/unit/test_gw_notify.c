@@ -115,6 +115,8 @@ static void test_ready_status_and_end_are_told(void **state)
 	hears(f, "READY=1\nSTATUS=well\n");
 	gw_notify_reloading(f->n);
 	hears(f, "RELOADING=1\nMONOTONIC_USEC=1000000\nSTATUS=Being replaced\n");
+	gw_notify_ready(f->n); /* it came to nothing */
+	hears(f, "READY=1\nSTATUS=well\n");
 	gw_notify_stopping(f->n);
 	hears(f, "STOPPING=1\nSTATUS=Stopping\n");
 }
