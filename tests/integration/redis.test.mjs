@@ -381,6 +381,30 @@ describe('a gateway that was stopped itself', () => {
 	});
 });
 
+describe('a gateway that replaces itself (SIGHUP)', () => {
+	test('keeps its Redis and what was counted, and its URL out of sight', async () => {
+		const world = await redisWorld({
+			redisArgs: ['--requirepass', 'hunter2-secret'],
+			url: (redis) => `redis://:hunter2-secret@localhost:${redis.port}/1`,
+		});
+		try {
+			world.secrets.add('hunter2-secret');
+			await ok(world);
+			const { token } = await world.newAccount();
+			assert.equal((await ask(world, token, 40)).admitted, 40);
+			const from = world.gateway.lines.length;
+			world.gateway.kill('SIGHUP');
+			const ready = await world.gateway.event('ready', {}, { from });
+			world.base = `http://${ready.address}`; // a port of the kernel's choice may be another
+			await ok(world);
+			assert.equal(remaining(await list(world, token)), 59);
+			assert.ok(!readFileSync(`/proc/${world.gateway.pid}/environ`, 'latin1').includes('hunter2'));
+		} finally {
+			await stopWorld(world);
+		}
+	});
+});
+
 describe('the setting', () => {
 	const secret = 'hunter2-very%40secret';
 	const plain = 'hunter2-very@secret';
