@@ -9,6 +9,7 @@ libworker_a_SOURCES = \
 	worker/wk_dial.c worker/wk_dial.h worker/wk_dial_proxy.c worker/wk_dial_proxy.h \
 	worker/wk_failure.c worker/wk_failure.h \
 	worker/wk_fds.c worker/wk_fds.h \
+	worker/wk_heap.c worker/wk_heap.h \
 	worker/wk_ipc.c worker/wk_ipc.h \
 	worker/wk_ipc_tell.c worker/wk_ipc_tell.h \
 	worker/wk_link_code.c worker/wk_link_code.h \

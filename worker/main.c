@@ -20,6 +20,7 @@
 #include "worker/wa/wa_keys.h"
 #include "worker/wk.h"
 #include "worker/wk_fds.h"
+#include "worker/wk_heap.h"
 #include "worker/wk_sandbox.h"
 #include "worker/wk_tls.h"
 #include "worker/wk_zygote.h"
@@ -179,6 +180,7 @@ static int run_zygote(struct wk_title *title, const struct wk_tls *tls, const st
 	(void)signal(SIGINT, SIG_IGN); /* a terminal's keys are for the gateway */
 	(void)signal(SIGHUP, SIG_IGN);
 	(void)signal(SIGPIPE, SIG_IGN);
+	wk_heap_fill();
 	status = wk_zygote_run(&z);
 	free(z.packet);
 	return status;

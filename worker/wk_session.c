@@ -3,13 +3,13 @@
 
 #include <errno.h>
 #include <event2/event.h>
-#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/secret.h"
+#include "worker/wk_heap.h"
 #include "worker/wk_session_priv.h"
 #include "worker/wk_store.h"
 #include "worker/wk_timer.h"
@@ -266,7 +266,7 @@ static void on_later(evutil_socket_t fd, short what, void *arg)
 		fail_self(s, rc);
 	} else {
 		wk_store_trim(s->store);
-		(void)malloc_trim(0);
+		wk_heap_give_back();
 	}
 }
 
