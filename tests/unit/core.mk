@@ -1,4 +1,4 @@
-CORE_TESTS = tests/unit/test_buf tests/unit/test_codec tests/unit/test_db tests/unit/test_ipc_chan \
+CORE_TESTS = tests/unit/test_binary_id tests/unit/test_buf tests/unit/test_log_tail tests/unit/test_codec tests/unit/test_db tests/unit/test_ipc_chan \
 	tests/unit/test_ipc_frame tests/unit/test_log tests/unit/test_pb_guard tests/unit/test_qr \
 	tests/unit/test_rd_wr tests/unit/test_sealed tests/unit/test_secret tests/unit/test_settings
 check_PROGRAMS += $(CORE_TESTS)
@@ -6,6 +6,9 @@ TESTS += $(CORE_TESTS)
 CORE_TEST_LIBS = $(COMMON_LIBS) libproto_wa.a $(UNIT_LIBS) $(EVENT_LIBS) $(PROTOBUFC_LIBS) $(CRYPTO_LIBS) \
 	$(SQLITE_LIBS) $(QRENCODE_LIBS)
 
+tests_unit_test_binary_id_SOURCES = tests/unit/test_binary_id.c
+tests_unit_test_binary_id_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_binary_id_LDADD = $(CORE_TEST_LIBS)
 tests_unit_test_buf_SOURCES = tests/unit/test_buf.c
 tests_unit_test_buf_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_buf_LDADD = $(CORE_TEST_LIBS)
@@ -24,6 +27,9 @@ tests_unit_test_ipc_frame_LDADD = $(CORE_TEST_LIBS)
 tests_unit_test_log_SOURCES = tests/unit/test_log.c
 tests_unit_test_log_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_log_LDADD = $(CORE_TEST_LIBS)
+tests_unit_test_log_tail_SOURCES = tests/unit/test_log_tail.c
+tests_unit_test_log_tail_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_log_tail_LDADD = $(CORE_TEST_LIBS)
 tests_unit_test_pb_guard_SOURCES = tests/unit/test_pb_guard.c
 tests_unit_test_pb_guard_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_pb_guard_LDADD = $(CORE_TEST_LIBS)

@@ -3,7 +3,7 @@ GWCORE_TESTS = tests/unit/test_gw_config tests/unit/test_gw_dir tests/unit/test_
 	tests/unit/test_gw_store tests/unit/test_gw_registry tests/unit/test_gw_instance \
 	tests/unit/test_gw_supervisor tests/unit/test_gw_session tests/unit/test_gw_numbers \
 	tests/unit/test_gw_dials tests/unit/test_gw_version tests/unit/test_gw_master_key \
-	tests/unit/test_gw_uids tests/unit/test_gw_sandbox tests/unit/test_gw_worker_check tests/unit/test_gw_doctor \
+	tests/unit/test_gw_proc tests/unit/test_gw_uids tests/unit/test_gw_sandbox tests/unit/test_gw_worker_check tests/unit/test_gw_doctor \
 	tests/unit/test_gw_probe
 check_PROGRAMS += $(GWCORE_TESTS) tests/unit/gw_fake_worker
 TESTS += $(GWCORE_TESTS)
@@ -19,6 +19,9 @@ tests_unit_test_gw_dir_LDADD = $(GWCORE_LDADD)
 tests_unit_test_gw_sandbox_SOURCES = tests/unit/test_gw_sandbox.c tests/unit/gw_test.h
 tests_unit_test_gw_sandbox_CFLAGS = $(GWCORE_CFLAGS)
 tests_unit_test_gw_sandbox_LDADD = $(GWCORE_LDADD)
+tests_unit_test_gw_proc_SOURCES = tests/unit/test_gw_proc.c
+tests_unit_test_gw_proc_CFLAGS = $(GWCORE_CFLAGS)
+tests_unit_test_gw_proc_LDADD = $(GWCORE_LDADD)
 tests_unit_test_gw_uids_SOURCES = tests/unit/test_gw_uids.c tests/unit/gw_test.h
 tests_unit_test_gw_uids_CFLAGS = $(GWCORE_CFLAGS)
 tests_unit_test_gw_uids_LDADD = $(GWCORE_LDADD)

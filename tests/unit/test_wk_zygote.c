@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -571,6 +572,189 @@ static void test_worker_that_nobody_wants_leaves(void **state)
 }
 #endif
 
+/* ---- without a gateway
+ * --------------------------------------------------------------------------- */
+
+/* A TCP port on the loopback: with somebody behind it who never says a word, or with nobody. */
+static int tcp_port(bool listens, uint16_t *port_out)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET,
+		                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(sin);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&sin, sizeof(sin)), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&sin, &len), 0);
+	if (listens)
+		assert_int_equal(listen(fd, 4), 0);
+	*port_out = ntohs(sin.sin_port);
+	return fd;
+}
+
+/* Pair, at this port. */
+static void send_connect(int fd, uint16_t port)
+{
+	static uint8_t key[32] = { 1 };
+	Ipc__SessionSettings settings = IPC__SESSION_SETTINGS__INIT;
+	Ipc__Connect m = IPC__CONNECT__INIT;
+	char url[64];
+
+	(void)snprintf(url, sizeof(url), "ws://127.0.0.1:%u/ws/chat", port);
+	m.wa_url = url;
+	m.wa_origin = (char *)"http://127.0.0.1";
+	m.has_wa_root_key = m.has_instance_key = m.has_key_epoch = m.has_mode = 1;
+	m.wa_root_key.data = m.instance_key.data = key;
+	m.wa_root_key.len = m.instance_key.len = sizeof(key);
+	m.key_epoch = 1;
+	m.wa_version = (char *)"2.3000.1";
+	m.wa_device_name = (char *)"Warden";
+	m.mode = IPC__CONNECT__MODE__LINK;
+	m.settings = &settings;
+	assert_int_equal(ipc_send_packet(fd, IPC_CONNECT, 3, &m.base, -1), 0);
+}
+
+/* What comes before it may come. */
+static ProtobufCMessage *receive_after_steps(int sock, enum ipc_type type)
+{
+	uint8_t head[IPC_HDR_LEN];
+
+	for (;;) {
+		struct pollfd p = { .fd = sock, .events = POLLIN };
+
+		assert_int_equal(poll(&p, 1, WAIT_MS), 1);
+		assert_true(recv(sock, head, sizeof(head), MSG_PEEK) >= IPC_HDR_LEN);
+		if ((head[2] | head[3] << 8) != IPC_STEP)
+			return receive(sock, type, IPC_FROM_WORKER, NULL);
+		pb_free(receive(sock, IPC_STEP, IPC_FROM_WORKER, NULL));
+	}
+}
+
+static void assert_failed(int sock, int rc)
+{
+	Ipc__Failed *m = (Ipc__Failed *)receive_after_steps(sock, IPC_FAILED);
+
+	assert_int_equal(m->rc, rc);
+	pb_free(&m->base);
+}
+
+/* A gateway that comes later: HELLO, and what the worker says it is at. */
+static int hello_again(const struct fixture *f, bool has_step)
+{
+	int fd = connect_control(f);
+	Ipc__HelloReply *reply;
+
+	say_hello(fd, INSTANCE);
+	reply = (Ipc__HelloReply *)receive(fd, IPC_HELLO_REPLY, IPC_FROM_WORKER, NULL);
+	assert_int_equal(reply->pid, f->worker);
+	assert_true(reply->connected);
+	assert_false(reply->linked);
+	assert_int_equal(reply->has_step, has_step);
+	pb_free(&reply->base);
+	check_log_tail(fd);
+	return fd;
+}
+
+static void release(struct fixture *f, int fd)
+{
+	send_stop(fd);
+	pb_free(receive_after_steps(fd, IPC_BYE));
+	(void)close(fd);
+	assert_exit(f, 0);
+	(void)close(f->pidfd);
+	stop_zygote(f);
+}
+
+static void test_a_worker_at_work_outlives_its_gateways(void **state)
+{
+	struct fixture f;
+	uint16_t port;
+	int peer = tcp_port(true, &port), fd;
+
+	(void)state;
+	start_zygote(&f, NULL);
+	assert_int_equal(spawn_with(&f, INSTANCE, f.dir, "err"), 0);
+	fd = hello(&f);
+	send_connect(fd, port);
+	pb_free(receive(fd, IPC_STEP, IPC_FROM_WORKER, NULL)); /* it has begun */
+	(void)close(fd);
+	for (int i = 0; i < 3; i++) {
+		fd = hello_again(&f, true);
+		if (i < 2)
+			(void)close(fd);
+	}
+	release(&f, fd);
+	(void)close(peer);
+}
+
+/* CONNECT counts once, whoever says it. */
+static void test_a_second_connect_changes_nothing(void **state)
+{
+	struct fixture f;
+	uint16_t port, other;
+	int peer = tcp_port(true, &port), nobody = tcp_port(false, &other), fd;
+	Ipc__Ping ping = IPC__PING__INIT;
+
+	(void)state;
+	start_zygote(&f, NULL);
+	assert_int_equal(spawn_with(&f, INSTANCE, f.dir, "err"), 0);
+	fd = hello(&f);
+	send_connect(fd, port);
+	send_connect(fd, other); /* would fail at once */
+	assert_int_equal(ipc_send_packet(fd, IPC_PING, 9, &ping.base, -1), 0);
+	pb_free(receive_after_steps(fd, IPC_PONG));
+	(void)close(fd);
+	fd = hello_again(&f, true);
+	release(&f, fd);
+	(void)close(peer);
+	(void)close(nobody);
+}
+
+/* How it ended is told to each gateway until one says that it has it: STOP. */
+static void test_an_end_is_told_until_a_gateway_has_it(void **state)
+{
+	struct fixture f;
+	uint16_t port;
+	int nobody = tcp_port(false, &port), fd;
+
+	(void)state;
+	start_zygote(&f, NULL);
+	assert_int_equal(spawn_with(&f, INSTANCE, f.dir, "err"), 0);
+	fd = hello(&f);
+	send_connect(fd, port);
+	assert_failed(fd, WA_ENETWORK);
+	(void)close(fd); /* it dies before that is on its disk */
+	for (int i = 0; i < 3; i++) {
+		fd = hello_again(&f, false);
+		assert_failed(fd, WA_ENETWORK);
+		if (i < 2)
+			(void)close(fd);
+	}
+	release(&f, fd);
+	(void)close(nobody);
+}
+
+#ifdef WARDEN_TEST_HOOKS
+/* Nobody comes to hear it: a pairing that failed is not worth waiting for without an end. */
+static void test_an_end_that_nobody_hears_is_given_up(void **state)
+{
+	struct fixture f;
+	uint16_t port;
+	int nobody = tcp_port(false, &port), fd;
+
+	(void)state;
+	start_zygote(&f, "WARDEN_TEST_SPEED=1000"); /* 60 ms */
+	assert_int_equal(spawn_with(&f, INSTANCE, f.dir, "err"), 0);
+	fd = hello(&f);
+	send_connect(fd, port);
+	assert_failed(fd, WA_ENETWORK);
+	(void)close(fd);
+	assert_exit(&f, 3);
+	(void)close(f.pidfd);
+	stop_zygote(&f);
+	(void)close(nobody);
+}
+#endif
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -588,9 +772,13 @@ int main(void)
 		cmocka_unit_test(test_wrong_instance_makes_the_worker_leave),
 		cmocka_unit_test(test_malformed_frame_closes_that_connection_only),
 		cmocka_unit_test(test_newest_gateway_wins),
+		cmocka_unit_test(test_a_worker_at_work_outlives_its_gateways),
+		cmocka_unit_test(test_a_second_connect_changes_nothing),
+		cmocka_unit_test(test_an_end_is_told_until_a_gateway_has_it),
 #ifdef WARDEN_TEST_HOOKS
 		cmocka_unit_test(test_plain_fork_gives_something_to_wait_for),
 		cmocka_unit_test(test_worker_that_nobody_wants_leaves),
+		cmocka_unit_test(test_an_end_that_nobody_hears_is_given_up),
 #endif
 	};
 

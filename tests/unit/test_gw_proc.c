@@ -1,0 +1,186 @@
+/*
+ * tests/unit/test_gw_proc.c - which process is a worker, and which one is not, whatever it says
+ *
+ * Where /proc shows a process, nobody's word for it counts. The workers are this very program, run
+ * again under a worker's command line.
+ */
+#include "test.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/proc_stat.h"
+#include "gateway/gw_proc.h"
+
+#define ID "abcdefghijklmnop"
+#define OTHER_ID "ponmlkjihgfedcba"
+
+static char self[4096];
+
+/* Runs until it is told to end, and never longer than a test may take. */
+static pid_t run(const char *name, const char *flag, const char *id)
+{
+	char *const argv[] = { (char *)(uintptr_t)name, (char *)(uintptr_t)flag,
+		               (char *)(uintptr_t)id, NULL };
+	char *const envp[] = { (char *)(uintptr_t) "BE_A_PROCESS=1", NULL };
+	pid_t pid;
+
+	assert_int_equal(posix_spawn(&pid, self, NULL, NULL, argv, envp), 0);
+	return pid; /* it has been executed by now: posix_spawn() waits for that */
+}
+
+static void end(pid_t pid)
+{
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+static void test_a_worker_is_opened_and_the_descriptor_means_it(void **state)
+{
+	pid_t pid = run("warden-worker", "--instance", ID);
+	int fd = gw_proc_open_worker(pid, ID, proc_start_ticks(pid), false);
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(poll(&p, 1, 0), 0);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(poll(&p, 1, 10000), 1);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_int_equal(close(fd), 0);
+}
+
+static void test_the_start_need_not_be_said(void **state)
+{
+	pid_t pid = run("warden-worker", "--instance", ID);
+	int fd = gw_proc_open_worker(pid, ID, 0, false);
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(close(fd), 0);
+	end(pid);
+}
+
+static void test_a_pid_that_is_in_use_again_is_refused(void **state)
+{
+	pid_t pid = run("warden-worker", "--instance", ID);
+
+	(void)state;
+	assert_int_equal(gw_proc_open_worker(pid, ID, proc_start_ticks(pid) + 1, true), -ESRCH);
+	assert_int_equal(gw_proc_open_worker(pid, ID, UINT64_MAX, true), -ESRCH);
+	end(pid);
+}
+
+static void test_the_worker_of_another_instance_is_refused(void **state)
+{
+	pid_t pid = run("warden-worker", "--instance", OTHER_ID);
+
+	(void)state;
+	assert_int_equal(gw_proc_open_worker(pid, ID, 0, true), -ESRCH);
+	end(pid);
+}
+
+static void test_what_is_no_worker_is_refused(void **state)
+{
+	static const char *const lines[][3] = {
+		{ "warden-workers", "--instance", ID },
+		{ "sh", "--instance", ID },
+		{ "warden-worker", "--zygote", ID },
+		{ "warden-worker", "--instance", ID "q" },
+		{ "warden-worker", "--instance", "" },
+		{ "warden-worker", "--instance", NULL },
+		{ "warden-worker --instance " ID, NULL, NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		pid_t pid = run(lines[i][0], lines[i][1], lines[i][2]);
+
+		assert_int_equal(gw_proc_open_worker(pid, ID, 0, true), -ESRCH);
+		end(pid);
+	}
+}
+
+static void test_pids_that_no_worker_has_are_refused(void **state)
+{
+	pid_t pid = run("warden-worker", "--instance", ID);
+
+	(void)state;
+	end(pid);
+	assert_int_equal(gw_proc_open_worker(pid, ID, 0, true), -ESRCH);
+	assert_int_equal(gw_proc_open_worker(1, ID, 0, true), -ESRCH);
+	assert_int_equal(gw_proc_open_worker(0, ID, 0, true), -ESRCH);
+	assert_int_equal(gw_proc_open_worker(-1, ID, 0, true), -ESRCH);
+	assert_int_equal(gw_proc_open_worker(getpid(), ID, 0, true), -ESRCH);
+}
+
+/* Ended and not yet fetched: it has no command line any more. */
+static void test_a_zombie_is_no_worker(void **state)
+{
+	pid_t pid = run("warden-worker", "--instance", ID);
+	siginfo_t si;
+
+	(void)state;
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitid(P_PID, (id_t)pid, &si, WEXITED | WNOWAIT), 0);
+	assert_int_equal(gw_proc_open_worker(pid, ID, 0, true), -ESRCH);
+	assert_int_equal(gw_proc_find_worker(ID), 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+static void test_a_worker_is_found_by_its_instance(void **state)
+{
+	pid_t other = run("warden-worker", "--instance", OTHER_ID);
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(gw_proc_find_worker(ID), 0);
+	pid = run("warden-worker", "--instance", ID);
+	assert_int_equal(gw_proc_find_worker(ID), pid);
+	assert_int_equal(gw_proc_find_worker(OTHER_ID), other);
+	end(pid);
+	end(other);
+	assert_int_equal(gw_proc_find_worker(ID), 0);
+}
+
+static void test_start_ticks_are_those_of_the_process(void **state)
+{
+	pid_t pid = run("a name) with (brackets 1 2 3", NULL, NULL);
+
+	(void)state;
+	assert_true(proc_start_ticks(0) > 0);
+	assert_int_equal(proc_start_ticks(0), proc_start_ticks(getpid()));
+	assert_true(proc_start_ticks(pid) >= proc_start_ticks(0));
+	end(pid);
+	assert_int_equal(proc_start_ticks(pid), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_worker_is_opened_and_the_descriptor_means_it),
+		cmocka_unit_test(test_the_start_need_not_be_said),
+		cmocka_unit_test(test_a_pid_that_is_in_use_again_is_refused),
+		cmocka_unit_test(test_the_worker_of_another_instance_is_refused),
+		cmocka_unit_test(test_what_is_no_worker_is_refused),
+		cmocka_unit_test(test_pids_that_no_worker_has_are_refused),
+		cmocka_unit_test(test_a_zombie_is_no_worker),
+		cmocka_unit_test(test_a_worker_is_found_by_its_instance),
+		cmocka_unit_test(test_start_ticks_are_those_of_the_process),
+	};
+	ssize_t n;
+
+	if (getenv("BE_A_PROCESS") != NULL) {
+		(void)alarm(60);
+		for (;;)
+			pause();
+	}
+	n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	return n <= 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
+}
