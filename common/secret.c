@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -47,7 +48,8 @@ struct region {
 };
 _Static_assert(sizeof(struct block) == UNIT && sizeof(struct region) == UNIT, "blocks are aligned");
 
-static struct region *regions; /* of the one thread that uses them */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct region *regions; /* under the lock */
 static bool warned;
 
 static struct block *first_block(struct region *r)
@@ -112,19 +114,28 @@ static void *take(struct block *b, size_t size)
 	return b + 1;
 }
 
-void *secret_alloc(size_t n)
+static void *find(size_t size)
 {
-	size_t size = sizeof(struct block) + (n > 0 ? (n + UNIT - 1) / UNIT * UNIT : UNIT);
 	struct region *r;
 
-	if (n > INT_MAX)
-		return NULL;
 	for (r = regions; r != NULL; r = r->next)
 		for (struct block *b = first_block(r); b != NULL; b = next_block(r, b))
 			if (b->used == 0 && b->size >= size)
 				return take(b, size);
 	r = region_new(size);
 	return r != NULL ? take(first_block(r), size) : NULL;
+}
+
+void *secret_alloc(size_t n)
+{
+	void *p;
+
+	if (n > INT_MAX)
+		return NULL;
+	pthread_mutex_lock(&lock);
+	p = find(sizeof(struct block) + (n > 0 ? (n + UNIT - 1) / UNIT * UNIT : UNIT));
+	pthread_mutex_unlock(&lock);
+	return p;
 }
 
 char *secret_strdup(const char *text)
@@ -159,14 +170,17 @@ static void merge(struct region *r)
 void secret_free(void *p)
 {
 	struct block *b = p;
-	struct region *r = regions;
+	struct region *r;
 
 	if (p == NULL)
 		return;
 	b--;
+	pthread_mutex_lock(&lock);
+	r = regions;
 	while ((char *)b < (char *)r || (char *)b >= (char *)r + r->size)
 		r = r->next;
 	secret_wipe(p, b->size - sizeof(*b));
 	b->used = 0;
 	merge(r);
+	pthread_mutex_unlock(&lock);
 }

@@ -17,9 +17,8 @@ void secret_wipe(void *p, size_t n);
 
 /*
  * Memory for secrets that stay: locked, so that it is never swapped (as far as RLIMIT_MEMLOCK goes;
- * beyond it works on with one warning), and left out of core files. Small blocks share pages. For
- * one thread of a process: the loop's. A fork keeps the pages out of core files, but does not lock
- * them: allocate after it.
+ * beyond it works on with one warning), and left out of core files. Small blocks share pages. Any
+ * thread may. A fork keeps the pages out of core files, but does not lock them: allocate after it.
  */
 /* Zeroed. NULL without memory. */
 ATTR_NODISCARD void *secret_alloc(size_t n);

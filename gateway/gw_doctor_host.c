@@ -16,6 +16,7 @@
 #include "gateway/gw.h"
 #include "gateway/gw_config.h"
 #include "gateway/gw_limit.h"
+#include "gateway/gw_master_key.h"
 #include "gateway/gw_registry.h"
 #include "gateway/gw_supervisor.h"
 
@@ -108,15 +109,17 @@ void gw_doctor_judge_key(const char *path, const char *from, int rc, mode_t mode
 		               rc == -EINVAL ? "it holds no key" : wa_err_name(rc));
 	if (rc < 0)
 		return;
-	/* what systemd hands over it has made for us alone */
+	/* what systemd hands over it has made for us alone; what is unsafe the next start refuses
+	 */
 	if ((mode & 077) != 0 && !credential) {
 		snprintf(advice, sizeof(advice), "chmod 600 %s", path);
-		gw_finding_set(fs, GW_CHECK_MASTER_KEY, GW_WARNING, advice,
-		               "%s can be read by others (mode %03o)", path,
-		               (unsigned)mode & 0777u);
+		gw_finding_set(
+		    fs, GW_CHECK_MASTER_KEY,
+		    gw_master_key_why_unsafe(mode, uid, uid) != NULL ? GW_FAILED : GW_WARNING,
+		    advice, "%s can be read by others (mode %03o)", path, (unsigned)mode & 0777u);
 	}
 	if (owner != uid && owner != 0 && !credential)
-		gw_finding_set(fs, GW_CHECK_MASTER_KEY, GW_WARNING,
+		gw_finding_set(fs, GW_CHECK_MASTER_KEY, GW_FAILED,
 		               "it has to belong to root or to the user that wardend runs as",
 		               "%s belongs to user %u", path, (unsigned)owner);
 	gw_finding_set(fs, GW_CHECK_MASTER_KEY, GW_OK, NULL,

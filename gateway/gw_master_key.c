@@ -42,16 +42,36 @@ static void complain(const char *path, const char *why, int rc)
 	    LF_ERR("err", rc));
 }
 
-/* Up to cap bytes of the file. Negative: -errno. */
-static ssize_t file_read(const char *path, uint8_t *out, size_t cap)
+/* Whoever may write the file may choose the key, and whoever may read it has all that is sealed. */
+const char *gw_master_key_why_unsafe(mode_t mode, uid_t owner, uid_t uid)
+{
+	if (!S_ISREG(mode))
+		return NULL;
+	if (owner != 0 && owner != uid)
+		return "it belongs to another user";
+	return (mode & 027) != 0 ? "others may read or change it: chmod 600" : NULL;
+}
+
+/* Up to cap bytes of the file. Negative: -errno; -EPERM: unsafe. why_out NULL: safe or not. */
+static ssize_t file_read(const char *path, uint8_t *out, size_t cap, const char **why_out)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	size_t len = 0;
+	const char *unsafe = NULL;
+	struct stat st;
 	ssize_t n = 1;
 	int rc = 0;
 
+	if (why_out != NULL)
+		*why_out = "it can't be read";
 	if (fd < 0)
 		return -errno;
+	if (why_out != NULL && fstat(fd, &st) == 0)
+		unsafe = gw_master_key_why_unsafe(st.st_mode, st.st_uid, geteuid());
+	if (unsafe != NULL) {
+		*why_out = unsafe;
+		rc = -EPERM;
+	}
 	while (rc == 0 && n > 0 && len < cap) {
 		n = read(fd, out + len, cap - len);
 		if (n < 0 && errno == EINTR)
@@ -86,10 +106,14 @@ static int parse(const uint8_t *data, size_t n, uint8_t out[SEALED_KEY_LEN])
 	return rc;
 }
 
+/* A group may be meant to, and the mode of systemd's credentials shows their access list there. */
 static void warn_of_readers(const char *path)
 {
+	const char *credentials = getenv("CREDENTIALS_DIRECTORY");
 	struct stat st;
 
+	if (credentials != NULL && strncmp(path, credentials, strlen(credentials)) == 0)
+		return;
 	if (stat(path, &st) == 0 && (st.st_mode & 077) != 0)
 		LOG(NULL, LOG_WARNING, "master_key_readable_by_others", LF_STR("file", path));
 }
@@ -98,7 +122,8 @@ static int load(const char *path, struct gw_master_key **key_out)
 {
 	uint8_t data[FILE_MAX + 1];
 	struct gw_master_key *k = secret_alloc(sizeof(*k));
-	ssize_t n = k == NULL ? -ENOMEM : file_read(path, data, sizeof(data));
+	const char *why = "there is no memory for it";
+	ssize_t n = k == NULL ? -ENOMEM : file_read(path, data, sizeof(data), &why);
 	int rc = n < 0 ? (int)n : parse(data, (size_t)n, k->bytes);
 
 	secret_wipe(data, sizeof(data));
@@ -107,8 +132,7 @@ static int load(const char *path, struct gw_master_key **key_out)
 		*key_out = k;
 		return 0;
 	}
-	complain(path, n < 0 ? "it can't be read" : "it holds neither 32 bytes nor 64 hex digits",
-	         rc);
+	complain(path, n < 0 ? why : "it holds neither 32 bytes nor 64 hex digits", rc);
 	gw_master_key_free(k);
 	return rc;
 }
@@ -118,7 +142,7 @@ int gw_master_key_derive_from(const char *path, const char *owner, uint32_t epoc
 {
 	uint8_t data[FILE_MAX + 1];
 	struct gw_master_key *k = secret_alloc(sizeof(*k));
-	ssize_t n = k == NULL ? -ENOMEM : file_read(path, data, sizeof(data));
+	ssize_t n = k == NULL ? -ENOMEM : file_read(path, data, sizeof(data), NULL);
 	int rc = n < 0 ? (int)n : parse(data, (size_t)n, k->bytes);
 
 	secret_wipe(data, sizeof(data));

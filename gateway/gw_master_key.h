@@ -2,7 +2,9 @@
  * gateway/gw_master_key.h - the key that wraps every secret at rest
  *
  * Read once at start: the setting master_key_file, else $CREDENTIALS_DIRECTORY/master_key, else
- * data_dir/master.key, which is made on the first start (mode 0600). Held in locked memory. The
+ * data_dir/master.key, which is made on the first start (mode 0600). One that others may read or
+ * change, a group may change, or that belongs to another user (than ours or root) is refused; one
+ * that a group may read is warned of, but for systemd's. Held in locked memory. The
  * file holds 32 bytes, or 64 hex digits with an optional line end.
  */
 #ifndef GW_MASTER_KEY_H
@@ -10,6 +12,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "common/attr.h"
 #include "common/sealed.h"
@@ -23,6 +26,8 @@ struct gw_master_key;
  */
 ATTR_NODISCARD int gw_master_key_load(const char *file, const char *data_dir, _Bool first,
                                       struct gw_master_key **key_out);
+/* NULL, or what of a file's mode and owner makes it unsafe for a process of uid; static text. */
+const char *gw_master_key_why_unsafe(mode_t mode, uid_t owner, uid_t uid);
 /* Wipes. NULL is fine. */
 void gw_master_key_free(struct gw_master_key *k);
 

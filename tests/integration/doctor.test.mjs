@@ -71,7 +71,9 @@ describe('the gateway and its host', () => {
 		} finally {
 			renameSync(`${key}.away`, key);
 		}
-		chmodSync(key, 0o644);
+		chmodSync(key, 0o644); // the next start would refuse it
+		assert.equal((await doctor()).of.master_key.status, 'failed');
+		chmodSync(key, 0o640);
 		const open = await doctor();
 		assert.equal(open.of.master_key.status, 'warning');
 		assert.equal(open.code, 0); // a warning is no failure

@@ -255,7 +255,8 @@ static void test_the_master_keys_file(void **state)
 	key(0, "setting", 0100400, 0, GW_OK, "(master_key_file)", NULL);
 	key(0, "credential", 0100440, 0, GW_OK, "(systemd's credential)", NULL);
 	key(0, "data_dir", 0100640, 7, GW_WARNING, "others (mode 640)", "chmod 600 /k");
-	key(0, "setting", 0100600, 8, GW_WARNING, "user 8", "belong to root");
+	key(0, "data_dir", 0100604, 7, GW_FAILED, "others (mode 604)", "chmod 600 /k");
+	key(0, "setting", 0100600, 8, GW_FAILED, "user 8", "belong to root");
 	key(WA_EAUTH, "data_dir", 0100600, 7, GW_FAILED, "another key", "put the right key back");
 	key(-ENOENT, "data_dir", 0, 0, GW_FAILED, "ENOENT", "put the right key back");
 	key(-EINVAL, "data_dir", 0, 0, GW_FAILED, "holds no key", "put the right key back");

@@ -149,6 +149,28 @@ static void test_a_file_of_another_size_or_not_hex_is_refused(void **state)
 	assert_null(k);
 }
 
+static void test_a_file_that_others_could_read_or_change_is_refused(void **state)
+{
+	static const mode_t bad[] = { 0604, 0602, 0601, 0620, 0644, 0666 };
+	static const mode_t good[] = { 0600, 0400, 0440, 0640 };
+	struct fixture *f = *state;
+	struct gw_master_key *k = NULL;
+
+	write_key(f->path, "cccccccccccccccccccccccccccccccc", 32);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_int_equal(chmod(f->path, bad[i]), 0);
+		assert_int_equal(gw_master_key_load(NULL, f->dir, false, &k), -EPERM);
+	}
+	assert_null(k);
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		assert_int_equal(chmod(f->path, good[i]), 0);
+		gw_master_key_free(load_ok(f, NULL, false));
+	}
+	assert_null(gw_master_key_why_unsafe(S_IFREG | 0600, 0, 7));
+	assert_null(gw_master_key_why_unsafe(S_IFREG | 0600, 7, 7));
+	assert_non_null(gw_master_key_why_unsafe(S_IFREG | 0600, 8, 7));
+}
+
 static void
 test_systemds_credential_goes_before_the_own_file_and_the_setting_before_both(void **state)
 {
@@ -242,6 +264,7 @@ int main(void)
 		T(test_a_key_that_is_missing_is_not_made_anew),
 		T(test_bytes_and_hex_are_the_same_key),
 		T(test_a_file_of_another_size_or_not_hex_is_refused),
+		T(test_a_file_that_others_could_read_or_change_is_refused),
 		T(test_systemds_credential_goes_before_the_own_file_and_the_setting_before_both),
 		T(test_each_owner_and_epoch_has_a_key_of_its_own),
 		T(test_a_registry_starts_with_its_own_key_again_and_again),
