@@ -85,7 +85,9 @@ const struct ctl_command ctl_commands[] = {
 	  "show each instance's state, since when, its last error and its next try",
 	  "With --watch it stays until Ctrl-C: on a terminal the table is redrawn every 2 "
 	  "seconds,\n"
-	  "elsewhere each change is one line. It waits for a gateway that is being restarted.\n",
+	  "elsewhere each change is one line, with --json an object. It waits for a gateway that "
+	  "is\n"
+	  "being restarted.\n",
 	  "wardenctl status\nwardenctl status shop --watch", ctl_status },
 	{ "events", NULL, "NAME", true, true, 0, TOKEN, true,
 	  "follow an instance's events, one line each, until Ctrl-C",

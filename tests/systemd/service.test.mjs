@@ -80,6 +80,11 @@ describe('the service', { skip: why }, () => {
 		sim(`/phones/${number}/scan`, { qr: qrCode });
 		await connected(name);
 	};
+	const doctor = (name = '') => {
+		const got = m.sh(`wardenctl doctor ${name} --json`);
+		assert.notEqual(got.stdout, '', got.stderr);
+		return { status: got.status, ...Object.fromEntries(JSON.parse(got.stdout).map((c) => [c.check, c])) };
+	};
 	const withLoad = async (during) => {
 		const load = m.spawnInNetwork(process.execPath, [join(HERE, 'load.mjs'), '8080', '8'],
 		    { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -160,6 +165,14 @@ describe('the service', { skip: why }, () => {
 		m.must('systemctl restart wardend.service');
 		token = JSON.parse(m.must('wardenctl account create acme --json')).token;
 		await link('shop', '5511999990001');
+	});
+
+	it('is well, says wardenctl doctor', () => {
+		const found = doctor('shop');
+		assert.equal(found.status, 0, JSON.stringify(found));
+		assert.match(found.master_key.detail, /systemd's credential\) is the registry's key/);
+		assert.match(found.whatsapp.detail, /^127\.0\.0\.1:7443 reached directly/);
+		assert.match(found.sandbox.detail, /seccomp hold; workers run as the gateway's user/);
 	});
 
 	it('knows what its workers cost, though /proc is closed to it', () => {
@@ -268,6 +281,12 @@ describe('the service', { skip: why }, () => {
 		assert.equal(m.show(unit, 'MemoryMax'), String(64 << 20));
 		assert.equal(m.show(unit, 'Slice'), 'warden-workers.slice');
 		assert.deepEqual(m.journal('EVENT=sandbox_incomplete', '_COMM=warden-worker'), []);
+		const found = doctor('store');
+		assert.equal(found.status, 0, JSON.stringify(found));
+		assert.match(found.whatsapp.detail, /^127\.0\.0\.1:7443 reached directly/);
+		assert.match(found.sandbox.detail, /seccomp hold; workers run as users of their own/);
+		await m.until(() => m.must('systemctl list-units --all --no-legend --plain "warden-worker@wardenprobe22222*" || true') === '',
+		    'the end of the one that was sent out');
 	});
 
 	it('workers that are units survive the gateway\'s stop, and are started again when they crash', async () => {
