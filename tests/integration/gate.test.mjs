@@ -274,9 +274,10 @@ describe('slow clients', { concurrency: true }, () => {
 
 	/*
 	 * Each kind gets its end at its deadline, whatever the others do. The healthy client's p99 is taken per
-	 * window and its median counts: other tests run beside this one, a gateway that is slow is so in all windows.
+	 * window and its median counts; where the machine itself is too busy for 50 ms, a gateway that nobody
+	 * attacks tells what it gives.
 	 */
-	test(`${PLAIN ? '1,000' : '200'} slow clients of five kinds are closed in time, and a healthy one does not notice`, async () => {
+	test(`${PLAIN ? '1,000' : '200'} slow clients of five kinds are closed in time, and a healthy one does not notice`, async (t) => {
 		const { token } = await world.newInstance();
 		const ask = head('GET /api/instance/list HTTP/1.1', 'Host: x', `token: ${token}`);
 		const kinds = {
@@ -300,7 +301,12 @@ describe('slow clients', { concurrency: true }, () => {
 		// who does not read can't see its end either
 		const readersClosed = eventually(() => world.gateway.events('http_conn_closed')
 		    .filter(({ why }) => why === 'client does not read').length >= EACH, { timeoutMs: 40_000, what: 'end of the readers' });
-		const drip = setInterval(() => slow.forEach(({ c, kind }) => kind.drips && !c.ended && c.send(kind.drips)), 1000);
+		// each once a second, some at a time
+		let turn = 0;
+		const drip = setInterval(() => {
+			turn = (turn + 1) % 20;
+			slow.forEach(({ c, kind }, i) => i % 20 === turn && kind.drips && !c.ended && c.send(kind.drips));
+		}, 50);
 		const ended = slow.map(async ({ c, kind, began }) => {
 			if (kind.status !== undefined)
 				assert.equal((await c.response({ timeoutMs: 30_000 * SLOWNESS })).status, kind.status);
@@ -311,27 +317,37 @@ describe('slow clients', { concurrency: true }, () => {
 			const took = Date.now() - began;
 			assert.ok(took > kind.afterMs - 1000 && took < kind.afterMs + 6000 * SLOWNESS, `${JSON.stringify(kind.says.slice(0, 20))}: ${took} ms`);
 		});
-		const windows = [];
+		const quiet = await startWorld();
+		const windows = { attacked: [], quiet: [] };
 		let open = true;
 		const all = Promise.all(ended).finally(() => {
 			open = false;
 			clearInterval(drip);
 		});
-		while (open) {
-			const times = [];
-			for (const until = Date.now() + 5000; open && Date.now() < until;) {
-				const began = performance.now();
-				assert.equal((await world.request('GET', '/health')).status, 200);
-				times.push(performance.now() - began);
-				await new Promise((resolve) => setTimeout(resolve, 10));
+		const timed = async (w) => {
+			const began = performance.now();
+			assert.equal((await w.request('GET', '/health')).status, 200);
+			return performance.now() - began;
+		};
+		const quantile = (values, q) => values.sort((x, y) => x - y)[Math.floor(values.length * q)];
+		try {
+			while (open) {
+				const times = { attacked: [], quiet: [] };
+				for (const until = Date.now() + 5000; open && Date.now() < until;) {
+					times.attacked.push(await timed(world));
+					times.quiet.push(await timed(quiet));
+					await new Promise((resolve) => setTimeout(resolve, 10));
+				}
+				for (const kind of ['attacked', 'quiet'])
+					windows[kind].push(quantile(times[kind], 0.99));
 			}
-			times.sort((x, y) => x - y);
-			windows.push(times[Math.floor(times.length * 0.99)]);
+			await all;
+		} finally {
+			await quiet.stop();
 		}
-		await all;
-		windows.sort((x, y) => x - y);
-		const p99 = windows[windows.length >> 1];
-		assert.ok(p99 <= 50 * SLOWNESS, `p99 ${p99.toFixed(1)} ms`);
+		const [p99, without] = [quantile(windows.attacked, 0.5), quantile(windows.quiet, 0.5)];
+		t.diagnostic(`p99 of a healthy client: ${p99.toFixed(1)} ms, without slow ones ${without.toFixed(1)} ms`);
+		assert.ok(p99 <= Math.max(50 * SLOWNESS, 2 * without), `p99 ${p99.toFixed(1)} ms, without slow ones ${without.toFixed(1)} ms`);
 	});
 });
 
