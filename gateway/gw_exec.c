@@ -7,6 +7,7 @@
 #include <linux/close_range.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -31,6 +32,17 @@ static int out_of_the_way(int fd)
 	return fd == GW_EXEC_CHANNEL_FD ? fcntl(fd, F_DUPFD_CLOEXEC, GW_EXEC_CHANNEL_FD + 1) : fd;
 }
 
+/* Of the new program. Later, as another user, it would be out of our reach. */
+static void child_limits(const struct gw_exec *e)
+{
+	const struct rlimit none = { 0, 0 };
+	const struct rlimit data = { e->data_max, e->data_max };
+
+	setrlimit(RLIMIT_CORE, &none);
+	if (e->data_max > 0)
+		setrlimit(RLIMIT_DATA, &data);
+}
+
 /* After vfork() this is our memory: system calls only. error_fd closes when the program runs. */
 static ATTR_NORETURN void child_run(const struct gw_exec *e, int error_fd)
 {
@@ -40,6 +52,7 @@ static ATTR_NORETURN void child_run(const struct gw_exec *e, int error_fd)
 
 	error_fd = out_of_the_way(error_fd);
 	child_signals();
+	child_limits(e);
 	setsid(); /* a terminal's Ctrl-C is for the gateway, which tells the others */
 	if (e->channel_fd == GW_EXEC_CHANNEL_FD)
 		fcntl(GW_EXEC_CHANNEL_FD, F_SETFD, 0);

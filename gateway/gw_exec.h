@@ -3,6 +3,7 @@
 #ifndef GW_EXEC_H
 #define GW_EXEC_H
 
+#include <stddef.h>
 #include <sys/types.h>
 
 #include "common/attr.h"
@@ -18,6 +19,7 @@ struct gw_exec {
 	int null_fd;                      /* /dev/null, for its standard input */
 	char *argv[GW_EXEC_ARGS_MAX + 1]; /* NULL-terminated, as envp */
 	char *envp[GW_EXEC_ENV_MAX + 1];
+	size_t data_max; /* RLIMIT_DATA in bytes; 0: none */
 };
 
 /* What a worker gets of our environment: nothing, but what test builds need. Borrowed. */

@@ -14,7 +14,6 @@
 #include <stdlib.h>
 #include <sys/pidfd.h>
 #include <sys/queue.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -56,23 +55,6 @@ static void on_replies(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
-/* What the zygote's children set for themselves before they begin. */
-static void limit(const struct exec_runner *x, pid_t pid)
-{
-	const struct rlimit none = { 0, 0 };
-	rlim_t bytes = (rlim_t)x->gw->cfg.worker_memory_max_mb * 1024 * 1024;
-	const struct rlimit data = { bytes, bytes };
-
-	(void)prlimit(pid, RLIMIT_CORE, &none, NULL);
-#ifndef WARDEN_SANITIZERS
-	if (prlimit(pid, RLIMIT_DATA, &data, NULL) < 0)
-		LOG(NULL, LOG_WARNING, "no_memory_limit", LF_INT("pid", pid),
-		    LF_ERR("err", -errno));
-#else
-	(void)data;
-#endif
-}
-
 static int exec_program(struct exec_runner *x, const struct gw_runner_request *req, pid_t *pid_out)
 {
 	struct gw_exec e = {
@@ -85,6 +67,9 @@ static int exec_program(struct exec_runner *x, const struct gw_runner_request *r
 		          (char *)(uintptr_t)req->dir, NULL },
 	};
 
+#ifndef WARDEN_SANITIZERS /* they reserve memory by the terabyte */
+	e.data_max = (size_t)x->gw->cfg.worker_memory_max_mb * 1024 * 1024;
+#endif
 	gw_exec_env(&e);
 	return gw_exec_start(&e, pid_out);
 }
@@ -103,7 +88,6 @@ static int exec_start(void *self, const struct gw_runner_request *req)
 		free(r);
 		return rc;
 	}
-	limit(x, r->pid);
 	r->pidfd = pidfd_open(r->pid, 0);
 	if (r->pidfd < 0) { /* nobody could watch it */
 		rc = -errno;

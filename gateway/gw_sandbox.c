@@ -225,18 +225,14 @@ static bool is_off(void)
 static int enter(const struct gw_config *cfg)
 {
 	const struct rlimit none = { 0, 0 };
-	uint64_t kept = KEPT;
 	int abi = ll_abi();
 	int rc = 0;
 
 	(void)setrlimit(RLIMIT_CORE, &none);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -errno;
-	/* what workers cost is read from their /proc, and Landlock lets us see those in it only */
-	if (abi > 0)
-		kept |= CAP(CAP_SYS_PTRACE);
 	if (geteuid() == 0)
-		rc = drop_caps(kept);
+		rc = drop_caps(KEPT);
 	if (rc == 0 && abi > 0)
 		rc = enter_landlock(abi, cfg);
 	return rc < 0 ? rc : load_filter();

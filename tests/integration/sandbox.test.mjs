@@ -241,6 +241,23 @@ describe('a sandboxed worker', { skip: !PLAIN && 'no sandbox in this build' }, (
 				'read another worker\'s limits', 'change another worker\'s priority', 'keep capabilities'], options));
 	});
 
+	test('is the same when it was executed, not forked', async () => {
+		const executed = await worldBehind(0o755, { worker_runner: 'exec', worker_memory_max_mb: 32 });
+		try {
+			const i = await executed.newInstance();
+			await executed.link(i);
+			const { pid } = executed.workers(i)[0];
+			assert.equal(uid(pid), AS_ROOT ? 61184 : process.getuid());
+			assert.equal(status(pid, 'CapEff'), '0000000000000000');
+			assert.equal(status(pid, 'Seccomp'), '2');
+			assert.deepEqual(limit(pid, 'Max data size'), ['33554432', '33554432']);
+			assert.deepEqual(limit(pid, 'Max open files'), ['64', '64']);
+			assert.deepEqual(limit(pid, 'Max core file size'), ['0', '0']);
+		} finally {
+			await executed.stop();
+		}
+	});
+
 	test('is a warning, once, where its folder cannot be passed by others', { skip: !AS_ROOT && 'not root' }, async () => {
 		const closed = await worldBehind(0o700);
 		try {
@@ -257,10 +274,10 @@ describe('a sandboxed worker', { skip: !PLAIN && 'no sandbox in this build' }, (
 	});
 });
 
-async function worldBehind(mode) {
+async function worldBehind(mode, settings = {}) {
 	const world = new World();
 	chmodSync(world.dir, mode);
 	await world.startSim();
-	await world.startGateway();
+	await world.startGateway({ settings });
 	return world;
 }
