@@ -563,11 +563,13 @@ static void test_a_body_at_the_rate_may_take_longer(void **state)
 	struct fixture *f = *state;
 	struct client c;
 
-	f->times.body = 20;
+	/* 300 ms at 200 bytes a second: long past the first deadline, also where the machine is
+	 * busy */
+	f->times.body = 100;
 	f->times.body_rate = 50;
 	dial(f, &c);
 	client_send(
-	    &c, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 30\r\nConnection: close\r\n\r\n");
+	    &c, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 60\r\nConnection: close\r\n\r\n");
 	(void)drip_until_closed(f, &c, endless);
 	assert_int_equal(client_status(&c), 200);
 	client_close(&c);
