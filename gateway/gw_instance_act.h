@@ -62,6 +62,8 @@ void gw_inst_attempt_fill(struct gw_instance *inst, const struct gw_connect_para
 void gw_inst_callers_end(struct gw_instance *inst, const struct gw_reason *reason);
 /* The same for what is over; what clients see as the last error is set. */
 void gw_inst_attempt_end(struct gw_instance *inst, const struct gw_reason *reason);
+/* The gateway goes: who waits is told, nothing is wanted any more. */
+void gw_inst_drop_wishes(struct gw_instance *inst);
 void gw_inst_attempt_end_rc(struct gw_instance *inst, int rc, const char *detail);
 /* Late callers of a pairing whose codes ran out get the next one: in LEAVING, moves to QUEUED. */
 void gw_inst_attempt_again(struct gw_instance *inst);

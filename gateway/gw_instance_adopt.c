@@ -124,15 +124,7 @@ int gw_act_adopt_broken(struct gw_instance *inst, const struct gw_inst_input *in
 
 void gw_instance_part(struct gw_instance *inst)
 {
-	const struct gw_reason r = gw_reason_make(WA_ESHUTTING_DOWN, "the gateway is stopping");
-
-	if (inst->goal == GW_GOAL_PAIR)
-		gw_inst_attempt_end(inst, &r);
-	else
-		gw_inst_callers_end(inst, &r);
-	gw_instance_logouts_end(inst, &r);
-	gw_inst_restart_cancel(inst);
-	inst->goal = GW_GOAL_NONE;
+	gw_inst_drop_wishes(inst);
 	inst->worker = NULL;
 	if (inst->state != GW_DELETED)
 		gw_inst_move(inst, GW_IDLE);

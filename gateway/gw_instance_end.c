@@ -276,11 +276,10 @@ int gw_act_logout_down(struct gw_instance *inst, const struct gw_inst_input *in)
 
 /* ---- the gateway's end ------------------------------------------------------ */
 
-int gw_act_stop(struct gw_instance *inst, const struct gw_inst_input *in)
+void gw_inst_drop_wishes(struct gw_instance *inst)
 {
 	const struct gw_reason r = gw_reason_make(WA_ESHUTTING_DOWN, "the gateway is stopping");
 
-	(void)in;
 	if (inst->goal == GW_GOAL_PAIR)
 		gw_inst_attempt_end(inst, &r);
 	else
@@ -289,6 +288,12 @@ int gw_act_stop(struct gw_instance *inst, const struct gw_inst_input *in)
 	gw_inst_restart_cancel(inst);
 	inst->goal = GW_GOAL_NONE;
 	inst->unlinking = false;
+}
+
+int gw_act_stop(struct gw_instance *inst, const struct gw_inst_input *in)
+{
+	(void)in;
+	gw_inst_drop_wishes(inst);
 	if (inst->worker == NULL) {
 		gw_inst_move(inst, GW_IDLE);
 		return 0;
