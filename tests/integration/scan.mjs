@@ -78,9 +78,11 @@ export function mappings(pid) {
 	return found;
 }
 
-// Private memory that was written to, or may be: what is only mapped from a file is on disk as well.
-const isDumped = (m) => m.mode.includes('r') && m.mode.includes('p') && !m.flags.includes('dd') &&
-	(!m.file || m.mode.includes('w')) && !['[vvar]', '[vsyscall]', '[vdso]'].includes(m.name);
+// Private memory that was written to, or may be, and shared memory without a file: what is only mapped from one is
+// on disk as well.
+const isDumped = (m) => m.mode.includes('r') && !m.flags.includes('dd') &&
+	(m.mode.includes('p') ? !m.file || m.mode.includes('w') : m.name.startsWith('/memfd:')) &&
+	!['[vvar]', '[vsyscall]', '[vdso]'].includes(m.name);
 
 /*
  * What a core file of the process would hold: its memory but for what is marked as not to be dumped.

@@ -13,7 +13,7 @@ import net from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { World, assertQr, eventually, folder, PLAIN, proc, Program } from './harness.mjs';
-import { call, sleep, strike } from './linked.mjs';
+import { call, clientOf, sleep, strike } from './linked.mjs';
 import * as scan from './scan.mjs';
 import { deriveKey, sessionKeys } from './vault.mjs';
 
@@ -45,9 +45,13 @@ async function startProxy(username, password) {
 	await once(server, 'listening');
 	return {
 		port: server.address().port,
+		cut() { // what goes through it
+			sockets.forEach((s) => s.destroy());
+			sockets.clear();
+		},
 		stop() {
 			server.close();
-			sockets.forEach((s) => s.destroy());
+			this.cut();
 		},
 	};
 }
@@ -129,6 +133,19 @@ describe('a life of an instance', () => {
 	const shown = (where, { secret }) => (where === 'wardend' && ['qr', 'ref', 'adv secret', 'pairing code'].includes(secret)) ||
 		(where === 'worker' && secret === 'ref');
 
+	// No waiting for the backoff's next try. Whether there is such a connection.
+	async function tryNow(question) {
+		await call(world, instance, 'POST', 'reconnect');
+		return (await world.clients()).some(question);
+	}
+
+	// On another connection than this one.
+	async function onlineAgain(id) {
+		await eventually(async () => (await world.online()).some((c) => c.number === phone.number && c.id !== id),
+		    { timeoutMs: 15_000, what: 'online again' });
+		await world.until(instance, 'connected');
+	}
+
 	function codeOf(answer) {
 		const { qrCode } = assertQr(answer);
 		const [ref, , , adv] = qrCode.slice(qrCode.indexOf('#') + 1).split(',');
@@ -188,9 +205,8 @@ describe('a life of an instance', () => {
 	});
 
 	test('comes back after a lost connection, and gets new tokens and another proxy password', async () => {
-		await strike(world, phone, { kind: 'close' });
-		await eventually(() => world.gateway.events('online').length > 1, { what: 'online again' });
-		await world.until(instance, 'connected');
+		const { id } = await strike(world, phone, { kind: 'close' });
+		await onlineAgain(id);
 		const rotated = await call(world, instance, 'POST', 'token');
 		assert.equal(rotated.status, 200, rotated.text);
 		secrets['new token'] = rotated.json.instance?.token ?? rotated.json.token;
@@ -202,6 +218,24 @@ describe('a life of an instance', () => {
 		assert.equal(back.status, 200, back.text);
 		assertNowhere('changed');
 	});
+
+	for (const stage of ['tls', 'handshake', 'login'])
+		test(`is caught in the middle of its ${stage}`, async () => {
+			const { id: was } = await clientOf(world, phone);
+			await world.fault(stage, { kind: 'stall' });
+			try {
+				proxy.cut();
+				await eventually(() => tryNow((c) => c.id > was), { what: 'the next try' });
+				await sleep(300);
+				assertNowhere(`in the middle of ${stage}`);
+			} finally {
+				await world.clearFaults();
+			}
+			proxy.cut();
+			await eventually(() => tryNow((c) => c.number === phone.number && c.stage === 'online' && c.id > was),
+			    { timeoutMs: 15_000, what: 'online again' });
+			await world.until(instance, 'connected');
+		});
 
 	test('is followed by wardenctl, whose environment does not keep the token', async () => {
 		const ctl = new Program('wardenctl', ['status', instance.name, '--watch'],
