@@ -541,18 +541,27 @@ static void end_stream(struct gw_req *req)
 		gw_req_stream_end(req);
 }
 
+static struct gw_req *find_let_in(const struct gw_req_list *list, const uint8_t *hash)
+{
+	struct gw_req *req;
+
+	for (req = TAILQ_FIRST(list); req != NULL; req = TAILQ_NEXT(req, in_waiting))
+		if (secret_eq(req->auth.hash, hash, GW_TOKEN_HASH_LEN))
+			return req;
+	return NULL;
+}
+
+/* From the front each time: what an answer sets off may end others of the list. */
 void gw_req_token_ended(struct gw_req_list *list, const uint8_t *hash)
 {
-	struct gw_req *req, *next;
+	struct gw_req *req;
 
-	for (req = TAILQ_FIRST(list); req != NULL; req = next) {
+	while ((req = find_let_in(list, hash)) != NULL) {
 		void (*let_go)(void *arg) = req->on_hangup;
+		void *arg = req->on_hangup_arg;
 
-		next = TAILQ_NEXT(req, in_waiting);
-		if (!secret_eq(req->auth.hash, hash, GW_TOKEN_HASH_LEN))
-			continue;
-		req->on_hangup = NULL;
-		let_go(req->on_hangup_arg);
+		gw_req_resume(req);
+		let_go(arg);
 		if (req->streaming)
 			end_stream(req);
 		else

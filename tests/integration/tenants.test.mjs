@@ -272,6 +272,28 @@ describe('a token that is replaced', () => {
 		withAccount.close();
 	});
 
+	test('ends all of many, those who wait for a code and those who follow', async () => {
+		const instance = await world.newInstance();
+		const own = { ...instance, account: instance.token };
+		await world.fault('registration', { kind: 'no_refs' });
+		try {
+			const streams = await Promise.all(Array.from({ length: 8 }, () => openEvents(world, own)));
+			const callers = Array.from({ length: 8 }, () => world.connect(own));
+			const other = world.connect(instance);
+			await Promise.all(streams.map((s) => s.next(is('connecting'))));
+			await eventually(async () => (await world.listed(instance)).connection.state === 'connecting', { what: 'the attempt' });
+			await rotate(instance);
+			for (const r of await Promise.all(callers))
+				assertError(r, ...INVALID);
+			for (const s of streams)
+				assert.equal((await s.next(is('failed'))).data.error.code, 'invalid_token');
+			await world.request('DELETE', `${I}delete/${instance.name}`, { token: instance.account });
+			assertError(await other, 500, 'Failed to generate QR code', 'deleted'); // it has waited on
+		} finally {
+			await world.clearFaults();
+		}
+	});
+
 	test('ends them for an account, too', async () => {
 		const made = await world.newAccount();
 		const instance = await world.newInstance({ token: made.token });
