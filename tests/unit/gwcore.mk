@@ -76,3 +76,10 @@ tests_unit_test_gw_probe_SOURCES = tests/unit/test_gw_probe.c tests/unit/gw_test
 tests_unit_test_gw_probe_CFLAGS = $(GWCORE_CFLAGS) \
 	-DFAKE_WORKER='"$(abs_top_builddir)/tests/unit/gw_fake_worker"'
 tests_unit_test_gw_probe_LDADD = $(GWCORE_LDADD)
+if HAVE_LIBSYSTEMD
+check_PROGRAMS += tests/unit/test_gw_runner_systemd
+TESTS += tests/unit/test_gw_runner_systemd
+endif
+tests_unit_test_gw_runner_systemd_SOURCES = tests/unit/test_gw_runner_systemd.c tests/unit/gw_test.h
+tests_unit_test_gw_runner_systemd_CFLAGS = $(GWCORE_CFLAGS) $(LIBSYSTEMD_CFLAGS)
+tests_unit_test_gw_runner_systemd_LDADD = $(GWCORE_LDADD) $(LIBSYSTEMD_LIBS)
