@@ -2,11 +2,12 @@
 // same sandbox and tries to get out, with all layers, without each of them, and (the control group) without any.
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, renameSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { PLAIN, World, assertQr, binary, startWorld } from './harness.mjs';
+import { PLAIN, World, assertQr, binary, eventually, startWorld } from './harness.mjs';
+import { clientOf, strike } from './linked.mjs';
 
 // worker/wk_sandbox.h
 const UID = 2, LANDLOCK = 8, SECCOMP = 16, ALL = 31;
@@ -271,6 +272,69 @@ describe('a sandboxed worker', { skip: !PLAIN && 'no sandbox in this build' }, (
 			assert.equal(status(pid, 'Seccomp'), '2');
 		} finally {
 			await closed.stop();
+		}
+	});
+});
+
+describe('a worker in its sandbox', { skip: (!PLAIN && 'no sandbox in this build') || (!AS_ROOT && 'not root') }, () => {
+	test('takes over the folder of an older version, and gives it back where it must', async () => {
+		const world = await worldBehind(0o700);
+		const again = async (mode) => {
+			world.gateway.kill('SIGTERM');
+			await world.gateway.waitExit();
+			chmodSync(world.dir, mode);
+			await world.startGateway();
+			await world.until(i, 'connected');
+			return uid(world.workers(i)[0].pid);
+		};
+		const i = await world.newInstance();
+		try {
+			await world.link(i);
+			const store = join(world.dataDir, 'instances', i.id, 'session.db');
+			assert.equal(statSync(store).uid, 0);
+			const own = await again(0o711);
+			assert.ok(own >= 61184, `uid ${own}`);
+			assert.equal(statSync(store).uid, own);
+			assert.equal(await again(0o711), own, 'the same after a restart');
+			assert.equal(await again(0o700), 0);
+			assert.equal(statSync(store).uid, 0);
+		} finally {
+			await world.stop();
+		}
+	});
+
+	test('makes way for one that can read the resolver\'s file when that has been replaced', async () => {
+		const world = new World();
+		const etc = join(world.dir, 'etc');
+		const put = (name, text) => {
+			writeFileSync(join(etc, `${name}.new`), text, { mode: 0o644 });
+			renameSync(join(etc, `${name}.new`), join(etc, name));
+		};
+		try {
+			mkdirSync(etc, { mode: 0o755 });
+			put('hosts', '127.0.0.1 chat.example\n');
+			put('resolv.conf', 'nameserver 127.0.0.1\n');
+			await world.startSim();
+			world.simInfo.url = world.simInfo.url.replace('127.0.0.1', 'chat.example');
+			await world.startGateway({
+				prefix: ['unshare', '--mount', 'sh', '-c', 'mount --bind "$0" /etc && exec "$@"', etc],
+			});
+			const i = await world.newInstance();
+			const { phone } = await world.link(i);
+			const [{ pid }] = world.workers(i);
+			const { id } = await strike(world, phone, { kind: 'close' });
+			await eventually(async () => {
+				const client = await clientOf(world, phone);
+				return client !== undefined && client.id !== id;
+			}, { what: 'a new connection' });
+			assert.equal(world.workers(i)[0].pid, pid, 'the same files: the same worker');
+			put('resolv.conf', 'nameserver 127.0.0.1\noptions ndots:1\n');
+			await strike(world, phone, { kind: 'close' });
+			await world.gateway.event('resolver_file_replaced');
+			await eventually(() => world.workers(i).some((w) => w.pid !== pid), { what: 'another worker' });
+			await world.until(i, 'connected');
+		} finally {
+			await world.stop();
 		}
 	});
 });
