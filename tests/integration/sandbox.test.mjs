@@ -108,10 +108,10 @@ describe('a sandboxed worker', { skip: !PLAIN && 'no sandbox in this build' }, (
 
 	// What attempts are aimed at; the owner of the other's folder owns the victims as well.
 	function makeTargets(dir, other_) {
-		const owner = statSync(other_).uid;
+		const { uid: owner, gid } = statSync(other_);
 		for (const path of ['victim', 'victim2'].map((name) => join(other_, name))) {
 			writeFileSync(path, 'secret', { mode: 0o600 });
-			chownSync(path, owner, owner);
+			chownSync(path, owner, gid);
 		}
 		if (!existsSync(join(dir, 'link')))
 			symlinkSync(join(other_, 'victim'), join(dir, 'link'));
@@ -197,9 +197,9 @@ describe('a sandboxed worker', { skip: !PLAIN && 'no sandbox in this build' }, (
 			without(SECCOMP, NEEDS_SECCOMP, options));
 	});
 
-	describe('as an ordinary user, whom gateway and workers share', { skip: !AS_ROOT && 'needs root to become one' }, () => {
-		const NOBODY = 65534;
-		const prefix = ['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups'];
+	describe('as an ordinary user, whom gateway and workers share', () => {
+		const user = AS_ROOT ? 65534 : process.getuid();
+		const prefix = AS_ROOT ? ['setpriv', `--reuid=${user}`, `--regid=${user}`, '--clear-groups'] : ['env'];
 		let options, sleepers;
 
 		before(() => {
@@ -207,11 +207,11 @@ describe('a sandboxed worker', { skip: !PLAIN && 'no sandbox in this build' }, (
 			const folders = ['data', 'data/instances', 'data/instances/a', 'data/instances/b'].map((name) => join(base, name));
 			for (const path of [base, ...folders]) {
 				mkdirSync(path, { mode: 0o700 });
-				chownSync(path, NOBODY, NOBODY);
+				chownSync(path, user, AS_ROOT ? user : process.getgid());
 			}
 			for (const path of ['data/master.key', 'data/registry.db', 'data/instances/b/session.db'].map((name) => join(base, name))) {
 				writeFileSync(path, 'secret', { mode: 0o600 });
-				chownSync(path, NOBODY, NOBODY);
+				chownSync(path, user, AS_ROOT ? user : process.getgid());
 			}
 			sleepers = [0, 1].map(() => spawn(prefix[0], [...prefix.slice(1), 'sleep', '60'], { stdio: 'ignore' }));
 			options = { prefix, targets: {
