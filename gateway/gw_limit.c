@@ -320,10 +320,12 @@ static int check_login(const struct gw_redis_target *target)
 	return -EINVAL;
 }
 
-static int connect_redis(struct gw *gw, struct gw_limit *l)
+static int connect_redis(struct gw *gw, const struct gw_redis_times *times, struct gw_limit *l)
 {
 	struct gw_limit_script_args probe;
-	struct gw_redis_params params = { .base = gw->base, .script = gw_limit_script };
+	struct gw_redis_params params = { .base = gw->base,
+		                          .script = gw_limit_script,
+		                          .times = times };
 	struct gw_redis_target target;
 	uint16_t id;
 	int rc = gw_redis_url_parse(gw->cfg.redis_url, &target);
@@ -346,7 +348,8 @@ static int connect_redis(struct gw *gw, struct gw_limit *l)
 	return rc;
 }
 
-int gw_limit_new(struct gw *gw, struct gw_limit **limit_out)
+int gw_limit_new_times(struct gw *gw, const struct gw_redis_times *times,
+                       struct gw_limit **limit_out)
 {
 	int64_t minute = gw->cfg.limit_per_minute, create = gw->cfg.limit_create_per_minute;
 	struct gw_limit *l;
@@ -356,13 +359,18 @@ int gw_limit_new(struct gw *gw, struct gw_limit **limit_out)
 		return -EINVAL;
 	rc = gw_limit_new_with((uint32_t)minute, (uint32_t)create, GW_LIMIT_ADDRESSES_MAX, &l);
 	if (rc == 0 && gw->cfg.redis_url != NULL) {
-		rc = connect_redis(gw, l);
+		rc = connect_redis(gw, times, l);
 		if (rc < 0)
 			gw_limit_free(l);
 	}
 	if (rc == 0)
 		*limit_out = l;
 	return rc;
+}
+
+int gw_limit_new(struct gw *gw, struct gw_limit **limit_out)
+{
+	return gw_limit_new_times(gw, NULL, limit_out);
 }
 
 void gw_limit_free(struct gw_limit *l)

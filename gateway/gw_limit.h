@@ -26,6 +26,7 @@
 struct gw;
 struct gw_limit;
 struct gw_limit_call;
+struct gw_redis_times;
 
 enum gw_limit_class {
 	GW_LIMIT_NONE,   /* does not count */
@@ -63,6 +64,9 @@ typedef void gw_limit_cb(const struct gw_limit_result *result, void *arg);
  * 0, -EINVAL (a limit is not above 0), -ENOMEM, WA_ECRYPTO, or what reading the password file says.
  */
 ATTR_NODISCARD int gw_limit_new(struct gw *gw, struct gw_limit **limit_out);
+/* The same with the waits for Redis given (static; NULL: the default), for tests. */
+ATTR_NODISCARD int gw_limit_new_times(struct gw *gw, const struct gw_redis_times *times,
+                                      struct gw_limit **limit_out);
 /* Calls that still wait end with a decision from memory first. NULL is fine. */
 void gw_limit_free(struct gw_limit *limit);
 

@@ -25,7 +25,6 @@
 #define STEADY_MS 10000  /* up for so long: the next pause is the shortest again */
 #define UNSTEADY_FAILS 3 /* else it goes on from here at most: it was there, after all */
 #define LATE_MS 10       /* a timer that goes off so late: it was us who were slow */
-#define READS_MAX 64
 
 const struct gw_redis_times gw_redis_times_default = {
 	.connect = 2000,
@@ -421,33 +420,23 @@ static void on_io_end(int rc, const char *why, void *arg)
 
 /* ---- time ------------------------------------------------------------------------------------ */
 
-static bool overdue(const struct gw_redis *r, uint64_t now)
-{
-	const struct call *c = TAILQ_FIRST(&r->sent);
-
-	return r->state == REDIS_UP && c != NULL && c->deadline_ms <= now;
-}
-
 /*
- * The oldest call is out of time. If the answer is here and it is us who have not read it, or if
- * this loop was too busy to look, Redis is not to blame.
+ * The oldest call is out of time. What had come from Redis was read before any timer of this loop
+ * pass went off; but if the pass was a long one, the call may have left only now: once, it gets a
+ * little longer.
  */
 static void on_call_timer(struct gw_redis *r)
 {
 	uint64_t now = clock_ms();
-	struct call *c = TAILQ_FIRST(&r->sent);
+	const struct call *c = TAILQ_FIRST(&r->sent);
 
 	if (c == NULL) {
 		if (now - r->called_at_ms >= r->times.idle && send_probe(r) < 0)
 			down(r, -ENOMEM, "can't be asked for lack of memory");
-	} else if (overdue(r, now)) {
-		bool late = now - c->deadline_ms >= LATE_MS && !r->graced;
-
-		for (int i = 0; i < READS_MAX && overdue(r, now) && gw_redis_io_poll(r->io); i++)
-			;
-		if (overdue(r, now) && !late) {
+	} else if (c->deadline_ms <= now) {
+		if (r->graced || now - c->deadline_ms < LATE_MS) {
 			down(r, WA_ETIMEOUT, "does not answer in time");
-		} else if (overdue(r, now)) {
+		} else {
 			r->graced = true;
 			arm(r, LATE_MS);
 			return;

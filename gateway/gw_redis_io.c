@@ -96,14 +96,12 @@ static void note_end(struct gw_redis_io *io, int rc, const char *why)
 		event_active(&io->ev_later, EV_TIMEOUT, 0);
 }
 
-/* After hiredis has returned. False: io is gone. */
-static bool settle(struct gw_redis_io *io)
+/* After hiredis has returned; io may be gone then. */
+static void settle(struct gw_redis_io *io)
 {
 	io->busy = false;
-	if (io->end_rc == 0 && !io->orphan)
-		return true;
-	end(io);
-	return false;
+	if (io->end_rc != 0 || io->orphan)
+		end(io);
 }
 
 static void on_later(evutil_socket_t fd, short what, void *arg)
@@ -281,21 +279,18 @@ static void hook_cleanup(void *arg)
 	io->ac = NULL;
 }
 
-static bool handle_read(struct gw_redis_io *io)
+static void on_read(evutil_socket_t fd, short what, void *arg)
 {
+	struct gw_redis_io *io = arg;
+
+	(void)fd;
+	(void)what;
 	io->busy = true;
 	if (io->ac->c.reader->len - io->ac->c.reader->pos > UNREAD_MAX)
 		note_end(io, WA_EPROTO, "says more than an answer");
 	else
 		redisAsyncHandleRead(io->ac);
-	return settle(io);
-}
-
-static void on_read(evutil_socket_t fd, short what, void *arg)
-{
-	(void)fd;
-	(void)what;
-	(void)handle_read(arg);
+	settle(io);
 }
 
 static void on_write(evutil_socket_t fd, short what, void *arg)
@@ -308,16 +303,7 @@ static void on_write(evutil_socket_t fd, short what, void *arg)
 	io->writing = true;
 	redisAsyncHandleWrite(io->ac);
 	io->writing = false;
-	(void)settle(io);
-}
-
-bool gw_redis_io_poll(struct gw_redis_io *io)
-{
-	size_t asked_n = io->asked_n;
-
-	if (io->busy || io->ac == NULL || (io->ac->c.flags & REDIS_CONNECTED) == 0)
-		return false;
-	return handle_read(io) && io->asked_n < asked_n;
+	settle(io);
 }
 
 /* ---- beginning ------------------------------------------------------------------------------- */

@@ -30,8 +30,8 @@ struct gw_redis_reply {
  * on_reply(reply, arg)   each reply, in the order of what was sent
  * on_end(rc, why, arg)   the connection is over, or never came about: io is gone with it. why is
  *                        for a person and static.
- * Both from the loop, never from inside a call here, but on_reply and on_end from
- * gw_redis_io_poll(). Both may call gw_redis_io_free(). 0 or -ENOMEM.
+ * Both from the loop, never from inside a call here; both may call gw_redis_io_free().
+ * 0 or -ENOMEM.
  */
 ATTR_NODISCARD int gw_redis_io_new(struct event_base *base, const struct gw_redis_target *target,
                                    unsigned nth,
@@ -44,7 +44,5 @@ void gw_redis_io_free(struct gw_redis_io *io);
 /* One whole command; leaves with others of this loop pass, or when the connection is there.
  * 0 or -ENOMEM. */
 ATTR_NODISCARD int gw_redis_io_send(struct gw_redis_io *io, const void *cmd, size_t cmd_len);
-/* Read what has come, without waiting. False: nothing has, or the connection is over. */
-bool gw_redis_io_poll(struct gw_redis_io *io);
 
 #endif

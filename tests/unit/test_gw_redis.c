@@ -243,6 +243,31 @@ static void test_silence_ends_all_calls_in_time(void **state)
 	assert_int_equal(f->peer.accepted_n, 2);
 }
 
+static void test_a_call_that_a_busy_loop_sends_late_is_not_redis_fault(void **state)
+{
+	static const char *const lines[] = { ONE, NULL };
+	struct fixture *f = *state;
+	uint64_t busy_until;
+
+	begin_up(f, &quick);
+	f->peer.lines = lines;
+	assert_int_equal(call(f, 0), 0);
+	busy_until = clock_ms() + 60;
+	while (clock_ms() < busy_until)
+		; /* this is the loop, at something else */
+	test_run_until(f->base, done_one, f);
+	assert_int_equal(f->out[0].rc, 0);
+	assert_true(gw_redis_is_up(f->r));
+	/* but silence stays silence */
+	f->done_n = 0;
+	assert_int_equal(call(f, 1), 0);
+	busy_until = clock_ms() + 60;
+	while (clock_ms() < busy_until)
+		;
+	test_run_until(f->base, done_one, f);
+	assert_int_equal(f->out[1].rc, WA_ETIMEOUT);
+}
+
 static void test_a_silent_first_connection_holds_calls_no_longer_than_an_answer(void **state)
 {
 	struct fixture *f = *state;
@@ -524,6 +549,7 @@ int main(void)
 		T(test_a_call_before_the_connection_waits_for_it),
 		T(test_nobody_there_is_known_at_once),
 		T(test_silence_ends_all_calls_in_time),
+		T(test_a_call_that_a_busy_loop_sends_late_is_not_redis_fault),
 		T(test_a_silent_first_connection_holds_calls_no_longer_than_an_answer),
 		T(test_a_connection_that_never_comes_about_is_given_up),
 		T(test_an_unknown_script_is_loaded_and_called_again),
