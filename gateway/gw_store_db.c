@@ -47,6 +47,10 @@ static const char *const schema[] = {
 	"ALTER TABLE instance ADD COLUMN error_unix_ms INTEGER NOT NULL DEFAULT 0;"
 	"CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;",
 	"ALTER TABLE instance ADD COLUMN store_generation INTEGER NOT NULL DEFAULT 0;",
+	"CREATE TABLE to_erase (id TEXT PRIMARY KEY) STRICT;" /* folders: gw_store_tidy.c */
+	"CREATE TRIGGER instance_deleted AFTER DELETE ON instance BEGIN"
+	"  INSERT OR IGNORE INTO to_erase VALUES (old.id);"
+	"END;",
 };
 
 static const char *const sql_text[GW_SQL_N] = {
@@ -74,6 +78,7 @@ static const char *const sql_text[GW_SQL_N] = {
 	    " key_epoch = ?11, error_rc = ?12, error_number = ?13, error_detail = ?14,"
 	    " error_unix_ms = ?15, store_generation = ?16 WHERE id = ?1",
 	[GW_SQL_INSTANCE_DEL] = "DELETE FROM instance WHERE id = ?1",
+	[GW_SQL_ERASED] = "DELETE FROM to_erase WHERE id = ?1",
 	[GW_SQL_META_GET] = "SELECT value FROM meta WHERE name = ?1",
 	[GW_SQL_META_PUT] = "INSERT INTO meta(name, value) VALUES (?1, ?2)"
 	                    " ON CONFLICT(name) DO UPDATE SET value = ?2",
@@ -205,12 +210,6 @@ int gw_store_db_instance_link(struct gw_store_db *d, const struct gw_instance_ro
 	sqlite3_bind_int64(s, 15, l->last_error.at_unix_ms);
 	sqlite3_bind_int64(s, 16, l->store_generation);
 	return run(d, GW_SQL_INSTANCE_LINK);
-}
-
-int gw_store_db_instance_erase(struct gw_store_db *d, const char *id)
-{
-	gw_uids_release(&d->uids, d->instances_fd, id);
-	return gw_dir_remove(d->instances_fd, id);
 }
 
 void gw_store_db_instance_undo(struct gw_store_db *d, const char *id)
@@ -418,6 +417,8 @@ int gw_store_db_load(struct gw_store_db *d, const struct gw_store_loader *loader
 
 	if (rc == 0)
 		rc = load_rows(d, GW_LOAD_INSTANCES, load_instance, loader, arg);
+	if (rc == 0)
+		gw_store_db_tidy(d);
 	return rc;
 }
 

@@ -27,6 +27,7 @@ enum gw_sql {
 	GW_SQL_INSTANCE_PROXY,
 	GW_SQL_INSTANCE_LINK,
 	GW_SQL_INSTANCE_DEL,
+	GW_SQL_ERASED,
 	GW_SQL_META_GET,
 	GW_SQL_META_PUT,
 	GW_SQL_N
@@ -69,8 +70,13 @@ ATTR_NODISCARD int gw_store_db_instance_proxy(struct gw_store_db *d,
 ATTR_NODISCARD int gw_store_db_instance_link(struct gw_store_db *d,
                                              const struct gw_instance_row *r);
 ATTR_NODISCARD int gw_store_db_instance_del(struct gw_store_db *d, const char *id);
-/* After the commit: the directory with all in it. 0 or -errno, with what could be removed gone. */
+/*
+ * After the commit: the directory with all in it. 0 or -errno, with what could be removed gone;
+ * then it is tried again at the next start.
+ */
 ATTR_NODISCARD int gw_store_db_instance_erase(struct gw_store_db *d, const char *id);
+/* Once all rows are loaded: directories that a gateway which died did not come to remove. */
+void gw_store_db_tidy(struct gw_store_db *d);
 /* The row did not make it: the new directory goes, too. */
 void gw_store_db_instance_undo(struct gw_store_db *d, const char *id);
 

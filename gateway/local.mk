@@ -25,7 +25,7 @@ libgateway_a_SOURCES = \
 	gateway/gw_registry.c gateway/gw_registry.h \
 	gateway/gw_registry_change.c gateway/gw_registry_instance.c gateway/gw_registry_priv.h \
 	gateway/gw_store.c gateway/gw_store.h \
-	gateway/gw_store_db.c gateway/gw_store_db.h \
+	gateway/gw_store_db.c gateway/gw_store_db.h gateway/gw_store_tidy.c \
 	gateway/gw_supervisor.c gateway/gw_supervisor.h \
 	gateway/gw_upgrade.c gateway/gw_upgrade.h \
 	gateway/gw_reload.c gateway/gw_reload.h \

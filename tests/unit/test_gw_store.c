@@ -382,6 +382,50 @@ static void test_a_file_of_the_version_before_is_brought_up_to_date(void **state
 	assert_true(f->instance.link.linked);
 }
 
+static void put_session(const struct fixture *f, const char *id)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/instances/%s", f->dir, id);
+	(void)mkdir(path, 0700);
+	snprintf(path, sizeof(path), "%s/instances/%s/session.db", f->dir, id);
+	assert_int_equal(close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600)), 0);
+}
+
+/* A gateway died between the end of a row and that of its folder; or before the row was there. */
+static void test_what_a_deletion_left_behind_is_erased_at_the_next_start(void **state)
+{
+	struct fixture *f = *state;
+	char path[128];
+	sqlite3 *db;
+
+	put_account(f, "acme");
+	add_instance(f, "aaaaaaaaaaaaaaaa");
+	add_instance(f, "bbbbbbbbbbbbbbbb");
+	gw_store_free(f->st);
+	f->st = NULL;
+	put_session(f, "aaaaaaaaaaaaaaaa");
+	put_session(f, "dddddddddddddddd"); /* whose row a copy of the registry does not know */
+	snprintf(path, sizeof(path), "%s/instances/cccccccccccccccc", f->dir);
+	assert_int_equal(mkdir(path, 0700), 0); /* empty: of a creation that was cut short */
+	snprintf(path, sizeof(path), "%s/registry.db", f->dir);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "DELETE FROM instance WHERE id = 'aaaaaaaaaaaaaaaa'",
+	                              NULL, NULL, NULL),
+	                 SQLITE_OK);
+	sqlite3_close(db);
+
+	open_and_load(f);
+	assert_int_equal(f->instances_n, 1);
+	assert_false(dir_exists(f, "aaaaaaaaaaaaaaaa"));
+	assert_true(dir_exists(f, "bbbbbbbbbbbbbbbb"));
+	assert_false(dir_exists(f, "cccccccccccccccc"));
+	assert_true(dir_exists(f, "dddddddddddddddd"));
+	put_session(f, "aaaaaaaaaaaaaaaa"); /* crossed out: it is not erased once more */
+	reopen(f);
+	assert_true(dir_exists(f, "aaaaaaaaaaaaaaaa"));
+}
+
 static void test_a_file_of_a_later_version_is_refused(void **state)
 {
 	struct fixture *f = *state;
@@ -392,7 +436,7 @@ static void test_a_file_of_a_later_version_is_refused(void **state)
 	f->st = NULL;
 	snprintf(path, sizeof(path), "%s/registry.db", f->dir);
 	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(db, "PRAGMA user_version = 4", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "PRAGMA user_version = 99", NULL, NULL, NULL), SQLITE_OK);
 	sqlite3_close(db);
 	assert_int_equal(gw_store_open(f->base, f->dir, &f->st), WA_ESTATE);
 	assert_null(f->st);
@@ -706,6 +750,7 @@ int main(void)
 		T(test_what_is_committed_is_there_after_reopening),
 		T(test_put_again_replaces_quota_and_token),
 		T(test_deleting_an_instance_removes_its_files),
+		T(test_what_a_deletion_left_behind_is_erased_at_the_next_start),
 		T(test_one_refused_change_does_not_harm_its_group),
 		T(test_a_transaction_that_breaks_off_takes_all_of_it_back),
 		T(test_many_changes_each_get_their_callback_in_order),
