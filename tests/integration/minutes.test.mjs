@@ -1,10 +1,10 @@
-// Rows of the fault table that take up to a minute of real waiting: O7, O8, L4 and O4. They only wait, so each has a
+// Rows of the fault table that take up to a minute of real waiting: O7, O8, L4, O4 and H1. They only wait, so each has a
 // world of its own and all run side by side.
 import assert from 'node:assert/strict';
 import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { PLAIN, QR_FAILED, SLOWNESS, assertError, eventually } from './harness.mjs';
+import { PLAIN, QR_FAILED, SLOWNESS, assertError, eventually, proc } from './harness.mjs';
 import { clientOf, ended, fast, linked, linkedAndFast, reconnect, restartGateway, sleep, strike, withWorld } from './linked.mjs';
 import { startDeafServer, startRelay } from './relay.mjs';
 
@@ -166,5 +166,36 @@ describe('side by side', { concurrency: PLAIN ? true : 4 }, () => {
 		assert.ok(a <= 4 && b <= 4 && a + b >= 4, `${a} and ${b} dials`);
 		await sleep(8000); // 480 s
 		assert.deepEqual(dials(), [a, b]);
+	}));
+
+	plainTest('H1: a worker that hangs is missed within 55 s, killed and replaced; nobody else is', () => withWorld({}, async (world) => {
+		const steady = await linked(world);
+		const { instance, phone } = await linked(world);
+		const [before] = await Promise.all([steady, { phone }].map(({ phone: p }) => clientOf(world, p)));
+		const [{ pid }] = world.workers(instance);
+		const from = performance.now();
+		process.kill(pid, 'SIGSTOP');
+		await world.gateway.event('worker_lost', { instance: instance.id }, { timeoutMs: 60_000 });
+		const took = performance.now() - from;
+		assert.ok(took > 25_000 && took < 55_000, `missed after ${took} ms`);
+		await world.until(instance, (i) => i.connection.state === 'connected' && world.workers(instance).some((w) => w.pid !== pid));
+		assert.ok(!proc.isRunning(pid), 'the one that hung is gone');
+		assert.deepEqual(await clientOf(world, steady.phone), before);
+	}));
+
+	hooksTest('H5: a gateway that hangs: what it does not answer, a worker decides by itself', () => withWorld({}, async (world) => {
+		const { instance, phone } = await linkedAndFast(world, 20);
+		const before = await clientOf(world, phone);
+		process.kill(world.gateway.pid, 'SIGSTOP');
+		try {
+			await strike(world, phone, { kind: 'reset' });
+			await eventually(async () => {
+				const now = await clientOf(world, phone);
+				return now !== undefined && now.id !== before.id;
+			}, { timeoutMs: 15_000, what: 'the session back without an answer' });
+		} finally {
+			process.kill(world.gateway.pid, 'SIGCONT');
+		}
+		await world.until(instance, 'connected');
 	}));
 });
