@@ -68,10 +68,16 @@ static int start_process(struct zygote *z, int channel_fd)
 		.channel_fd = channel_fd,
 		.null_fd = z->null_fd,
 	};
+	char level[32], format[32];
 
 	e.argv[0] = (char *)(uintptr_t) "warden-worker";
 	e.argv[1] = (char *)(uintptr_t) "--zygote";
-	e.argv[2] = z->padding;
+	/* what it has to say itself, of its kernel for one */
+	snprintf(level, sizeof(level), "--log-level=%s", gw_config_log_level_word(&z->gw->cfg));
+	snprintf(format, sizeof(format), "--log-format=%s", gw_config_log_format_word(&z->gw->cfg));
+	e.argv[2] = level;
+	e.argv[3] = format;
+	e.argv[4] = z->padding;
 	gw_exec_env(&e);
 	return gw_exec_start(&e, &z->pid);
 }

@@ -6,7 +6,7 @@ import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, renameSync, 
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { PLAIN, World, assertQr, binary, eventually, startWorld } from './harness.mjs';
+import { FLAVOR, PLAIN, World, assertQr, binary, eventually, startWorld } from './harness.mjs';
 import { clientOf, strike } from './linked.mjs';
 
 // worker/wk_sandbox.h
@@ -30,7 +30,15 @@ function limit(pid, name) {
 
 const uid = (pid) => Number(status(pid, 'Uid').split(/\s+/)[0]);
 
-describe('a sandboxed worker', { skip: !PLAIN && 'no sandbox in this build' }, () => {
+const plainDescribe = PLAIN ? describe : () => {};
+
+test('a build with sanitizers says that it has no sandbox, any other says nothing', async () => {
+	const world = await startWorld();
+	assert.equal(world.gateway.events('sandbox_off').length, FLAVOR === 'sanitizers' ? 1 : 0);
+	await world.stop();
+});
+
+plainDescribe('a sandboxed worker', () => {
 	let world, own, other, third, redis;
 	const servers = [];
 	const listen = (...where) => new Promise((resolve) => {
@@ -276,7 +284,7 @@ describe('a sandboxed worker', { skip: !PLAIN && 'no sandbox in this build' }, (
 	});
 });
 
-describe('a worker in its sandbox', { skip: (!PLAIN && 'no sandbox in this build') || (!AS_ROOT && 'not root') }, () => {
+plainDescribe('a worker in its sandbox', { skip: !AS_ROOT && 'not root' }, () => {
 	test('takes over the folder of an older version, and gives it back where it must', async () => {
 		const world = await worldBehind(0o700);
 		const again = async (mode) => {

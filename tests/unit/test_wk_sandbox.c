@@ -195,6 +195,25 @@ static void test_a_folder_that_is_not_there_is_named(void **state)
 	assert_int_equal(in_child(without_its_folder), 0);
 }
 
+/* A build with sanitizers has none, and does not pretend to. */
+static int without_any(void)
+{
+	struct wk_sandbox *sb = NULL;
+	const char *why;
+	int rc = wk_sandbox_new(WK_SANDBOX_ALL, &sb);
+
+	if (rc < 0 || wk_sandbox_layers(sb) != 0 || wk_sandbox_enter(sb, dir, 64, &why) < 0)
+		return 1;
+	wk_sandbox_free(sb);
+	return access("/etc/passwd", R_OK) == 0 && socket(AF_UNIX, SOCK_STREAM, 0) >= 0 ? 0 : 2;
+}
+
+static void test_a_build_with_sanitizers_has_no_sandbox(void **state)
+{
+	(void)state;
+	assert_int_equal(in_child(without_any), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -205,15 +224,21 @@ int main(void)
 		cmocka_unit_test(test_the_filter_kills_fails_or_allows),
 		cmocka_unit_test(test_a_folder_that_is_not_there_is_named),
 	};
+	const struct CMUnitTest none[] = {
+		cmocka_unit_test(test_a_build_with_sanitizers_has_no_sandbox),
+	};
 	int rc;
 
-#ifdef WARDEN_SANITIZERS
-	return 77; /* no sandbox there */
-#endif
 	log_init("test", LOG_ERR, LOG_FMT_TEXT);
 	if (mkdtemp(dir) == NULL)
 		return 1;
+#ifdef WARDEN_SANITIZERS
+	(void)tests;
+	rc = cmocka_run_group_tests(none, NULL, NULL);
+#else
+	(void)none;
 	rc = cmocka_run_group_tests(tests, NULL, NULL);
+#endif
 	(void)rmdir(dir);
 	return rc;
 }
