@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, test } from 'node:test';
-import { World, assertError, assertQr, eventually, QR_FAILED, SLOWNESS } from './harness.mjs';
+import { World, assertError, assertQr, eventually, PLAIN, QR_FAILED, SLOWNESS } from './harness.mjs';
 import { call, ended, linked, reconnect, restartGateway, sleep, strike, withWorld } from './linked.mjs';
 
 const REPORT_MS = 1000 * SLOWNESS;
@@ -45,6 +45,7 @@ function noLoops() {
 }
 
 const skip = noMounts() ?? false;
+const plainTest = PLAIN ? test : () => {}; // slow, and no more to be learnt elsewhere
 
 // A file system of our own at a folder, whose owner and files it takes over.
 class Disk {
@@ -292,7 +293,7 @@ describe('session files', { concurrency: 2 }, () => {
 			assert.equal((await world.device(made.phone)).length, 1);
 		}));
 
-		test('a copy from before the link is refused, and not paired over', () => withFile(async (world, made) => {
+		plainTest('a copy from before the link is refused, and not paired over', () => withFile(async (world, made) => {
 			const db = new DatabaseSync(made.path);
 			db.exec('DELETE FROM link; DELETE FROM prekey;');
 			db.close();
@@ -311,7 +312,7 @@ describe('session files', { concurrency: 2 }, () => {
 			await assertCorrupt(world, made);
 		}));
 
-		test("another instance's session is refused", () => withFile(async (world, made) => {
+		plainTest("another instance's session is refused", () => withFile(async (world, made) => {
 			await world.startGateway();
 			const other = await linked(world);
 			await made.stop();
@@ -352,7 +353,7 @@ describe('session files', { concurrency: 2 }, () => {
 	});
 
 	describe('a session file that another process holds (H10)', () => {
-		test('no second one is started: already_running, until it is let go', () => withFile(async (world, made) => {
+		plainTest('no second one is started: already_running, until it is let go', () => withFile(async (world, made) => {
 			const { instance, path, phone } = made;
 			const db = new DatabaseSync(path);
 			db.exec('PRAGMA locking_mode=EXCLUSIVE; BEGIN IMMEDIATE');

@@ -59,7 +59,9 @@ static void test_secret_memory_is_locked_and_in_no_core_file(void **state)
 	assert_non_null(p);
 	flags_of(p, flags, sizeof(flags));
 	assert_non_null(strstr(flags, " dd"));
+#ifndef WARDEN_SANITIZERS /* which make mlock() do nothing */
 	assert_non_null(strstr(flags, " lo"));
+#endif
 	for (int i = 0; i < 100; i++)
 		assert_int_equal(p[i], 0);
 	secret_free(p);
