@@ -20,6 +20,7 @@
 #include "common/log.h"
 #include "common/secret.h"
 #include "gateway/gw_redis_io.h"
+#include "gateway/gw_redis_reply.h"
 
 #define WHY_CAP 96
 #define STEADY_MS 10000  /* up for so long: the next pause is the shortest again */

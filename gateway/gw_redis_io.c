@@ -18,14 +18,9 @@
 #include "common/buf.h"
 #include "common/err.h"
 #include "common/resolve.h"
+#include "gateway/gw_redis_reply.h"
 
 #define UNREAD_MAX 65536 /* of a reply that is not complete */
-
-/* What the reader of hiredis builds instead of its own objects; it looks at r alone. */
-struct reading {
-	redisReply r;
-	struct gw_redis_reply reply;
-};
 
 struct gw_redis_io {
 	struct event_base *base;
@@ -36,7 +31,7 @@ struct gw_redis_io {
 	void *arg;
 	struct resolve *resolve;
 	redisAsyncContext *ac; /* NULL: not yet, or no longer */
-	struct reading *reading;
+	struct gw_redis_reading reading;
 	struct buf early; /* commands given before there is a context, each behind its length */
 	struct event ev_read;
 	struct event ev_write;
@@ -56,7 +51,6 @@ static void destroy(struct gw_redis_io *io)
 	resolve_free(io->resolve);
 	event_del(&io->ev_later);
 	buf_wipe(&io->early);
-	free(io->reading);
 	gw_redis_target_wipe(&io->target);
 	free(io);
 }
@@ -122,86 +116,7 @@ void gw_redis_io_free(struct gw_redis_io *io)
 	destroy(io);
 }
 
-/* ---- replies: nothing is allocated for them -------------------------------------------------- */
-
-/* A new reply begins. NULL: it must not; hiredis then ends the connection. */
-static struct reading *begin(const redisReadTask *task, int type)
-{
-	struct gw_redis_io *io = task->privdata;
-	struct reading *g = io->reading;
-
-	/* A reply to nothing: hiredis knows what to do with an error only, and asserts. */
-	if (io->asked_n == 0 && type != REDIS_REPLY_ERROR)
-		return NULL;
-	memset(g, 0, sizeof(*g));
-	g->r.type = type;
-	g->r.str = g->reply.text;
-	return g;
-}
-
-static void *on_string(const redisReadTask *task, char *str, size_t len)
-{
-	struct reading *g = task->parent == NULL ? begin(task, task->type) : NULL;
-
-	if (g == NULL)
-		return NULL;
-	g->reply.type = task->type == REDIS_REPLY_ERROR ? GW_REDIS_ERROR : GW_REDIS_WORD;
-	if (len >= sizeof(g->reply.text))
-		len = sizeof(g->reply.text) - 1;
-	memcpy(g->reply.text, str, len);
-	return g;
-}
-
-static void *on_array(const redisReadTask *task, int elements)
-{
-	struct reading *g;
-
-	if (task->parent != NULL || elements < 0 || elements > GW_REDIS_VALUES_MAX)
-		return NULL;
-	g = begin(task, REDIS_REPLY_ARRAY);
-	if (g == NULL)
-		return NULL;
-	g->reply.type = GW_REDIS_VALUES;
-	g->reply.values_n = (size_t)elements;
-	return g;
-}
-
-static void *on_integer(const redisReadTask *task, long long v)
-{
-	struct reading *g;
-
-	if (task->parent != NULL) {
-		g = task->parent->obj;
-		g->reply.values[task->idx] = v; /* idx is below the array's length */
-		return g;
-	}
-	g = begin(task, REDIS_REPLY_INTEGER);
-	if (g != NULL)
-		g->reply.type = GW_REDIS_WORD;
-	return g;
-}
-
-static void *on_nil(const redisReadTask *task)
-{
-	struct reading *g = task->parent == NULL ? begin(task, REDIS_REPLY_NIL) : NULL;
-
-	if (g != NULL)
-		g->reply.type = GW_REDIS_WORD;
-	return g;
-}
-
-static void on_free(void *obj)
-{
-	(void)obj; /* the connection's own */
-}
-
-static redisReplyObjectFunctions reply_functions = {
-	.createString = on_string,
-	.createArray = on_array,
-	.createInteger = on_integer,
-	.createNil = on_nil,
-	.freeObject = on_free,
-};
+/* ---- replies --------------------------------------------------------------------------------- */
 
 static const char *why_ended(const redisAsyncContext *ac)
 {
@@ -220,12 +135,12 @@ static const char *why_ended(const redisAsyncContext *ac)
 static void on_command_reply(redisAsyncContext *ac, void *obj, void *arg)
 {
 	struct gw_redis_io *io = arg;
-	struct reading *g = obj;
+	struct gw_redis_reading *g = obj;
 
 	/* Without a reply: hook_cleanup() has seen to it. */
 	if (g == NULL || io->ac != ac || io->orphan || io->end_rc != 0)
 		return;
-	io->asked_n--;
+	io->reading.expected = --io->asked_n > 0;
 	io->on_reply(&g->reply, io->arg);
 }
 
@@ -313,6 +228,7 @@ static int send_now(struct gw_redis_io *io, const char *cmd, size_t cmd_len)
 	if (redisAsyncFormattedCommand(io->ac, on_command_reply, io, cmd, cmd_len) != REDIS_OK)
 		return -ENOMEM;
 	io->asked_n++;
+	io->reading.expected = true;
 	return 0;
 }
 
@@ -372,8 +288,7 @@ static void dial(struct gw_redis_io *io, const char *host)
 	ac->ev.addWrite = hook_add_write;
 	ac->ev.delWrite = hook_del_write;
 	ac->ev.cleanup = hook_cleanup;
-	ac->c.reader->fn = &reply_functions;
-	ac->c.reader->privdata = io; /* redisReaderSetPrivdata() casts a pointer to int */
+	gw_redis_reply_read_into(ac->c.reader, &io->reading);
 	event_assign(&io->ev_read, io->base, ac->c.fd, EV_READ | EV_PERSIST, on_read, io);
 	event_assign(&io->ev_write, io->base, ac->c.fd, EV_WRITE, on_write, io);
 	io->ac = ac;
@@ -432,11 +347,6 @@ int gw_redis_io_new(struct event_base *base, const struct gw_redis_target *targe
 	memcpy(io->target.path, target->path, sizeof(target->path));
 	io->target.port = target->port;
 	event_assign(&io->ev_later, base, -1, 0, on_later, io);
-	io->reading = calloc(1, sizeof(*io->reading));
-	if (io->reading == NULL) {
-		destroy(io);
-		return -ENOMEM;
-	}
 	if (io->target.path[0] != '\0')
 		dial(io, NULL);
 	else if (is_address(io->target.host))

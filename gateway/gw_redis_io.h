@@ -1,9 +1,8 @@
 /*
  * gateway/gw_redis_io.h - hiredis on the gateway's loop: bytes out, small replies in
  *
- * One connection, from its name to its end. Only what a script of ours answers is understood: a
- * list of a few integers, a word, an error. Anything else, and anything large, ends the connection
- * before memory is asked for it.
+ * One connection, from its name to its end. Anything but the small replies of gw_redis_reply.h ends
+ * it.
  */
 #ifndef GW_REDIS_IO_H
 #define GW_REDIS_IO_H
@@ -17,13 +16,7 @@
 
 struct event_base;
 struct gw_redis_io;
-
-struct gw_redis_reply {
-	enum { GW_REDIS_WORD, GW_REDIS_ERROR, GW_REDIS_VALUES } type;
-	char text[64]; /* WORD, ERROR: its beginning */
-	int64_t values[GW_REDIS_VALUES_MAX];
-	size_t values_n;
-};
+struct gw_redis_reply; /* gw_redis_reply.h */
 
 /*
  * Look the name up and connect; nth chooses among its addresses.

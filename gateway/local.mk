@@ -52,6 +52,7 @@ libgateway_a_SOURCES = \
 	gateway/gw_api_metrics.c \
 	gateway/gw_redis.c gateway/gw_redis.h \
 	gateway/gw_redis_io.c gateway/gw_redis_io.h \
+	gateway/gw_redis_reply.c gateway/gw_redis_reply.h \
 	gateway/gw_redis_url.c gateway/gw_redis_url.h \
 	gateway/gw_accept.c gateway/gw_accept.h \
 	gateway/gw_qr.c gateway/gw_qr.h \
