@@ -64,6 +64,13 @@ export class Redis {
 		await this.ended;
 	}
 
+	// Running, whatever the test before has left.
+	async heal() {
+		if (this.child.exitCode !== null || this.child.signalCode !== null)
+			await this.start();
+		this.child.kill('SIGCONT');
+	}
+
 	// One command over a connection of its own; what it answers, errors as errors.
 	async command(...args) {
 		const answers = await this.commands([args]);

@@ -11,6 +11,27 @@ import { startRedis } from './redis.mjs';
 const DECIDED_MS = 50;
 const SPARE_MS = PLAIN ? 150 : 600;
 
+const p99 = (sorted) => sorted[Math.floor(sorted.length * 0.99)];
+
+// How slow this machine is just now: requests that Redis has no part in, while body runs. Sorted times in ms.
+async function beside(world, body) {
+	const times = [];
+	let going = true;
+	const loop = (async () => {
+		while (going) {
+			const began = performance.now();
+			await world.request('GET', '/health');
+			times.push(performance.now() - began);
+			await new Promise((resolve) => setTimeout(resolve, 2));
+		}
+	})();
+	const result = await body();
+	going = false;
+	await loop;
+	times.sort((a, b) => a - b);
+	return { result, noise: times, spareMs: SPARE_MS + 2 * times.at(-1) };
+}
+
 const list = (world, token) => world.request('GET', '/api/instance/list', { token });
 const remaining = (answer) => Number(answer.headers.get('x-ratelimit-remaining'));
 const limiter = async (world) => (await world.request('GET', '/health')).json.checks.limiter;
@@ -93,23 +114,21 @@ describe('two gateways on one Redis', () => {
 				settings: { ...world.gatewayOptions.settings, data_dir: other.dataDir, run_dir: other.runDir },
 			});
 			const worlds = [world, other];
-			const answers = await undisturbed(worlds, async (attempt) => {
-				const all = await Promise.all(Array.from({ length: 160 }, (_, i) =>
+			await undisturbed(worlds, async (attempt) => {
+				const answers = await Promise.all(Array.from({ length: 160 }, (_, i) =>
 					worlds[i % 2].request('GET', '/api/instance/list',
 					    { headers: { 'x-forwarded-for': `192.0.2.${attempt}` } })));
-				assert.equal(all.filter((r) => r.status === 401).length, 100);
-				return all;
+				assert.equal(answers.filter((r) => r.status === 401).length, 100);
+				assert.equal(answers.filter((r) => r.status === 429).length, 60);
+				const left = answers.filter((r) => r.status === 401).map(remaining).sort((x, y) => y - x);
+				assert.deepEqual(left, Array.from({ length: 100 }, (_, i) => 99 - i));
+				for (const r of answers.filter(({ status }) => status === 429)) {
+					const retry = Number(r.headers.get('retry-after'));
+					assert.ok(retry > 50 && retry <= 60, `Retry-After ${retry}`);
+					const ahead = Number(r.headers.get('x-ratelimit-reset')) - Date.now() / 1000;
+					assert.ok(ahead > 45 && ahead <= 61.5, `reset is ${ahead} s ahead`);
+				}
 			});
-			assert.equal(answers.filter((r) => r.status === 401).length, 100);
-			assert.equal(answers.filter((r) => r.status === 429).length, 60);
-			const left = answers.filter((r) => r.status === 401).map(remaining).sort((a, b) => b - a);
-			assert.deepEqual(left, Array.from({ length: 100 }, (_, i) => 99 - i));
-			for (const r of answers.filter(({ status }) => status === 429)) {
-				const retry = Number(r.headers.get('retry-after'));
-				assert.ok(retry > 50 && retry <= 60, `Retry-After ${retry}`);
-				const ahead = Number(r.headers.get('x-ratelimit-reset')) - Date.now() / 1000;
-				assert.ok(ahead > 50 && ahead <= 61.5, `reset is ${ahead} s ahead`);
-			}
 			await Promise.all(worlds.map((w) => ok(w)));
 		} finally {
 			await other.stop();
@@ -204,6 +223,7 @@ describe('H11: Redis', () => {
 	after(() => stopWorld(world));
 
 	const fresh = async () => {
+		await world.redis.heal();
 		await ok(world);
 		return (await world.newAccount()).token;
 	};
@@ -212,8 +232,8 @@ describe('H11: Redis', () => {
 		const token = await fresh();
 		let { admitted } = await ask(world, token, 60);
 		await world.redis.kill();
-		const down = await ask(world, token, 30);
-		assert.ok(down.worstMs < DECIDED_MS + SPARE_MS, `${down.worstMs} ms`);
+		const { result: down, spareMs } = await beside(world, () => ask(world, token, 30));
+		assert.ok(down.worstMs < DECIDED_MS + spareMs, `${down.worstMs} ms`);
 		await fails(world, /closed the connection|can't be reached/);
 		assert.equal((await world.request('GET', '/health')).status, 200);
 		assert.equal((await world.request('GET', '/health')).json.status, 'degraded');
@@ -230,13 +250,16 @@ describe('H11: Redis', () => {
 		const token = await fresh();
 		await ask(world, token, 10);
 		world.redis.signal('SIGSTOP');
-		const first = await ask(world, token, 1);
-		assert.ok(first.worstMs >= 25 && first.worstMs < DECIDED_MS + SPARE_MS, `${first.worstMs} ms`);
+		const { result: first, spareMs } = await beside(world, () => ask(world, token, 1));
+		assert.ok(first.worstMs >= 25 && first.worstMs < DECIDED_MS + spareMs, `${first.worstMs} ms`);
 		const times = [];
-		for (let i = 0; i < 50; i++)
-			times.push((await ask(world, token, 1)).worstMs);
+		const { noise } = await beside(world, async () => {
+			for (let i = 0; i < 50; i++)
+				times.push((await ask(world, token, 1)).worstMs);
+		});
 		times.sort((a, b) => a - b);
-		assert.ok(times[25] < 15 * SLOWNESS, `median ${times[25]} ms: does everyone wait?`);
+		assert.ok(times[25] < 15 * SLOWNESS + 2 * noise[Math.floor(noise.length / 2)],
+		    `median ${times[25]} ms: does everyone wait?`);
 		await fails(world, /does not answer in time|can't be reached in time/);
 		world.redis.signal('SIGCONT');
 		await ok(world);
@@ -248,9 +271,9 @@ describe('H11: Redis', () => {
 		const token = await fresh();
 		const blocked = world.redis.command('DEBUG', 'SLEEP', '0.7');
 		await new Promise((resolve) => setTimeout(resolve, 100)); // it sleeps by now; nothing tells
-		const { worstMs, admitted } = await ask(world, token, 20);
+		const { result: { worstMs, admitted }, spareMs } = await beside(world, () => ask(world, token, 20));
 		assert.equal(admitted, 20);
-		assert.ok(worstMs < DECIDED_MS + SPARE_MS, `${worstMs} ms`);
+		assert.ok(worstMs < DECIDED_MS + spareMs, `${worstMs} ms`);
 		await fails(world, /does not answer in time|can't be reached in time/);
 		await blocked;
 		await ok(world);
@@ -270,17 +293,19 @@ describe('H11: Redis', () => {
 				asked[i]++;
 			}
 		});
-		for (let i = 0; i < 3 || (Math.min(...asked) < 110 && i < 15); i++) {
-			await world.redis.kill(i === 1 ? 'SIGTERM' : 'SIGKILL');
-			await new Promise((resolve) => setTimeout(resolve, 100)); // requests meanwhile are the point
-			await world.redis.start();
-			await ok(world);
-		}
+		const { spareMs } = await beside(world, async () => {
+			for (let i = 0; i < 3 || (Math.min(...asked) < 110 && i < 15); i++) {
+				await world.redis.kill(i === 1 ? 'SIGTERM' : 'SIGKILL');
+				await new Promise((resolve) => setTimeout(resolve, 100)); // requests meanwhile are the point
+				await world.redis.start();
+				await ok(world);
+			}
+		});
 		going = false;
 		await Promise.all(load);
 		assert.ok(Math.min(...asked) > 100, `${asked} requests`);
 		assert.deepEqual(admitted, new Array(8).fill(100));
-		assert.ok(worst < DECIDED_MS + 2 * SPARE_MS, `worst ${worst} ms`);
+		assert.ok(worst < DECIDED_MS + 2 * spareMs, `worst ${worst} ms`);
 	});
 
 	test('full: OOM is a reason to limit in memory, and room is a reason to come back', async () => {
@@ -372,10 +397,9 @@ describe('H11: Redis', () => {
 				world.redis.signal('SIGCONT');
 			}
 		})();
-		const during = await measure(800);
+		const { result: during, noise } = await beside(world, () => measure(800));
 		await faults;
-		const p99 = (times) => times[Math.floor(times.length * 0.99)];
-		assert.ok(p99(during) <= p99(before) + 50 * SLOWNESS,
+		assert.ok(p99(during) <= Math.max(p99(before), p99(noise)) + 50 * SLOWNESS,
 		    `p99 ${p99(before).toFixed(1)} ms before, ${p99(during).toFixed(1)} ms meanwhile`);
 		const still = await world.online();
 		assert.deepEqual(still.map((c) => c.id), [client.id]);
