@@ -2,6 +2,7 @@
 #include "gateway/gw_conn.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "gateway/gw_conn_priv.h"
+#include "gateway/gw_room.h"
 
 #define FRESH_MS 200 /* how long a new connection is waited for to say what it wants */
 
@@ -137,7 +139,8 @@ static bool shed(struct gw_conn_list *list)
 }
 
 /* Count one more connection of addr. False: there is no room for it. */
-static bool admit(struct gw_conns *conns, const struct gw_addr *addr, struct gw_peer **peer_out)
+static bool admit(struct gw_conns *conns, int fd, const struct gw_addr *addr,
+                  struct gw_peer **peer_out)
 {
 	struct gw_peer *peer = NULL;
 
@@ -148,7 +151,8 @@ static bool admit(struct gw_conns *conns, const struct gw_addr *addr, struct gw_
 			return false;
 	}
 	if ((peer != NULL && peer->conns_n > conns->p.max_per_address && !shed(&peer->unknown)) ||
-	    (conns->n >= conns->p.max && !shed(&conns->unknown))) {
+	    ((conns->n >= conns->p.max || (gw_addr_is_ip(addr) && !gw_room_for_fd(fd))) &&
+	     !shed(&conns->unknown))) {
 		if (peer != NULL)
 			gw_peers_release(conns->peers, peer);
 		return false;
@@ -166,15 +170,27 @@ static void turn_away(struct gw_conns *conns, int fd)
 	close(fd);
 }
 
+/* In the place of one that was shed, so that the numbers say how many there are. */
+static int lowest(int fd)
+{
+	int low = gw_room_for_fd(fd) ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+
+	if (low < 0)
+		return fd;
+	close(fd);
+	return low;
+}
+
 void gw_conns_add(struct gw_conns *conns, int fd, const struct gw_addr *addr)
 {
 	struct gw_peer *peer = NULL;
 	struct gw_conn *c;
 
-	if (!admit(conns, addr, &peer)) {
+	if (!admit(conns, fd, addr, &peer)) {
 		turn_away(conns, fd);
 		return;
 	}
+	fd = lowest(fd);
 	c = calloc(1, sizeof(*c));
 	if (c == NULL) {
 		if (peer != NULL)

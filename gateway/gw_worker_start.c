@@ -6,7 +6,6 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -16,9 +15,9 @@
 #include "common/log.h"
 #include "gateway/gw.h"
 #include "gateway/gw_config.h"
+#include "gateway/gw_room.h"
 #include "gateway/gw_runner.h"
 
-#define FD_RESERVE 64 /* descriptors kept for what runs already */
 #define BACKLOG 4
 
 static void on_chan_close(struct ipc_chan *c, int rc, void *arg)
@@ -29,20 +28,11 @@ static void on_chan_close(struct ipc_chan *c, int rc, void *arg)
 
 /* ---- sockets ---------------------------------------------------------------- */
 
-/* A descriptor, or -errno; -EMFILE while there are still some: new ones are refused first. */
 static int socket_new(void)
 {
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	struct rlimit files;
 
-	if (fd < 0)
-		return -errno;
-	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur > FD_RESERVE &&
-	    (rlim_t)fd >= files.rlim_cur - FD_RESERVE) {
-		close(fd);
-		return -EMFILE;
-	}
-	return fd;
+	return fd < 0 ? -errno : fd;
 }
 
 static void address(const char *path, struct sockaddr_un *sa)
@@ -150,8 +140,13 @@ static int ask_runner(struct gw_worker *w, int listen_fd)
 static int launch_with_socket(struct gw_worker *w)
 {
 	int listen_fd = gw_worker_listen_at(w->sock_path);
-	int rc = listen_fd < 0 ? listen_fd : greet(w);
+	bool is_new = w->mode == GW_MODE_LINK && !gw_instance_is_linked(w->inst);
+	int rc = listen_fd < 0 ? listen_fd : 0;
 
+	if (rc == 0 && is_new && !gw_room_for_fd(listen_fd))
+		rc = -EMFILE;
+	if (rc == 0)
+		rc = greet(w);
 	if (rc == 0)
 		rc = ask_runner(w, listen_fd);
 	if (listen_fd >= 0)

@@ -6,6 +6,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { chownSync, mkdirSync, readFileSync, readdirSync } from 'node:fs';
+import net from 'node:net';
 import { describe, test } from 'node:test';
 import { assertError, eventually, PLAIN, proc, World } from './harness.mjs';
 
@@ -81,6 +82,19 @@ describe('a host that runs out (H14)', () => {
 		await assertOldGoesOn(world, old);
 		limitFiles(pid);
 		assert.equal((await world.connect(await world.newInstance())).status, 200);
+	}));
+
+	test('of descriptors, which silent connections have taken', () => withLinked(async (world, old) => {
+		const { pid } = world.gateway;
+		limitFiles(pid, proc.fdCount(pid) + 64 + 16);
+		const silent = Array.from({ length: 200 }, () => net.connect(world.address.port, world.address.host)
+		    .on('error', () => {}).resume());
+		await eventually(() => silent.filter((s) => s.readableEnded || s.destroyed).length >= 150,
+		    { what: 'those that are too many are closed' });
+		await assertOldGoesOn(world, old);
+		await assertOldComesBack(world, old);
+		silent.forEach((s) => s.destroy());
+		limitFiles(pid);
 	}));
 
 	plainTest('of processes', { skip: process.getuid() === 0 ? false : 'a user of its own needs root' }, () => withLinked(
