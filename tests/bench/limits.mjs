@@ -1,4 +1,5 @@
 // tests/bench/limits.mjs - what the limit step costs: in memory, in a Redis over TCP, over its socket, and while it dies
+import { readFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { World } from '../integration/harness.mjs';
 import { startRedis } from '../integration/redis.mjs';
@@ -43,15 +44,25 @@ async function client(address, tokens, untilMs, times, statuses) {
 		});
 }
 
-async function measure(name, world, tokens, connections) {
+// CPU time of a process so far, in us.
+function cpuUs(pid) {
+	const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1].split(' ');
+	return (Number(fields[11]) + Number(fields[12])) * 10_000;
+}
+
+async function measure(name, world, tokens, connections, redis) {
 	const times = [], statuses = {};
+	const pids = [world.gateway.pid, ...(redis === undefined ? [] : [redis.child.pid])];
+	const before = pids.map(cpuUs);
 	const began = performance.now();
 	await Promise.all(Array.from({ length: connections }, () =>
 		client(world.address, tokens, began + SECONDS * 1000, times, statuses)));
+	const cpu = pids.map((pid, i) => (cpuUs(pid) - before[i]) / times.length);
 	const rate = times.length / (performance.now() - began) * 1000;
 	times.sort((a, b) => a - b);
 	console.log(`${name.padEnd(24)}${String(connections).padStart(5)}${rate.toFixed(0).padStart(9)}` +
-	    `${[0.5, 0.99, 1].map((q) => quantile(times, q).toFixed(2).padStart(9)).join('')}  ${JSON.stringify(statuses)}`);
+	    `${[0.5, 0.99, 1].map((q) => quantile(times, q).toFixed(2).padStart(9)).join('')}` +
+	    `${[0, 1].map((i) => (cpu[i]?.toFixed(0) ?? '').padStart(9)).join('')}  ${JSON.stringify(statuses)}`);
 }
 
 async function scenario(name, url, { limit = 1_000_000, faults = false } = {}) {
@@ -74,7 +85,7 @@ async function scenario(name, url, { limit = 1_000_000, faults = false } = {}) {
 					await new Promise((resolve) => setTimeout(resolve, 300));
 				}
 			})();
-			await measure(name, world, tokens, connections);
+			await measure(name, world, tokens, connections, faults ? undefined : redis);
 			going = false;
 			await killing;
 		}
@@ -85,7 +96,7 @@ async function scenario(name, url, { limit = 1_000_000, faults = false } = {}) {
 }
 
 console.log(`${describeMachine()}; ${SECONDS} s each, ${TOKENS} tokens; client, gateway and Redis share the cores\n`);
-console.log(`${'limits'.padEnd(24)}${'conns'.padStart(5)}${'req/s'.padStart(9)}${['p50', 'p99', 'max'].map((s) => s.padStart(9)).join('')}  ms`);
+console.log(`${'limits'.padEnd(24)}${'conns'.padStart(5)}${'req/s'.padStart(9)}${['p50', 'p99', 'max'].map((s) => s.padStart(9)).join('')}${['gateway', 'Redis'].map((s) => s.padStart(9)).join('')}  ms; CPU us a request`);
 await scenario('in memory');
 await scenario('Redis, TCP', (redis) => redis.url);
 await scenario('Redis, socket', (redis) => redis.unix);
