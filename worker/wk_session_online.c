@@ -12,7 +12,7 @@
 #include "worker/wk_store.h"
 #include "worker/wk_timer.h"
 
-#define TRIM_MS 200
+#define TRIM_MS 2000 /* the questions after the login are answered by then */
 
 /* ---- what the online part tells ---------------------------------------------------------- */
 

@@ -6,6 +6,7 @@
 // killed and started again with workers that are exec'd.
 import { mkdirSync, readFileSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
+import { loadavg } from 'node:os';
 import { World, binary, eventually, proc } from '../integration/harness.mjs';
 import { describeMachine, quantile, row } from './machine.mjs';
 
@@ -111,7 +112,7 @@ async function reboot(world, runner, n) {
 	const took = performance.now() - began;
 	const workers = world.workers().map(({ pid }) => pid);
 	const sim = cpuOf([world.sim.pid]);
-	say(`\nreboot, runner ${runner}: ${n} started and online in ${(took / 1000).toFixed(1)} s (aim <= 60)`);
+	say(`\nreboot, runner ${runner}: ${n} started and online in ${(took / 1000).toFixed(1)} s (aim <= 60); load ${loadavg()[0].toFixed(0)}`);
 	say(`  workers ${cpuText(cpuOf(workers))}, gateway ${cpuText(cpuOf([keptPid(world)]))}` +
 	    `${runner === 'zygote' ? `, zygote ${cpuText(cpuOf([zygoteOf(world)]))}` : ''}; ` +
 	    `simulator ${cpuText({ user: sim.user - simBefore.user, system: sim.system - simBefore.system })}`);
@@ -212,9 +213,14 @@ function killGateway(world) {
 	return from;
 }
 
+// ns on a CPU so far; finer than the ticks of stat.
+const onCpuNs = (pid) => Number(readFileSync(`/proc/${pid}/schedstat`, 'utf8').split(' ')[0]);
+
 async function readopt(world, instance, times) {
-	const spans = { exec: [], answer: [], log: [] };
+	const spans = { exec: [], answer: [], gateway: [], workers: [] };
+	const workers = world.workers().map(({ pid }) => pid);
 	for (let i = 0; i < times; i++) {
+		const before = workers.reduce((sum, pid) => sum + onCpuNs(pid), 0);
 		const killed = performance.now();
 		const from = killGateway(world);
 		await world.gateway.event('kept', {}, { from });
@@ -222,6 +228,8 @@ async function readopt(world, instance, times) {
 		const first = ask(world, instance);
 		const adopted = await world.gateway.event('workers_adopted', {}, { from, timeoutMs: 60_000 });
 		spans.exec.push(performance.now() - exec);
+		spans.gateway.push(onCpuNs(keptPid(world)) / 1e6);
+		spans.workers.push((workers.reduce((sum, pid) => sum + onCpuNs(pid), 0) - before) / 1e6);
 		if (await first === 200)
 			spans.answer.push(performance.now() - killed);
 		if (adopted.workers !== N || adopted.silent !== 0)
@@ -232,6 +240,8 @@ async function readopt(world, instance, times) {
 	say(`\n${times} x SIGKILL of the gateway with ${N} workers, started again after ${RESTART_MS} ms`);
 	say(row('  exec to workers_adopted', spans.exec));
 	say(row('  kill to first answer', spans.answer));
+	say(row('  CPU of the gateway', spans.gateway));
+	say(row('  CPU of all workers', spans.workers));
 }
 
 async function killUnderLoad(world, instances) {
@@ -327,6 +337,7 @@ try {
 		memory(execd, kernelAgain, 'exec', 'aim 0.7, at most 1.6');
 	}
 } finally {
+	world.secrets.clear(); // thousands, in logs of a hundred gateways: looking for them is a test's work
 	await world.stop();
 	if (group !== null)
 		await eventually(() => {
