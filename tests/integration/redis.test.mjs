@@ -458,12 +458,19 @@ describe('the setting', () => {
 
 	test('a password and a user in the URL are used, masked, and gone from the environment', async () => {
 		const world = await redisWorld({
-			redisArgs: ['--user', 'warden', 'on', `>${plain}`, '~warden:*', '+@all'],
-			url: (redis) => `redis://warden:${secret}@127.0.0.1:${redis.port}/0`,
+			// what README says is enough
+			redisArgs: ['--user', 'warden', 'on', `>${plain}`, '~warden:limit:*', '+eval', '+evalsha', '+script|load',
+				'+select', '+time', '+@list', '+del', '+pexpire'],
+			url: (redis) => `redis://warden:${secret}@127.0.0.1:${redis.port}/2`,
 		});
 		try {
 			world.secrets.add(secret).add(plain);
 			await ok(world);
+			const { token } = await world.newAccount();
+			await world.redis.commands([['SCRIPT', 'FLUSH']]);
+			const r = await world.request('POST', '/api/instance/new', { token, json: { name: 'a' } });
+			assert.equal(remaining(r), 19);
+			assert.equal(world.gateway.events('redis_down').length, 0, world.gateway.tail());
 			const environ = readFileSync(`/proc/${world.gateway.pid}/environ`, 'latin1');
 			assert.ok(!environ.includes('hunter2'), 'the environment still has it');
 			assert.ok(!readFileSync(`/proc/${world.gateway.pid}/cmdline`, 'latin1').includes('hunter2'));
