@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -176,6 +177,9 @@ static int run_zygote(struct wk_title *title, const struct wk_tls *tls, const st
 #endif
 	if (z.packet == NULL)
 		return WK_EXIT_FAILED;
+#ifndef WARDEN_SANITIZERS
+	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* who traces it has every worker to come */
+#endif
 	(void)clearenv();
 	(void)signal(SIGINT, SIG_IGN); /* a terminal's keys are for the gateway */
 	(void)signal(SIGHUP, SIG_IGN);

@@ -110,6 +110,21 @@ plainDescribe('a sandboxed worker', () => {
 				assert.ok(JSON.stringify(row).match(/"pss[^"]*":[1-9]/i), JSON.stringify(row));
 	});
 
+	test('cannot be looked into, nor can the zygote and the gateway, by another process of their user', { skip: !AS_ROOT && 'not root' }, async () => {
+		const shared = await worldBehind(0o777, {}, ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups']);
+		try {
+			const i = await shared.newInstance();
+			assertQr(await shared.connect(i));
+			for (const pid of [shared.gateway.pid, shared.zygote(), shared.workers(i)[0].pid]) {
+				assert.equal(uid(pid), 65534);
+				const r = spawnSync('setpriv', ['--reuid=65534', '--regid=65534', '--clear-groups', 'head', '-c', '1', `/proc/${pid}/environ`], { encoding: 'utf8' });
+				assert.match(r.stderr, /Permission denied/, `${pid}: ${r.stderr}`);
+			}
+		} finally {
+			await shared.stop();
+		}
+	});
+
 	test('has a gateway that has given up what neither of them needs', () => {
 		const { pid } = world.gateway;
 		assert.equal(status(pid, 'NoNewPrivs'), '1');
@@ -354,10 +369,10 @@ plainDescribe('a worker in its sandbox', { skip: !AS_ROOT && 'not root' }, () =>
 	});
 });
 
-async function worldBehind(mode, settings = {}) {
+async function worldBehind(mode, settings = {}, prefix = []) {
 	const world = new World();
 	chmodSync(world.dir, mode);
 	await world.startSim();
-	await world.startGateway({ settings });
+	await world.startGateway({ settings, prefix });
 	return world;
 }
