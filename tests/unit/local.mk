@@ -12,4 +12,4 @@ include $(top_srcdir)/tests/unit/gwhttp.mk
 include $(top_srcdir)/tests/unit/sim.mk
 include $(top_srcdir)/tests/unit/cli.mk
 EXTRA_DIST += tests/vectors/binary-nodes.json tests/vectors/crypto.json tests/vectors/http-requests.json \
-	tests/vectors/README.md
+	tests/vectors/messaging.json tests/vectors/README.md

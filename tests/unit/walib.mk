@@ -4,12 +4,13 @@ WALIB_TESTS = tests/unit/test_wa_adv tests/unit/test_wa_cert tests/unit/test_wa_
 	tests/unit/test_wa_link_code tests/unit/test_wa_login tests/unit/test_wa_node \
 	tests/unit/test_wa_noise tests/unit/test_wa_noise_ik tests/unit/test_wa_oom \
 	tests/unit/test_wa_pair tests/unit/test_wa_passkey tests/unit/test_wa_prekey \
-	tests/unit/test_wa_stanza tests/unit/test_wa_token
+	tests/unit/test_wa_signal tests/unit/test_wa_stanza tests/unit/test_wa_token
 check_PROGRAMS += $(WALIB_TESTS)
 TESTS += $(WALIB_TESTS)
 WALIB_LDADD = $(WA_LIBS) $(UNIT_LIBS) $(WA_EXT_LIBS)
 WALIB_VECTORS = tests/unit/wa_vectors.c tests/unit/wa_vectors.h
 WALIB_FIXTURE = tests/unit/wa_fixture.c tests/unit/wa_fixture.h
+WALIB_SIGNAL = tests/unit/signal_store.c tests/unit/signal_store.h
 WALIB_STANZAS = tests/unit/wa_stanzas.c tests/unit/wa_stanzas.h $(WALIB_VECTORS)
 
 tests_unit_test_wa_adv_SOURCES = tests/unit/test_wa_adv.c $(WALIB_STANZAS) $(WALIB_FIXTURE)
@@ -59,6 +60,9 @@ tests_unit_test_wa_passkey_LDADD = $(WALIB_LDADD)
 tests_unit_test_wa_prekey_SOURCES = tests/unit/test_wa_prekey.c $(WALIB_STANZAS)
 tests_unit_test_wa_prekey_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_wa_prekey_LDADD = $(WALIB_LDADD)
+tests_unit_test_wa_signal_SOURCES = tests/unit/test_wa_signal.c $(WALIB_SIGNAL) $(WALIB_VECTORS)
+tests_unit_test_wa_signal_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_wa_signal_LDADD = $(WALIB_LDADD)
 tests_unit_test_wa_stanza_SOURCES = tests/unit/test_wa_stanza.c $(WALIB_STANZAS)
 tests_unit_test_wa_stanza_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_wa_stanza_LDADD = $(WALIB_LDADD)
