@@ -4,7 +4,8 @@ WALIB_TESTS = tests/unit/test_wa_adv tests/unit/test_wa_cert tests/unit/test_wa_
 	tests/unit/test_wa_link_code tests/unit/test_wa_login tests/unit/test_wa_node \
 	tests/unit/test_wa_noise tests/unit/test_wa_noise_ik tests/unit/test_wa_oom \
 	tests/unit/test_wa_pair tests/unit/test_wa_passkey tests/unit/test_wa_prekey \
-	tests/unit/test_wa_signal tests/unit/test_wa_stanza tests/unit/test_wa_token
+	tests/unit/test_wa_msg tests/unit/test_wa_receipt tests/unit/test_wa_signal \
+	tests/unit/test_wa_stanza tests/unit/test_wa_token
 check_PROGRAMS += $(WALIB_TESTS)
 TESTS += $(WALIB_TESTS)
 WALIB_LDADD = $(WA_LIBS) $(UNIT_LIBS) $(WA_EXT_LIBS)
@@ -60,6 +61,12 @@ tests_unit_test_wa_passkey_LDADD = $(WALIB_LDADD)
 tests_unit_test_wa_prekey_SOURCES = tests/unit/test_wa_prekey.c $(WALIB_STANZAS)
 tests_unit_test_wa_prekey_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_wa_prekey_LDADD = $(WALIB_LDADD)
+tests_unit_test_wa_msg_SOURCES = tests/unit/test_wa_msg.c $(WALIB_VECTORS)
+tests_unit_test_wa_msg_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_wa_msg_LDADD = $(WALIB_LDADD)
+tests_unit_test_wa_receipt_SOURCES = tests/unit/test_wa_receipt.c $(WALIB_STANZAS)
+tests_unit_test_wa_receipt_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_wa_receipt_LDADD = $(WALIB_LDADD)
 tests_unit_test_wa_signal_SOURCES = tests/unit/test_wa_signal.c $(WALIB_SIGNAL) $(WALIB_VECTORS)
 tests_unit_test_wa_signal_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_wa_signal_LDADD = $(WALIB_LDADD)

@@ -2,6 +2,8 @@
 noinst_LIBRARIES += libwa.a
 libwa_a_SOURCES = \
 	worker/wa/wa_adv.c worker/wa/wa_adv.h \
+	worker/wa/wa_arena.c worker/wa/wa_arena.h \
+	worker/wa/wa_bundle.c worker/wa/wa_bundle.h \
 	worker/wa/wa_cert.c \
 	worker/wa/wa_device.c worker/wa/wa_device.h \
 	worker/wa/wa_frame.c worker/wa/wa_frame.h \
@@ -9,6 +11,7 @@ libwa_a_SOURCES = \
 	worker/wa/wa_keys.c worker/wa/wa_keys.h \
 	worker/wa/wa_link_code.c worker/wa/wa_link_code.h \
 	worker/wa/wa_login.c worker/wa/wa_login.h \
+	worker/wa/wa_msg.c worker/wa/wa_msg.h worker/wa/wa_msg_secret.c worker/wa/wa_msg_secret.h \
 	worker/wa/wa_node.c worker/wa/wa_node.h worker/wa/wa_node_decode.c worker/wa/wa_node_encode.c \
 	worker/wa/wa_node_print.c worker/wa/wa_node_priv.h \
 	worker/wa/wa_noise.c worker/wa/wa_noise.h worker/wa/wa_noise_client.c \
@@ -16,6 +19,7 @@ libwa_a_SOURCES = \
 	worker/wa/wa_passkey.c worker/wa/wa_passkey.h \
 	worker/wa/wa_payload.c \
 	worker/wa/wa_prekey.c worker/wa/wa_prekey.h \
+	worker/wa/wa_receipt.c worker/wa/wa_receipt.h \
 	worker/wa/wa_signal.c worker/wa/wa_signal.h worker/wa/wa_signal_priv.h \
 	worker/wa/wa_signal_crypto.c worker/wa/wa_signal_crypto.h worker/wa/wa_signal_group.c \
 	worker/wa/wa_signal_store.c worker/wa/wa_signal_wire.c \
@@ -29,6 +33,7 @@ worker/wa/libwa_a-wa_token.$(OBJEXT): worker/wa/wa_token_table.h
 worker/wa/libwa_a-wa_cert.$(OBJEXT): proto/wa_handshake.pb-c.h
 worker/wa/libwa_a-wa_noise_client.$(OBJEXT): proto/wa_handshake.pb-c.h
 worker/wa/libwa_a-wa_adv.$(OBJEXT): proto/wa_adv.pb-c.h
+worker/wa/libwa_a-wa_msg.$(OBJEXT): proto/wa_msg.pb-c.h
 worker/wa/libwa_a-wa_passkey.$(OBJEXT): proto/wa_passkey.pb-c.h
 worker/wa/libwa_a-wa_payload.$(OBJEXT): proto/wa_payload.pb-c.h
 
