@@ -4,7 +4,7 @@ WALIB_TESTS = tests/unit/test_wa_adv tests/unit/test_wa_cert tests/unit/test_wa_
 	tests/unit/test_wa_link_code tests/unit/test_wa_login tests/unit/test_wa_node \
 	tests/unit/test_wa_noise tests/unit/test_wa_noise_ik tests/unit/test_wa_oom \
 	tests/unit/test_wa_pair tests/unit/test_wa_passkey tests/unit/test_wa_prekey \
-	tests/unit/test_wa_msg tests/unit/test_wa_receipt tests/unit/test_wa_signal \
+	tests/unit/test_wa_media tests/unit/test_wa_msg tests/unit/test_wa_receipt tests/unit/test_wa_signal \
 	tests/unit/test_wa_stanza tests/unit/test_wa_token
 check_PROGRAMS += $(WALIB_TESTS)
 TESTS += $(WALIB_TESTS)
@@ -61,6 +61,9 @@ tests_unit_test_wa_passkey_LDADD = $(WALIB_LDADD)
 tests_unit_test_wa_prekey_SOURCES = tests/unit/test_wa_prekey.c $(WALIB_STANZAS)
 tests_unit_test_wa_prekey_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_wa_prekey_LDADD = $(WALIB_LDADD)
+tests_unit_test_wa_media_SOURCES = tests/unit/test_wa_media.c $(WALIB_VECTORS)
+tests_unit_test_wa_media_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_wa_media_LDADD = $(WALIB_LDADD)
 tests_unit_test_wa_msg_SOURCES = tests/unit/test_wa_msg.c $(WALIB_VECTORS)
 tests_unit_test_wa_msg_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_wa_msg_LDADD = $(WALIB_LDADD)

@@ -11,6 +11,7 @@ libwa_a_SOURCES = \
 	worker/wa/wa_keys.c worker/wa/wa_keys.h \
 	worker/wa/wa_link_code.c worker/wa/wa_link_code.h \
 	worker/wa/wa_login.c worker/wa/wa_login.h \
+	worker/wa/wa_media.c worker/wa/wa_media.h worker/wa/wa_media_url.c \
 	worker/wa/wa_msg.c worker/wa/wa_msg.h worker/wa/wa_msg_secret.c worker/wa/wa_msg_secret.h \
 	worker/wa/wa_node.c worker/wa/wa_node.h worker/wa/wa_node_decode.c worker/wa/wa_node_encode.c \
 	worker/wa/wa_node_print.c worker/wa/wa_node_priv.h \
@@ -33,6 +34,7 @@ worker/wa/libwa_a-wa_token.$(OBJEXT): worker/wa/wa_token_table.h
 worker/wa/libwa_a-wa_cert.$(OBJEXT): proto/wa_handshake.pb-c.h
 worker/wa/libwa_a-wa_noise_client.$(OBJEXT): proto/wa_handshake.pb-c.h
 worker/wa/libwa_a-wa_adv.$(OBJEXT): proto/wa_adv.pb-c.h
+worker/wa/libwa_a-wa_media_url.$(OBJEXT): proto/wa_media.pb-c.h
 worker/wa/libwa_a-wa_msg.$(OBJEXT): proto/wa_msg.pb-c.h
 worker/wa/libwa_a-wa_passkey.$(OBJEXT): proto/wa_passkey.pb-c.h
 worker/wa/libwa_a-wa_payload.$(OBJEXT): proto/wa_payload.pb-c.h
