@@ -84,7 +84,7 @@ static void touch_view(const struct wa_msg_view *v)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct wa_arena *a = wa_arena_new(1024, WA_MSG_MEMORY_MAX);
+	struct wa_pool *a = wa_pool_new(1024, WA_MSG_MEMORY_MAX);
 	struct wa_msg_view v, again;
 	struct Wa__Message *m;
 
@@ -95,6 +95,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		FUZZ_REQUIRE(again.type == v.type && again.text == v.text &&
 		             again.inner == v.inner && again.target.id == v.target.id);
 	}
-	wa_arena_free(a);
+	wa_pool_free(a);
 	return 0;
 }

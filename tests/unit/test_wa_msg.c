@@ -11,19 +11,19 @@
 #include "worker/wa/wa_msg.h"
 #include "worker/wa/wa_msg_secret.h"
 
-static struct wa_arena *arena;
+static struct wa_pool *pool;
 
 static int setup(void **state)
 {
 	(void)state;
-	arena = wa_arena_new(WA_MSG_ARENA_FIRST, WA_MSG_MEMORY_MAX);
-	return arena == NULL ? -1 : 0;
+	pool = wa_pool_new(WA_MSG_POOL_FIRST, WA_MSG_MEMORY_MAX);
+	return pool == NULL ? -1 : 0;
 }
 
 static int teardown(void **state)
 {
 	(void)state;
-	wa_arena_free(arena);
+	wa_pool_free(pool);
 	return 0;
 }
 
@@ -41,9 +41,9 @@ static struct wa_msg_view view_of(const Wa__Message *m)
 	struct buf b = { 0 };
 	Wa__Message *got;
 
-	wa_arena_reset(arena);
+	wa_pool_reset(pool);
 	pack(m, &b);
-	assert_int_equal(wa_msg_parse(arena, b.p, b.len, &got), 0);
+	assert_int_equal(wa_msg_parse(pool, b.p, b.len, &got), 0);
 	assert_int_equal(wa_msg_view(got, &v), 0);
 	buf_free(&b);
 	return v;
@@ -456,8 +456,8 @@ static void test_nothing_and_unknown(void **state)
 
 	(void)state;
 	assert_int_equal(view_of(&m).type, WA_MSG_NONE);
-	wa_arena_reset(arena);
-	assert_int_equal(wa_msg_parse(arena, future, sizeof(future), &got), 0);
+	wa_pool_reset(pool);
+	assert_int_equal(wa_msg_parse(pool, future, sizeof(future), &got), 0);
 	assert_int_equal(wa_msg_view(got, &v), 0);
 	assert_int_equal(v.type, WA_MSG_UNSUPPORTED);
 	assert_string_equal(wa_msg_type_name(v.type), "unsupported");
@@ -527,9 +527,9 @@ static int view_wrapped(unsigned n)
 		w[i].message = &m[i - 1];
 		m[i].ephemeral_message = &w[i];
 	}
-	wa_arena_reset(arena);
+	wa_pool_reset(pool);
 	pack(&m[n], &b);
-	rc = wa_msg_parse(arena, b.p, b.len, &got);
+	rc = wa_msg_parse(pool, b.p, b.len, &got);
 	if (rc == 0)
 		rc = wa_msg_view(got, &v);
 	buf_free(&b);
@@ -547,7 +547,7 @@ static void test_depth_is_limited(void **state)
 /* Many small fields that each cost much memory when decoded. */
 static void test_memory_is_limited(void **state)
 {
-	struct wa_arena *small = wa_arena_new(1024, 65536);
+	struct wa_pool *small = wa_pool_new(1024, 65536);
 	struct buf b = { 0 }, inner = { 0 };
 	Wa__Message *got;
 
@@ -559,34 +559,34 @@ static void test_memory_is_limited(void **state)
 	assert_int_equal(buf_append(&b, "\x6a\xc0\x3e", 3), 0);
 	assert_int_equal(buf_append(&b, inner.p, inner.len), 0);
 	assert_int_equal(wa_msg_parse(small, b.p, b.len, &got), WA_ELIMIT);
-	wa_arena_reset(small);
-	assert_int_equal(wa_msg_parse(arena, b.p, b.len, &got), 0);
+	wa_pool_reset(small);
+	assert_int_equal(wa_msg_parse(pool, b.p, b.len, &got), 0);
 	assert_int_equal(got->contacts_array_message->n_contacts, 4000);
-	assert_int_equal(wa_msg_parse(arena, b.p, (size_t)WA_MSG_MAX_LEN + 1, &got), WA_ELIMIT);
-	wa_arena_free(small);
+	assert_int_equal(wa_msg_parse(pool, b.p, (size_t)WA_MSG_MAX_LEN + 1, &got), WA_ELIMIT);
+	wa_pool_free(small);
 	buf_free(&b);
 	buf_free(&inner);
 }
 
-static void test_arena(void **state)
+static void test_pool(void **state)
 {
-	struct wa_arena *a = wa_arena_new(64, 1000);
+	struct wa_pool *a = wa_pool_new(64, 1000);
 	uint8_t *p, *q;
 
 	(void)state;
 	assert_non_null(a);
-	p = wa_arena_alloc(a, 10);
-	q = wa_arena_alloc(a, 100); /* a chunk of its own */
+	p = wa_pool_alloc(a, 10);
+	q = wa_pool_alloc(a, 100); /* a chunk of its own */
 	assert_non_null(p);
 	assert_non_null(q);
 	assert_int_equal((uintptr_t)q % 16, 0);
 	assert_int_equal(q[99], 0);
-	assert_null(wa_arena_alloc(a, 900));
-	assert_null(wa_arena_alloc(a, SIZE_MAX));
-	wa_arena_reset(a);
-	assert_ptr_equal(wa_arena_alloc(a, 16), p);
-	assert_non_null(wa_arena_alloc(a, 900));
-	wa_arena_free(a);
+	assert_null(wa_pool_alloc(a, 900));
+	assert_null(wa_pool_alloc(a, SIZE_MAX));
+	wa_pool_reset(a);
+	assert_ptr_equal(wa_pool_alloc(a, 16), p);
+	assert_non_null(wa_pool_alloc(a, 900));
+	wa_pool_free(a);
 }
 
 /* ---- published messages -------------------------------------------------------------------------
@@ -598,17 +598,17 @@ static struct wa_msg_view view_hex(const json_t *o, const char *key)
 	struct buf b = { 0 };
 	Wa__Message *m;
 
-	wa_arena_reset(arena);
+	wa_pool_reset(pool);
 	vec_hex(o, key, &b);
-	assert_int_equal(wa_msg_parse(arena, b.p, b.len, &m), 0);
+	assert_int_equal(wa_msg_parse(pool, b.p, b.len, &m), 0);
 	assert_int_equal(wa_msg_view(m, &v), 0);
 	for (size_t n = 1; n < b.len; n++) { /* cut anywhere: an error or another message */
-		wa_arena_reset(arena);
-		if (wa_msg_parse(arena, b.p, n, &m) == 0)
+		wa_pool_reset(pool);
+		if (wa_msg_parse(pool, b.p, n, &m) == 0)
 			assert_int_equal(wa_msg_view(m, &v), 0);
 	}
-	wa_arena_reset(arena);
-	assert_int_equal(wa_msg_parse(arena, b.p, b.len, &m), 0);
+	wa_pool_reset(pool);
+	assert_int_equal(wa_msg_parse(pool, b.p, b.len, &m), 0);
 	assert_int_equal(wa_msg_view(m, &v), 0);
 	buf_free(&b);
 	return v;
@@ -737,7 +737,7 @@ int main(void)
 		cmocka_unit_test(test_own_device_and_wrappers),
 		cmocka_unit_test(test_depth_is_limited),
 		cmocka_unit_test(test_memory_is_limited),
-		cmocka_unit_test(test_arena),
+		cmocka_unit_test(test_pool),
 		cmocka_unit_test(test_published_messages),
 		cmocka_unit_test(test_message_secrets),
 		cmocka_unit_test(test_hashes),

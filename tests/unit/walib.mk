@@ -4,13 +4,14 @@ WALIB_TESTS = tests/unit/test_wa_adv tests/unit/test_wa_cert tests/unit/test_wa_
 	tests/unit/test_wa_link_code tests/unit/test_wa_login tests/unit/test_wa_node \
 	tests/unit/test_wa_noise tests/unit/test_wa_noise_ik tests/unit/test_wa_oom \
 	tests/unit/test_wa_pair tests/unit/test_wa_passkey tests/unit/test_wa_prekey \
-	tests/unit/test_wa_media tests/unit/test_wa_msg tests/unit/test_wa_receipt tests/unit/test_wa_signal \
+	tests/unit/test_wa_history tests/unit/test_wa_media tests/unit/test_wa_msg tests/unit/test_wa_receipt tests/unit/test_wa_signal \
 	tests/unit/test_wa_stanza tests/unit/test_wa_token
 check_PROGRAMS += $(WALIB_TESTS)
 TESTS += $(WALIB_TESTS)
 WALIB_LDADD = $(WA_LIBS) $(UNIT_LIBS) $(WA_EXT_LIBS)
 WALIB_VECTORS = tests/unit/wa_vectors.c tests/unit/wa_vectors.h
 WALIB_FIXTURE = tests/unit/wa_fixture.c tests/unit/wa_fixture.h
+WALIB_HISTORY = tests/unit/history_blob.c tests/unit/history_blob.h
 WALIB_SIGNAL = tests/unit/signal_store.c tests/unit/signal_store.h
 WALIB_STANZAS = tests/unit/wa_stanzas.c tests/unit/wa_stanzas.h $(WALIB_VECTORS)
 
@@ -61,6 +62,9 @@ tests_unit_test_wa_passkey_LDADD = $(WALIB_LDADD)
 tests_unit_test_wa_prekey_SOURCES = tests/unit/test_wa_prekey.c $(WALIB_STANZAS)
 tests_unit_test_wa_prekey_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_wa_prekey_LDADD = $(WALIB_LDADD)
+tests_unit_test_wa_history_SOURCES = tests/unit/test_wa_history.c $(WALIB_HISTORY) $(WALIB_VECTORS)
+tests_unit_test_wa_history_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_wa_history_LDADD = $(WALIB_LDADD)
 tests_unit_test_wa_media_SOURCES = tests/unit/test_wa_media.c $(WALIB_VECTORS)
 tests_unit_test_wa_media_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_wa_media_LDADD = $(WALIB_LDADD)
@@ -79,3 +83,8 @@ tests_unit_test_wa_stanza_LDADD = $(WALIB_LDADD)
 tests_unit_test_wa_token_SOURCES = tests/unit/test_wa_token.c
 tests_unit_test_wa_token_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_wa_token_LDADD = $(WALIB_LDADD)
+# Figures, not a test: build and run it by hand.
+EXTRA_PROGRAMS = tests/bench/wa
+tests_bench_wa_SOURCES = tests/bench/wa.c $(WALIB_HISTORY) $(WALIB_SIGNAL)
+tests_bench_wa_CFLAGS = $(UNIT_CFLAGS)
+tests_bench_wa_LDADD = $(WALIB_LDADD)

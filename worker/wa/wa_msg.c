@@ -12,13 +12,13 @@ const struct pb_limits wa_msg_limits = {
 	.depth_max = 32, /* eight wrappers of two levels, content, context, and some */
 };
 
-int wa_msg_parse(struct wa_arena *a, const uint8_t *data, size_t data_len,
+int wa_msg_parse(struct wa_pool *a, const uint8_t *data, size_t data_len,
                  struct Wa__Message **msg_out)
 {
 	ProtobufCMessage *msg;
 	int rc;
 
-	rc = wa_arena_unpack(a, &wa__message__descriptor, data, data_len, &wa_msg_limits, &msg);
+	rc = wa_pool_unpack(a, &wa__message__descriptor, data, data_len, &wa_msg_limits, &msg);
 	if (rc == 0)
 		*msg_out = (Wa__Message *)msg;
 	return rc;

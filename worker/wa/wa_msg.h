@@ -2,7 +2,7 @@
  * worker/wa/wa_msg.h - what a message says: the Message protobuf, unwrapped and classified
  *
  * wa_msg_parse() decodes, wa_msg_view() finds out what kind it is and points at its parts. A view
- * borrows everything from the decoded message, so both live until the arena is reset. Strings are
+ * borrows everything from the decoded message, so both live until the pool is reset. Strings are
  * as the sender wrote them: NUL-terminated, possibly no UTF-8.
  * Source: protocol notes 06 section 4, 05 section 5.3, 09 section 5.
  */
@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #include "common/attr.h"
-#include "worker/wa/wa_arena.h"
+#include "worker/wa/wa_pool.h"
 
 #define WA_MSG_MAX_LEN (4u * 1024 * 1024)     /* an <enc> is no larger */
 #define WA_MSG_MEMORY_MAX (16u * 1024 * 1024) /* decoded; history comes inside such a message */
@@ -24,13 +24,13 @@ struct Wa__Message; /* proto/wa_msg.pb-c.h */
 struct Wa__MessageKey;
 struct Wa__ProtocolMessage;
 
-/* Of an arena that one message at a time is decoded into. */
-#define WA_MSG_ARENA_FIRST 16384
+/* Of an pool that one message at a time is decoded into. */
+#define WA_MSG_POOL_FIRST 16384
 
 extern const struct pb_limits wa_msg_limits; /* size and depth */
 
 /* Decode a plaintext. 0, WA_ETRUNC, WA_EPROTO or WA_ELIMIT. */
-ATTR_NODISCARD int wa_msg_parse(struct wa_arena *a, const uint8_t *data, size_t data_len,
+ATTR_NODISCARD int wa_msg_parse(struct wa_pool *a, const uint8_t *data, size_t data_len,
                                 struct Wa__Message **msg_out);
 
 /* ---- kinds --------------------------------------------------------------------------------------

@@ -1,5 +1,5 @@
-/* worker/wa/wa_arena.c - memory for decoded messages that is given back all at once */
-#include "worker/wa/wa_arena.h"
+/* worker/wa/wa_pool.c - memory for decoded messages that is given back all at once */
+#include "worker/wa/wa_pool.h"
 
 #include <stdalign.h>
 #include <stdbool.h>
@@ -15,7 +15,7 @@ struct chunk {
 	alignas(max_align_t) uint8_t bytes[];
 };
 
-struct wa_arena {
+struct wa_pool {
 	struct chunk *newest; /* the first one is the last of the list */
 	size_t max, total;
 	bool refused;
@@ -36,9 +36,9 @@ static struct chunk *chunk_new(size_t cap, struct chunk *next)
 	return c;
 }
 
-struct wa_arena *wa_arena_new(size_t first_cap, size_t max)
+struct wa_pool *wa_pool_new(size_t first_cap, size_t max)
 {
-	struct wa_arena *a = calloc(1, sizeof(*a));
+	struct wa_pool *a = calloc(1, sizeof(*a));
 
 	if (a == NULL)
 		return NULL;
@@ -51,7 +51,7 @@ struct wa_arena *wa_arena_new(size_t first_cap, size_t max)
 	return a;
 }
 
-void wa_arena_reset(struct wa_arena *a)
+void wa_pool_reset(struct wa_pool *a)
 {
 	struct chunk *c;
 
@@ -66,17 +66,17 @@ void wa_arena_reset(struct wa_arena *a)
 	a->refused = false;
 }
 
-void wa_arena_free(struct wa_arena *a)
+void wa_pool_free(struct wa_pool *a)
 {
 	if (a == NULL)
 		return;
-	wa_arena_reset(a);
+	wa_pool_reset(a);
 	free(a->newest);
 	free(a);
 }
 
 /* Not zeroed. */
-static void *take(struct wa_arena *a, size_t n)
+static void *take(struct wa_pool *a, size_t n)
 {
 	const size_t unit = alignof(max_align_t);
 	struct chunk *c = a->newest;
@@ -102,7 +102,7 @@ refused:
 	return NULL;
 }
 
-void *wa_arena_alloc(struct wa_arena *a, size_t n)
+void *wa_pool_alloc(struct wa_pool *a, size_t n)
 {
 	void *p = take(a, n);
 
@@ -122,8 +122,8 @@ static void on_free(void *arg, void *p)
 	(void)arg, (void)p; /* with the next reset */
 }
 
-int wa_arena_unpack(struct wa_arena *a, const ProtobufCMessageDescriptor *desc, const uint8_t *data,
-                    size_t data_len, const struct pb_limits *limits, ProtobufCMessage **msg_out)
+int wa_pool_unpack(struct wa_pool *a, const ProtobufCMessageDescriptor *desc, const uint8_t *data,
+                   size_t data_len, const struct pb_limits *limits, ProtobufCMessage **msg_out)
 {
 	ProtobufCAllocator alloc = { on_alloc, on_free, a };
 	ProtobufCMessage *msg;
