@@ -1,6 +1,6 @@
 # libwa.a
 check_PROGRAMS += tests/fuzz/fuzz_adv tests/fuzz/fuzz_frame tests/fuzz/fuzz_handshake \
-	tests/fuzz/fuzz_history \
+	tests/fuzz/fuzz_appstate tests/fuzz/fuzz_history \
 	tests/fuzz/fuzz_media tests/fuzz/fuzz_msg tests/fuzz/fuzz_node tests/fuzz/fuzz_signal tests/fuzz/fuzz_stanza_readers
 tests_fuzz_fuzz_adv_SOURCES = tests/fuzz/fuzz_adv.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_adv_CFLAGS = $(FUZZ_TARGET_CFLAGS)
@@ -38,3 +38,7 @@ tests_fuzz_fuzz_history_SOURCES = tests/fuzz/fuzz_history.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_history_CFLAGS = $(FUZZ_TARGET_CFLAGS)
 tests_fuzz_fuzz_history_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 tests_fuzz_fuzz_history_LDADD = $(WA_LIBS) $(WA_EXT_LIBS)
+tests_fuzz_fuzz_appstate_SOURCES = tests/fuzz/fuzz_appstate.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_appstate_CFLAGS = $(FUZZ_TARGET_CFLAGS)
+tests_fuzz_fuzz_appstate_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_appstate_LDADD = $(WA_LIBS) $(WA_EXT_LIBS)

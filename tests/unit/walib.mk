@@ -1,5 +1,5 @@
 # libwa.a
-WALIB_TESTS = tests/unit/test_wa_adv tests/unit/test_wa_cert tests/unit/test_wa_device \
+WALIB_TESTS = tests/unit/test_wa_adv tests/unit/test_wa_appstate tests/unit/test_wa_cert tests/unit/test_wa_device \
 	tests/unit/test_wa_frame tests/unit/test_wa_jid tests/unit/test_wa_keys \
 	tests/unit/test_wa_link_code tests/unit/test_wa_login tests/unit/test_wa_node \
 	tests/unit/test_wa_noise tests/unit/test_wa_noise_ik tests/unit/test_wa_oom \
@@ -18,6 +18,9 @@ WALIB_STANZAS = tests/unit/wa_stanzas.c tests/unit/wa_stanzas.h $(WALIB_VECTORS)
 tests_unit_test_wa_adv_SOURCES = tests/unit/test_wa_adv.c $(WALIB_STANZAS) $(WALIB_FIXTURE)
 tests_unit_test_wa_adv_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_wa_adv_LDADD = $(WALIB_LDADD)
+tests_unit_test_wa_appstate_SOURCES = tests/unit/test_wa_appstate.c $(WALIB_STANZAS)
+tests_unit_test_wa_appstate_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_wa_appstate_LDADD = $(WALIB_LDADD)
 tests_unit_test_wa_cert_SOURCES = tests/unit/test_wa_cert.c $(WALIB_VECTORS) $(WALIB_FIXTURE)
 tests_unit_test_wa_cert_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_wa_cert_LDADD = $(WALIB_LDADD)

@@ -2,6 +2,8 @@
 noinst_LIBRARIES += libwa.a
 libwa_a_SOURCES = \
 	worker/wa/wa_adv.c worker/wa/wa_adv.h \
+	worker/wa/wa_appstate.c worker/wa/wa_appstate.h worker/wa/wa_appstate_priv.h \
+	worker/wa/wa_appstate_iq.c worker/wa/wa_appstate_record.c \
 	worker/wa/wa_bundle.c worker/wa/wa_bundle.h \
 	worker/wa/wa_cert.c \
 	worker/wa/wa_device.c worker/wa/wa_device.h \
@@ -19,7 +21,7 @@ libwa_a_SOURCES = \
 	worker/wa/wa_pair.c worker/wa/wa_pair.h \
 	worker/wa/wa_passkey.c worker/wa/wa_passkey.h \
 	worker/wa/wa_payload.c \
-	worker/wa/wa_pool.c worker/wa/wa_pool.h \
+	worker/wa/wa_pb_walk.h worker/wa/wa_pool.c worker/wa/wa_pool.h \
 	worker/wa/wa_prekey.c worker/wa/wa_prekey.h \
 	worker/wa/wa_receipt.c worker/wa/wa_receipt.h \
 	worker/wa/wa_signal.c worker/wa/wa_signal.h worker/wa/wa_signal_priv.h \
@@ -35,6 +37,8 @@ worker/wa/libwa_a-wa_token.$(OBJEXT): worker/wa/wa_token_table.h
 worker/wa/libwa_a-wa_cert.$(OBJEXT): proto/wa_handshake.pb-c.h
 worker/wa/libwa_a-wa_noise_client.$(OBJEXT): proto/wa_handshake.pb-c.h
 worker/wa/libwa_a-wa_adv.$(OBJEXT): proto/wa_adv.pb-c.h
+worker/wa/libwa_a-wa_appstate.$(OBJEXT): proto/wa_appstate.pb-c.h
+worker/wa/libwa_a-wa_appstate_record.$(OBJEXT): proto/wa_appstate.pb-c.h proto/wa_msg.pb-c.h
 worker/wa/libwa_a-wa_history.$(OBJEXT): proto/wa_history.pb-c.h proto/wa_msg.pb-c.h
 worker/wa/libwa_a-wa_history_ask.$(OBJEXT): proto/wa_msg.pb-c.h
 worker/wa/libwa_a-wa_media_url.$(OBJEXT): proto/wa_media.pb-c.h

@@ -10,11 +10,11 @@
 #include "common/secret.h"
 #include "proto/wa_history.pb-c.h"
 #include "proto/wa_msg.pb-c.h"
+#include "worker/wa/wa_pb_walk.h"
 
 #define WINDOW_FIRST 65536u
 #define INFLATE_MIN 16384u /* room that inflate gets at least */
 #define POOL_FIRST 32768u
-#define HEAD_MAX 20 /* tag and length */
 
 const struct wa_history_limits wa_history_limits_default = {
 	.inflated_max = WA_HISTORY_INFLATED_MAX,
@@ -63,91 +63,6 @@ const char *wa_history_type_name(int type)
 	return type < 0 || type >= (int)ARRAY_LEN(names) ? "unknown" : names[type];
 }
 
-/* ---- wire form ----------------------------------------------------------------------------------
- */
-
-struct field {
-	uint32_t number;
-	unsigned wire_type;
-	uint64_t value;  /* of a varint */
-	size_t head_len; /* tag, and the length of bytes */
-	uint64_t len;    /* of what follows the head: bytes, or the scalar itself */
-};
-
-/* More bytes are needed. Positive, so that no code of a callback is taken for it. */
-#define MORE 1
-
-/* 0 with *v_out and *n_out, MORE, or WA_EPROTO. */
-static int read_varint(const uint8_t *p, size_t left, uint64_t *v_out, size_t *n_out)
-{
-	uint64_t v = 0;
-
-	for (size_t i = 0; i < 10; i++) {
-		if (i == left)
-			return MORE;
-		v |= (uint64_t)(p[i] & 0x7f) << 7 * i;
-		if ((p[i] & 0x80) == 0) {
-			*v_out = v;
-			*n_out = i + 1;
-			return 0;
-		}
-	}
-	return WA_EPROTO;
-}
-
-/* The head of the next field. As read_varint(). */
-static int read_head(const uint8_t *p, size_t left, struct field *f)
-{
-	uint64_t tag = 0, v = 0;
-	size_t n = 0, m = 0;
-	int rc;
-
-	rc = read_varint(p, left, &tag, &n);
-	if (rc != 0)
-		return rc;
-	if (tag >> 3 == 0 || tag >> 3 > 536870911)
-		return WA_EPROTO;
-	f->number = (uint32_t)(tag >> 3);
-	f->wire_type = (unsigned)(tag & 7);
-	f->head_len = n;
-	f->value = 0;
-	switch (f->wire_type) {
-	case 0:
-		rc = read_varint(p + n, left - n, &v, &m);
-		f->value = rc == 0 ? v : 0;
-		f->len = rc == 0 ? m : 0;
-		return rc;
-	case 1:
-		f->len = 8;
-		return 0;
-	case 2:
-		rc = read_varint(p + n, left - n, &v, &m);
-		f->len = rc == 0 ? v : 0;
-		f->head_len += rc == 0 ? m : 0;
-		return rc;
-	case 5:
-		f->len = 4;
-		return 0;
-	}
-	return WA_EPROTO; /* groups and unassigned types */
-}
-
-/* Next field of a whole message, moving on: 0 with *p_out at its content, -ENOENT at the end. */
-static int next_field(const uint8_t **p, size_t *left, struct field *f, const uint8_t **p_out)
-{
-	int rc;
-
-	if (*left == 0)
-		return -ENOENT;
-	rc = read_head(*p, *left, f);
-	if (rc != 0 || f->len > *left - f->head_len)
-		return WA_EPROTO;
-	*p_out = *p + f->head_len;
-	*p += f->head_len + f->len;
-	*left -= f->head_len + (size_t)f->len;
-	return 0;
-}
-
 /* ---- messages -----------------------------------------------------------------------------------
  */
 
@@ -155,10 +70,10 @@ static int next_field(const uint8_t **p, size_t *left, struct field *f, const ui
 static int peek(const uint8_t *p, size_t left, struct wa_history_msg *m)
 {
 	const uint8_t *content;
-	struct field f;
+	struct wa_pb_field f;
 	int rc;
 
-	while ((rc = next_field(&p, &left, &f, &content)) == 0) {
+	while ((rc = wa_pb_next(&p, &left, &f, &content)) == 0) {
 		if (f.number == 3 && f.wire_type == 0)
 			m->unix_s = f.value;
 		else if (f.number == 2 && f.wire_type == 2)
@@ -230,10 +145,10 @@ static int take_history_msg(struct wa_history *h, const uint8_t *p, size_t len)
 	struct wa_bytes info = { 0 };
 	const uint8_t *content;
 	uint64_t order = 0;
-	struct field f;
+	struct wa_pb_field f;
 	int rc;
 
-	while ((rc = next_field(&p, &len, &f, &content)) == 0) {
+	while ((rc = wa_pb_next(&p, &len, &f, &content)) == 0) {
 		if (f.number == 1 && f.wire_type == 2)
 			info = (struct wa_bytes){ content, (size_t)f.len };
 		else if (f.number == 2 && f.wire_type == 0)
@@ -280,7 +195,7 @@ static int chat_end(struct wa_history *h)
 }
 
 /* A field that is there as a whole, head and all. */
-static int chat_field(struct wa_history *h, const struct field *f, const uint8_t *p)
+static int chat_field(struct wa_history *h, const struct wa_pb_field *f, const uint8_t *p)
 {
 	size_t len = (size_t)f->len;
 
@@ -362,7 +277,7 @@ static int take_nonce(struct wa_history *h, const uint8_t *p, size_t len)
 	return h->ops->on_companion_nonce(h->arg, text);
 }
 
-static int top_field(struct wa_history *h, const struct field *f, const uint8_t *p)
+static int top_field(struct wa_history *h, const struct wa_pb_field *f, const uint8_t *p)
 {
 	size_t len = (size_t)f->len;
 
@@ -394,7 +309,7 @@ static int top_field(struct wa_history *h, const struct field *f, const uint8_t 
  */
 
 /* Is this field of any use? Others are skipped without waiting for all of them. */
-static bool is_wanted(const struct wa_history *h, const struct field *f)
+static bool is_wanted(const struct wa_history *h, const struct wa_pb_field *f)
 {
 	if (f->wire_type != 2)
 		return true; /* small, and part of a conversation's state */
@@ -405,7 +320,7 @@ static bool is_wanted(const struct wa_history *h, const struct field *f)
 	       f->number == 16 || f->number == 19 || f->number == 20;
 }
 
-static bool is_message(const struct wa_history *h, const struct field *f)
+static bool is_message(const struct wa_history *h, const struct wa_pb_field *f)
 {
 	return f->number == (h->in_chat ? 2u : 3u);
 }
@@ -417,18 +332,18 @@ static void consume(struct wa_history *h, size_t n)
 		h->chat_left -= n;
 }
 
-/* One field at pos. 0: done, or skipping; MORE: h->need says how much must be there. */
+/* One field at pos. 0: done, or skipping; WA_PB_MORE: h->need says how much must be there. */
 static int step(struct wa_history *h)
 {
 	size_t left = h->end - h->pos;
 	const uint8_t *p = h->window + h->pos;
-	struct field f;
+	struct wa_pb_field f;
 	uint64_t whole;
 	int rc;
 
-	rc = read_head(p, left, &f);
+	rc = wa_pb_head(p, left, &f);
 	if (rc != 0) {
-		h->need = HEAD_MAX;
+		h->need = WA_PB_HEAD_MAX;
 		return rc;
 	}
 	if (f.len > h->limits.inflated_max)
@@ -452,7 +367,7 @@ static int step(struct wa_history *h)
 	}
 	if (whole > left) {
 		h->need = (size_t)whole;
-		return MORE;
+		return WA_PB_MORE;
 	}
 	rc = h->in_chat ? chat_field(h, &f, p) : top_field(h, &f, p);
 	consume(h, (size_t)whole);
@@ -485,7 +400,7 @@ static int walk(struct wa_history *h)
 			return 0;
 		rc = step(h);
 	}
-	return rc == MORE ? 0 : rc;
+	return rc == WA_PB_MORE ? 0 : rc;
 }
 
 /* Room behind end: INFLATE_MIN at least, and enough for what step() waits for. */
