@@ -145,6 +145,28 @@ static void signal_messages(void)
 		MUST(wa_signal_decrypt(b.signal, &a.addr, type, c.p, c.len, &out, NULL) ==
 		     WA_SIG_EMAC);
 	printf("signal msg, bad MAC     %8.1f us each\n", (cpu_us() - from) / 1000);
+	for (unsigned i = 0; i < 1990; i++) {
+		buf_reset(&c);
+		MUST(wa_signal_encrypt(a.signal, &b.addr, text, sizeof(text), &type, &c) == 0);
+	}
+	c.p[c.len - 1] ^= 1;
+	from = cpu_us();
+	for (unsigned i = 0; i < 20; i++)
+		MUST(wa_signal_decrypt(b.signal, &a.addr, type, c.p, c.len, &out, NULL) ==
+		     WA_SIG_EMAC);
+	printf("  the same, 1990 ahead  %8.1f us each\n", (cpu_us() - from) / 20);
+	c.p[c.len - 1] ^= 1;
+	from = cpu_us();
+	MUST(wa_signal_decrypt(b.signal, &a.addr, type, c.p, c.len, &out, NULL) == 0);
+	printf("  genuine, 1990 ahead   %8.1f us\n", cpu_us() - from);
+	buf_reset(&c);
+	MUST(wa_signal_encrypt(a.signal, &b.addr, text, sizeof(text), &type, &c) == 0);
+	from = cpu_us();
+	MUST(wa_signal_decrypt(b.signal, &a.addr, type, c.p, c.len, &out, NULL) == 0);
+	printf("  the next one          %8.1f us, record of %zu bytes\n", cpu_us() - from,
+	       b.store.records[0].value.len > b.store.records[1].value.len
+	           ? b.store.records[0].value.len
+	           : b.store.records[1].value.len);
 	for (unsigned i = 0; i < SIGNAL_N; i++)
 		buf_free(&ciphers[i]);
 	buf_free(&out);

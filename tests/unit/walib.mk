@@ -5,7 +5,7 @@ WALIB_TESTS = tests/unit/test_wa_adv tests/unit/test_wa_appstate tests/unit/test
 	tests/unit/test_wa_noise tests/unit/test_wa_noise_ik tests/unit/test_wa_oom \
 	tests/unit/test_wa_pair tests/unit/test_wa_passkey tests/unit/test_wa_prekey \
 	tests/unit/test_wa_history tests/unit/test_wa_media tests/unit/test_wa_msg tests/unit/test_wa_receipt tests/unit/test_wa_signal \
-	tests/unit/test_wa_stanza tests/unit/test_wa_token
+	tests/unit/test_wa_source tests/unit/test_wa_stanza tests/unit/test_wa_token
 check_PROGRAMS += $(WALIB_TESTS)
 TESTS += $(WALIB_TESTS)
 WALIB_LDADD = $(WA_LIBS) $(UNIT_LIBS) $(WA_EXT_LIBS)
@@ -80,6 +80,9 @@ tests_unit_test_wa_receipt_LDADD = $(WALIB_LDADD)
 tests_unit_test_wa_signal_SOURCES = tests/unit/test_wa_signal.c $(WALIB_SIGNAL) $(WALIB_VECTORS)
 tests_unit_test_wa_signal_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_wa_signal_LDADD = $(WALIB_LDADD)
+tests_unit_test_wa_source_SOURCES = tests/unit/test_wa_source.c
+tests_unit_test_wa_source_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_wa_source_LDADD = $(WALIB_LDADD)
 tests_unit_test_wa_stanza_SOURCES = tests/unit/test_wa_stanza.c $(WALIB_STANZAS)
 tests_unit_test_wa_stanza_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_wa_stanza_LDADD = $(WALIB_LDADD)

@@ -27,6 +27,7 @@ libwa_a_SOURCES = \
 	worker/wa/wa_signal.c worker/wa/wa_signal.h worker/wa/wa_signal_priv.h \
 	worker/wa/wa_signal_crypto.c worker/wa/wa_signal_crypto.h worker/wa/wa_signal_group.c \
 	worker/wa/wa_signal_store.c worker/wa/wa_signal_wire.c \
+	worker/wa/wa_source.c worker/wa/wa_source.h \
 	worker/wa/wa_stanza.c worker/wa/wa_stanza.h \
 	worker/wa/wa_token.c worker/wa/wa_token.h \
 	worker/wa/wa_xeddsa.c
