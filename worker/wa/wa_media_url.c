@@ -108,8 +108,7 @@ bool wa_media_url_allowed(const char *url)
 	end = host + n;
 	/* no port, no user, nothing between the name and the path */
 	return n > domain && n <= HOST_MAX && host[0] != '.' &&
-	       strncasecmp(end - domain, MEDIA_DOMAIN, domain) == 0 && *end == '/' &&
-	       path_is_plain(end);
+	       strncasecmp(end - domain, MEDIA_DOMAIN, domain) == 0 && path_is_plain(end);
 }
 
 /* ---- re-upload ----------------------------------------------------------------------------------

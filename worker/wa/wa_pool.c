@@ -82,7 +82,7 @@ static void *take(struct wa_pool *a, size_t n)
 	struct chunk *c = a->newest;
 	uint8_t *p;
 
-	if (n > a->max - a->total || n > SIZE_MAX - unit)
+	if (n > SIZE_MAX - unit)
 		goto refused;
 	n = (n + unit - 1) / unit * unit;
 	if (n > a->max - a->total)
