@@ -1,10 +1,13 @@
 # Schemas: our own minimal ones. Generated code is built without the extra warnings.
-PROTO_WA_C = proto/wa_adv.pb-c.c proto/wa_appstate.pb-c.c proto/wa_handshake.pb-c.c proto/wa_history.pb-c.c \
-	proto/wa_media.pb-c.c proto/wa_msg.pb-c.c proto/wa_passkey.pb-c.c proto/wa_payload.pb-c.c
-PROTO_WA_H = proto/wa_adv.pb-c.h proto/wa_appstate.pb-c.h proto/wa_handshake.pb-c.h proto/wa_history.pb-c.h \
-	proto/wa_media.pb-c.h proto/wa_msg.pb-c.h proto/wa_passkey.pb-c.h proto/wa_payload.pb-c.h
-PROTO_FILES = proto/ipc.proto proto/wa_adv.proto proto/wa_appstate.proto proto/wa_handshake.proto proto/wa_history.proto \
-	proto/wa_media.proto proto/wa_msg.proto proto/wa_passkey.proto proto/wa_payload.proto
+PROTO_WA_C = proto/wa_adv.pb-c.c proto/wa_appstate.pb-c.c proto/wa_handshake.pb-c.c \
+	proto/wa_history.pb-c.c proto/wa_media.pb-c.c proto/wa_msg.pb-c.c \
+	proto/wa_passkey.pb-c.c proto/wa_payload.pb-c.c
+PROTO_WA_H = proto/wa_adv.pb-c.h proto/wa_appstate.pb-c.h proto/wa_handshake.pb-c.h \
+	proto/wa_history.pb-c.h proto/wa_media.pb-c.h proto/wa_msg.pb-c.h \
+	proto/wa_passkey.pb-c.h proto/wa_payload.pb-c.h
+PROTO_FILES = proto/ipc.proto proto/wa_adv.proto proto/wa_appstate.proto proto/wa_handshake.proto \
+	proto/wa_history.proto proto/wa_media.proto proto/wa_msg.proto \
+	proto/wa_passkey.proto proto/wa_payload.proto
 PROTO_GEN_C = proto/ipc.pb-c.c $(PROTO_WA_C)
 PROTO_GEN_H = proto/ipc.pb-c.h $(PROTO_WA_H)
 

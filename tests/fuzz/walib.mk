@@ -1,7 +1,8 @@
 # libwa.a
-check_PROGRAMS += tests/fuzz/fuzz_adv tests/fuzz/fuzz_frame tests/fuzz/fuzz_handshake \
-	tests/fuzz/fuzz_appstate tests/fuzz/fuzz_history \
-	tests/fuzz/fuzz_media tests/fuzz/fuzz_msg tests/fuzz/fuzz_node tests/fuzz/fuzz_signal tests/fuzz/fuzz_stanza_readers
+check_PROGRAMS += tests/fuzz/fuzz_adv tests/fuzz/fuzz_appstate tests/fuzz/fuzz_frame \
+	tests/fuzz/fuzz_handshake tests/fuzz/fuzz_history tests/fuzz/fuzz_media \
+	tests/fuzz/fuzz_msg tests/fuzz/fuzz_node tests/fuzz/fuzz_signal \
+	tests/fuzz/fuzz_stanza_readers
 tests_fuzz_fuzz_adv_SOURCES = tests/fuzz/fuzz_adv.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_adv_CFLAGS = $(FUZZ_TARGET_CFLAGS)
 tests_fuzz_fuzz_adv_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)

@@ -1,10 +1,11 @@
 # libwa.a
-WALIB_TESTS = tests/unit/test_wa_adv tests/unit/test_wa_appstate tests/unit/test_wa_cert tests/unit/test_wa_device \
-	tests/unit/test_wa_frame tests/unit/test_wa_jid tests/unit/test_wa_keys \
-	tests/unit/test_wa_link_code tests/unit/test_wa_login tests/unit/test_wa_node \
-	tests/unit/test_wa_noise tests/unit/test_wa_noise_ik tests/unit/test_wa_oom \
-	tests/unit/test_wa_pair tests/unit/test_wa_passkey tests/unit/test_wa_prekey \
-	tests/unit/test_wa_history tests/unit/test_wa_media tests/unit/test_wa_msg tests/unit/test_wa_receipt tests/unit/test_wa_signal \
+WALIB_TESTS = tests/unit/test_wa_adv tests/unit/test_wa_appstate tests/unit/test_wa_cert \
+	tests/unit/test_wa_device tests/unit/test_wa_frame tests/unit/test_wa_history \
+	tests/unit/test_wa_jid tests/unit/test_wa_keys tests/unit/test_wa_link_code \
+	tests/unit/test_wa_login tests/unit/test_wa_media tests/unit/test_wa_msg \
+	tests/unit/test_wa_msg_oom tests/unit/test_wa_node tests/unit/test_wa_noise tests/unit/test_wa_noise_ik \
+	tests/unit/test_wa_oom tests/unit/test_wa_pair tests/unit/test_wa_passkey \
+	tests/unit/test_wa_prekey tests/unit/test_wa_receipt tests/unit/test_wa_signal \
 	tests/unit/test_wa_source tests/unit/test_wa_stanza tests/unit/test_wa_token
 check_PROGRAMS += $(WALIB_TESTS)
 TESTS += $(WALIB_TESTS)
@@ -74,6 +75,12 @@ tests_unit_test_wa_media_LDADD = $(WALIB_LDADD)
 tests_unit_test_wa_msg_SOURCES = tests/unit/test_wa_msg.c $(WALIB_VECTORS)
 tests_unit_test_wa_msg_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_wa_msg_LDADD = $(WALIB_LDADD)
+tests_unit_test_wa_msg_oom_SOURCES = tests/unit/test_wa_msg_oom.c $(WALIB_HISTORY) $(WALIB_SIGNAL) \
+	$(WALIB_VECTORS)
+tests_unit_test_wa_msg_oom_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_wa_msg_oom_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc -Wl,--wrap=calloc \
+	-Wl,--wrap=realloc
+tests_unit_test_wa_msg_oom_LDADD = $(WALIB_LDADD)
 tests_unit_test_wa_receipt_SOURCES = tests/unit/test_wa_receipt.c $(WALIB_STANZAS)
 tests_unit_test_wa_receipt_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_wa_receipt_LDADD = $(WALIB_LDADD)

@@ -317,7 +317,7 @@ static bool json_string(struct json *j, const char **out)
 	return json_take(j, '"');
 }
 
-/* Into pool. 0, WA_EPROTO, WA_ELIMIT. */
+/* Into pool. 0, WA_EPROTO, WA_ELIMIT, -ENOMEM. */
 static int read_index(struct wa_pool *pool, struct wa_bytes index, const char ***parts_out,
                       size_t *n_out)
 {
@@ -326,7 +326,7 @@ static int read_index(struct wa_pool *pool, struct wa_bytes index, const char **
 	size_t n = 0;
 
 	if (j.out == NULL || parts == NULL)
-		return WA_ELIMIT;
+		return wa_pool_error(pool);
 	if (!json_take(&j, '['))
 		return WA_EPROTO;
 	do {
@@ -369,7 +369,7 @@ static int hand_out(struct wa_pool *pool, const struct wa_appstate_ops *ops, voi
 	uint8_t mac[WA_APPSTATE_MAC_LEN];
 	const Wa__SyncActionData *d;
 	ProtobufCMessage *msg;
-	const char **parts;
+	const char **parts = NULL;
 	int rc;
 
 	rc = wa_pool_unpack(pool, &wa__sync_action_data__descriptor, data, data_len, &record_limits,
@@ -417,7 +417,7 @@ int wa_appstate_open(struct wa_appstate *s, struct wa_pool *pool, const struct w
 		goto out;
 	plain = wa_pool_alloc(pool, sealed_len);
 	if (plain == NULL) {
-		rc = WA_ELIMIT;
+		rc = wa_pool_error(pool);
 		goto out;
 	}
 	rc = cbc(0, keys.cipher, w->blob.p, w->blob.p + WA_APPSTATE_IV_LEN,

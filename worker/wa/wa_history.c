@@ -126,6 +126,8 @@ static int take_message(struct wa_history *h, const uint8_t *p, size_t len, uint
 		if (m.has_view)
 			rc = wa_msg_view(info->message, &m.view);
 	}
+	if (rc == -ENOMEM)
+		return rc;
 	if (rc < 0) {
 		h->counts.unreadable++;
 		return 0;
@@ -161,6 +163,20 @@ static int take_history_msg(struct wa_history *h, const uint8_t *p, size_t len)
 	return take_message(h, info.p, info.len, order, false);
 }
 
+/* Decode p into the pool. 0 with *out NULL: unreadable, counted. -ENOMEM. */
+static int decode(struct wa_history *h, const ProtobufCMessageDescriptor *desc, const uint8_t *p,
+                  size_t len, const void **out)
+{
+	ProtobufCMessage *msg = NULL;
+	int rc;
+
+	wa_pool_reset(h->pool);
+	rc = wa_pool_unpack(h->pool, desc, p, len, &unit_limits, &msg);
+	*out = rc == 0 ? msg : NULL;
+	h->counts.unreadable += rc < 0 && rc != -ENOMEM;
+	return rc == -ENOMEM ? rc : 0;
+}
+
 /* ---- conversations ------------------------------------------------------------------------------
  */
 
@@ -177,20 +193,20 @@ static int chat_begin(struct wa_history *h, uint64_t len)
 
 static int chat_end(struct wa_history *h)
 {
-	ProtobufCMessage *msg;
-	int rc = 0;
+	const void *msg;
+	int rc;
 
 	h->in_chat = false;
-	wa_pool_reset(h->pool);
-	if (wa_pool_unpack(h->pool, &wa__conversation__descriptor, h->chat_meta.p, h->chat_meta.len,
-	                   &unit_limits, &msg) < 0 ||
-	    ((Wa__Conversation *)msg)->id == NULL) {
+	rc = decode(h, &wa__conversation__descriptor, h->chat_meta.p, h->chat_meta.len, &msg);
+	if (rc < 0 || msg == NULL)
+		return rc;
+	if (((const Wa__Conversation *)msg)->id == NULL) {
 		h->counts.unreadable++;
 		return 0;
 	}
 	h->counts.conversations++;
 	if (h->ops->on_conversation != NULL)
-		rc = h->ops->on_conversation(h->arg, (Wa__Conversation *)msg, h->chat_messages_n);
+		rc = h->ops->on_conversation(h->arg, msg, h->chat_messages_n);
 	return rc;
 }
 
@@ -218,47 +234,45 @@ static int chat_field(struct wa_history *h, const struct wa_pb_field *f, const u
 /* ---- the rest of a HistorySync ------------------------------------------------------------------
  */
 
-/* Decode p into the pool; NULL: unreadable, counted. */
-static const void *decode(struct wa_history *h, const ProtobufCMessageDescriptor *desc,
-                          const uint8_t *p, size_t len)
-{
-	ProtobufCMessage *msg;
-
-	wa_pool_reset(h->pool);
-	if (wa_pool_unpack(h->pool, desc, p, len, &unit_limits, &msg) == 0)
-		return msg;
-	h->counts.unreadable++;
-	return NULL;
-}
-
 static int take_push_name(struct wa_history *h, const uint8_t *p, size_t len)
 {
-	const Wa__Pushname *m = decode(h, &wa__pushname__descriptor, p, len);
+	const Wa__Pushname *m;
+	const void *msg;
+	int rc;
 
+	rc = decode(h, &wa__pushname__descriptor, p, len, &msg);
+	m = msg;
 	if (m == NULL || m->id == NULL || m->pushname == NULL || m->pushname[0] == '\0' ||
 	    strcmp(m->pushname, "-") == 0)
-		return 0;
+		return rc;
 	h->counts.push_names++;
 	return h->ops->on_push_name == NULL ? 0 : h->ops->on_push_name(h->arg, m->id, m->pushname);
 }
 
 static int take_mapping(struct wa_history *h, const uint8_t *p, size_t len)
 {
-	const Wa__PhoneNumberToLidMapping *m =
-	    decode(h, &wa__phone_number_to_lid_mapping__descriptor, p, len);
+	const Wa__PhoneNumberToLidMapping *m;
+	const void *msg;
+	int rc;
 
+	rc = decode(h, &wa__phone_number_to_lid_mapping__descriptor, p, len, &msg);
+	m = msg;
 	if (m == NULL || m->pn_jid == NULL || m->lid_jid == NULL)
-		return 0;
+		return rc;
 	h->counts.mappings++;
 	return h->ops->on_mapping == NULL ? 0 : h->ops->on_mapping(h->arg, m->pn_jid, m->lid_jid);
 }
 
 static int take_contact(struct wa_history *h, const uint8_t *p, size_t len)
 {
-	const Wa__InlineContact *m = decode(h, &wa__inline_contact__descriptor, p, len);
+	const Wa__InlineContact *m;
+	const void *msg;
+	int rc;
 
+	rc = decode(h, &wa__inline_contact__descriptor, p, len, &msg);
+	m = msg;
 	if (m == NULL)
-		return 0;
+		return rc;
 	h->counts.contacts++;
 	return h->ops->on_contact == NULL ? 0 : h->ops->on_contact(h->arg, m);
 }
@@ -272,7 +286,7 @@ static int take_nonce(struct wa_history *h, const uint8_t *p, size_t len)
 	wa_pool_reset(h->pool);
 	text = wa_pool_alloc(h->pool, len + 1); /* zeroed */
 	if (text == NULL)
-		return -ENOMEM;
+		return wa_pool_error(h->pool);
 	memcpy(text, p, len);
 	return h->ops->on_companion_nonce(h->arg, text);
 }

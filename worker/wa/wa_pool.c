@@ -1,8 +1,8 @@
 /* worker/wa/wa_pool.c - memory for decoded messages that is given back all at once */
 #include "worker/wa/wa_pool.h"
 
+#include <errno.h>
 #include <stdalign.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,7 +18,7 @@ struct chunk {
 struct wa_pool {
 	struct chunk *newest; /* the first one is the last of the list */
 	size_t max, total;
-	bool refused;
+	int error; /* first refusal since the last reset */
 };
 
 static struct chunk *chunk_new(size_t cap, struct chunk *next)
@@ -63,7 +63,7 @@ void wa_pool_reset(struct wa_pool *a)
 	secret_wipe(c->bytes, c->used);
 	c->used = 0;
 	a->total = 0;
-	a->refused = false;
+	a->error = 0;
 }
 
 void wa_pool_free(struct wa_pool *a)
@@ -75,6 +75,13 @@ void wa_pool_free(struct wa_pool *a)
 	free(a);
 }
 
+static void *refuse(struct wa_pool *a, int error)
+{
+	if (a->error == 0)
+		a->error = error;
+	return NULL;
+}
+
 /* Not zeroed. */
 static void *take(struct wa_pool *a, size_t n)
 {
@@ -83,23 +90,25 @@ static void *take(struct wa_pool *a, size_t n)
 	uint8_t *p;
 
 	if (n > SIZE_MAX - unit)
-		goto refused;
+		return refuse(a, WA_ELIMIT);
 	n = (n + unit - 1) / unit * unit;
 	if (n > a->max - a->total)
-		goto refused;
+		return refuse(a, WA_ELIMIT);
 	if (n > c->cap - c->used) {
 		c = chunk_new(n > c->cap ? n : c->cap, c);
 		if (c == NULL)
-			goto refused;
+			return refuse(a, -ENOMEM);
 		a->newest = c;
 	}
 	p = c->bytes + c->used;
 	c->used += n;
 	a->total += n;
 	return p;
-refused:
-	a->refused = true;
-	return NULL;
+}
+
+int wa_pool_error(const struct wa_pool *a)
+{
+	return a->error;
 }
 
 void *wa_pool_alloc(struct wa_pool *a, size_t n)
@@ -134,7 +143,7 @@ int wa_pool_unpack(struct wa_pool *a, const ProtobufCMessageDescriptor *desc, co
 		return rc;
 	msg = protobuf_c_message_unpack(desc, &alloc, data_len, data);
 	if (msg == NULL)
-		return a->refused ? WA_ELIMIT : WA_EPROTO;
+		return a->error != 0 ? a->error : WA_EPROTO;
 	*msg_out = msg;
 	return 0;
 }

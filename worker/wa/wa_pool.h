@@ -24,13 +24,15 @@ void wa_pool_free(struct wa_pool *a); /* NULL is fine */
 
 /* Zeroed, aligned for anything, valid until the next reset. NULL over the limit, without memory. */
 ATTR_NODISCARD void *wa_pool_alloc(struct wa_pool *a, size_t n);
+/* Why something was refused since the last reset: WA_ELIMIT or -ENOMEM; 0: nothing was. */
+int wa_pool_error(const struct wa_pool *a);
 /* Forget all that was handed out; wipes it. */
 void wa_pool_reset(struct wa_pool *a);
 
 /*
  * pb_scan() within limits, then unpack into the pool; its own limit stands in for
  * limits->memory_max. *msg_out is valid until the next reset and is never freed by itself.
- * 0, WA_ETRUNC, WA_EPROTO or WA_ELIMIT (size, depth or memory).
+ * 0, WA_ETRUNC, WA_EPROTO, WA_ELIMIT (size, depth or the pool's limit) or -ENOMEM.
  */
 ATTR_NODISCARD int wa_pool_unpack(struct wa_pool *a, const ProtobufCMessageDescriptor *desc,
                                   const uint8_t *data, size_t data_len,
