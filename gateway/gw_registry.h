@@ -119,7 +119,8 @@ ATTR_NODISCARD int gw_registry_instance_rotate(struct gw_registry *reg, struct g
  * well again.
  */
 void gw_registry_instance_save(struct gw_registry *reg, struct gw_instance *inst);
-/* All of that is on disk. gw_instance_saved() is called when it comes to be. */
+/* All of that is on disk, or will never be (a deletion is on its way). gw_instance_saved() is
+ * called when it comes to be. */
 bool gw_registry_instance_is_saved(const struct gw_instance *inst);
 /*
  * Ends the instance's attempt (callers get WA_EDELETED), stops its worker, waits until it is gone,

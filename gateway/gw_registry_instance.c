@@ -148,7 +148,7 @@ static void on_saved(int rc, void *arg)
 	n->dirty = n->dirty || rc < 0;
 	if (again)
 		save(reg, n);
-	else if (!n->dirty)
+	else if (gw_registry_instance_is_saved(n->inst))
 		gw_instance_saved(n->inst);
 }
 
@@ -177,7 +177,7 @@ bool gw_registry_instance_is_saved(const struct gw_instance *inst)
 {
 	const struct gw_node *n = gw_instance_owner(inst);
 
-	return !n->saving && !n->dirty;
+	return n->life != GW_LIFE_LIVE || (!n->saving && !n->dirty);
 }
 
 /* The disk is well again: what could not be written before is written now. */

@@ -390,6 +390,9 @@ void gw_worker_stop(struct gw_worker *w, enum gw_stop_reason reason)
 		gw_worker_leaving(w, reason == GW_STOP_SHUTDOWN ? t->shutdown : t->leave);
 		break;
 	case GW_W_LEAVING:
+		gw_worker_saved(
+		    w); /* should it wait to be released: nothing is worth the wait now */
+		break;
 	case GW_W_KILLED:
 		break;
 	}
