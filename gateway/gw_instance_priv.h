@@ -177,11 +177,12 @@ struct gw_instance {
 	char name[GW_NAME_MAX + 1];
 	int64_t created_unix_ms;
 	int64_t updated_unix_ms;
-	uint64_t changes_n; /* of settings, proxy and updated_unix_ms; never goes back */
-	json_t *settings; /* those that were given; defaults are merged in when shown */
+	uint64_t changes_n;     /* of settings, proxy and updated_unix_ms; never goes back */
+	json_t *settings;       /* those that were given; defaults are merged in when shown */
 	struct gw_proxy *proxy; /* in secret memory; NULL: none was ever set */
 	struct gw_device link;
-	bool unsure; /* session.db is there, but whether it holds a link only a worker can tell */
+	bool unsure;  /* session.db is there, but whether it holds a link only a worker can tell */
+	bool no_news; /* what it shows now was so before this gateway was: a debug line */
 
 	enum gw_inst_state state;
 	enum gw_inst_state from; /* the one before the event that is being acted on */

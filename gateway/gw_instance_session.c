@@ -148,8 +148,10 @@ int gw_act_session_code(struct gw_instance *inst, const struct gw_inst_input *in
 
 int gw_act_online(struct gw_instance *inst, const struct gw_inst_input *in)
 {
-	LOG(&inst->log, LOG_INFO, "online", LF_INT("ms", clock_ms() - inst->retry.try_ms),
-	    LF_INT("attempt", inst->retry.attempt));
+	bool was = in->since_ms > 0; /* and only we did not know: no news, of thousands at once */
+
+	LOG(&inst->log, was ? LOG_DEBUG : LOG_INFO, "online",
+	    LF_INT("ms", clock_ms() - inst->retry.try_ms), LF_INT("attempt", inst->retry.attempt));
 	gw_inst_link_take(inst, &in->account);
 	gw_inst_error_clear(inst);
 	inst->retry.down_rc = 0;
@@ -159,8 +161,10 @@ int gw_act_online(struct gw_instance *inst, const struct gw_inst_input *in)
 	inst->retry.held_n = 0;
 	inst->retry.online_ms = clock_ms();
 	gw_inst_callers_end(inst, NULL);
-	if (in->since_ms > 0) { /* it was, all the time that we were not */
+	if (was) {
+		inst->no_news = true;
 		gw_inst_show(inst);
+		inst->no_news = false;
 		inst->since_unix_ms = clock_unix_ms() - (int64_t)in->since_ms;
 		inst->retry.online_ms -= in->since_ms;
 	}

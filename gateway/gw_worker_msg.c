@@ -82,9 +82,9 @@ static int on_hello_reply(struct gw_worker *w, struct ipc_msg *msg)
 		rc = gw_instance_event(w->inst, GW_EV_READY, &in);
 	if (rc < 0 || w->phase != GW_W_STARTING)
 		return rc;
-	LOG(gw_worker_log(w), w->adopted ? LOG_INFO : LOG_DEBUG,
-	    w->adopted ? "worker_adopted" : "worker_hello", LF_INT("pid", m->pid),
-	    LF_STR("version", m->worker_version), LF_INT("ms", (clock_us() - w->born_us) / 1000));
+	LOG(gw_worker_log(w), LOG_DEBUG, w->adopted ? "worker_adopted" : "worker_hello",
+	    LF_INT("pid", m->pid), LF_STR("version", m->worker_version),
+	    LF_INT("ms", (clock_us() - w->born_us) / 1000));
 	w->binary = m->has_binary ? m->binary : 0;
 	w->spawn_us = clock_us() - w->born_us;
 	gw_supervisor_release(w->sup, w);
