@@ -495,14 +495,15 @@ static void test_each_stanza_of_the_queue_gives_it_60_s_more(void **state)
 
 	to_queue(f, speed);
 	begin = clock_ms();
-	for (last = begin; last < begin + 200; last = clock_ms()) {
+	do {
 		struct wa_node *n = fx_stanza("message", "M1", "2@s.whatsapp.net", "text");
 
 		wa_node_set(n, "offline", "1");
+		last = clock_ms(); /* not after it: a busy machine may take a while to come back */
 		fx_give(f, n);
 		(void)event_base_loop(f->base, EVLOOP_NONBLOCK);
 		fx_expect(f, "");
-	}
+	} while (clock_ms() < begin + 200);
 	fx_wait(f);
 	assert_true(clock_ms() >= last + 115);
 	fx_expect(f, FX_BRINGUP_END);
