@@ -335,6 +335,8 @@ int wk_session_connect(struct wk_session *s, struct wk_target *target, uint64_t 
 
 int wk_session_stop(struct wk_session *s)
 {
+	if (s->state == WK_ENDED)
+		return WA_ESTATE; /* it crossed the end on its way */
 	return wk_session_event(s, WK_EV_STOP);
 }
 
