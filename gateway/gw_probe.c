@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/queue.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -21,6 +20,7 @@
 #include "gateway/gw.h"
 #include "gateway/gw_config.h"
 #include "gateway/gw_dials.h"
+#include "gateway/gw_proc.h"
 #include "gateway/gw_registry.h"
 #include "gateway/gw_runner.h"
 #include "gateway/gw_worker_priv.h"
@@ -46,6 +46,7 @@ struct gw_prober {
 	bool asked;               /* the runner has not answered */
 	uint32_t req_id;
 	uint32_t limit_ms;
+	pid_t pid;
 	int pidfd;
 	struct ipc_chan *chan;
 	struct event *ev_exit;
@@ -97,7 +98,7 @@ static void fail(struct gw_prober *p, int rc, const char *detail)
 
 static void kill_it(struct gw_prober *p)
 {
-	if (p->pidfd >= 0 && pidfd_send_signal(p->pidfd, SIGKILL, NULL, 0) == 0)
+	if (p->pidfd >= 0 && gw_proc_kill(p->pidfd, p->pid) == 0)
 		return;
 	(void)!gw_runner_kill(gw_supervisor_runner(p->gw->sup), GW_PROBE_ID);
 }
@@ -328,6 +329,7 @@ _Bool gw_prober_on_spawned(struct gw_prober *p, uint32_t req_id, int rc, pid_t p
 	if (p == NULL || !p->asked || req_id != p->req_id)
 		return false;
 	p->asked = false;
+	p->pid = pid;
 	if (rc == 0)
 		LOG(NULL, LOG_INFO, "probe_started", LF_INT("pid", pid));
 	if (rc == 0 && pidfd >= 0)

@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,6 +79,15 @@ int gw_proc_open_worker(pid_t pid, const char *instance_id, uint64_t start_ticks
 		return fd;
 	close(fd);
 	return -ESRCH;
+}
+
+int gw_proc_kill(int pidfd, pid_t pid)
+{
+	int rc = pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
+
+	if (rc < 0 && errno == ENOSYS && pid > 1)
+		rc = kill(pid, SIGKILL);
+	return rc < 0 ? -errno : 0;
 }
 
 pid_t gw_proc_find_worker(const char *instance_id)

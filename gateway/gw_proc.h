@@ -18,6 +18,12 @@
 ATTR_NODISCARD int gw_proc_open_worker(pid_t pid, const char *instance_id, uint64_t start_ticks,
                                        bool vouched);
 
+/*
+ * SIGKILL. pid: of pidfd; used where pidfds can't send signals (valgrind), so only while it is our
+ * child whose status has not been fetched. 0 or -errno; -EPERM: another user's.
+ */
+int gw_proc_kill(int pidfd, pid_t pid);
+
 /* The process that serves instance_id, looked for in all of /proc; 0: none. */
 pid_t gw_proc_find_worker(const char *instance_id);
 

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,6 +18,7 @@
 #include "gateway/gw.h"
 #include "gateway/gw_instance_priv.h"
 #include "gateway/gw_metrics.h"
+#include "gateway/gw_proc.h"
 #include "gateway/gw_runner.h"
 #include "gateway/gw_worker_priv.h"
 #include "proto/ipc.pb-c.h"
@@ -65,14 +65,13 @@ void gw_worker_timer(struct gw_worker *w, uint32_t ms)
 
 static void process_kill(struct gw_worker *w)
 {
-	if (w->proc != GW_P_RUNS || pidfd_send_signal(w->pidfd, SIGKILL, NULL, 0) == 0)
-		return;
-	if (errno == ENOSYS)
-		kill(w->pid,
-		     SIGKILL); /* valgrind; our child's pid is its own until we fetch its status */
-	else if (errno == EPERM &&
-	         gw_runner_kill(gw_supervisor_runner(w->sup), gw_instance_id(w->inst)) < 0)
-		LOG(gw_worker_log(w), LOG_ERR, "worker_not_killed", LF_INT("pid", w->pid));
+	int rc = w->proc == GW_P_RUNS ? gw_proc_kill(w->pidfd, w->pid) : 0;
+
+	if (rc == -EPERM)
+		rc = gw_runner_kill(gw_supervisor_runner(w->sup), gw_instance_id(w->inst));
+	if (rc < 0 && rc != -ESRCH)
+		LOG(gw_worker_log(w), LOG_ERR, "worker_not_killed", LF_INT("pid", w->pid),
+		    LF_ERR("err", rc));
 }
 
 /* ---- how it ends ------------------------------------------------------------
