@@ -36,7 +36,7 @@
 #include "gateway/gw_upgrade.h"
 #include "gateway/gw_version.h"
 
-#define ADOPT_MS 1000 /* workers that need longer to answer must not keep clients waiting */
+#define ADOPT_MS 700 /* workers that need longer to answer must not keep clients waiting */
 
 /* ---- the process ------------------------------------------------------------ */
 
