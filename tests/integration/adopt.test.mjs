@@ -226,11 +226,13 @@ describe('SIGHUP: the gateway becomes the program on disk', () => {
 		const zygote = world.zygote();
 		const { pid } = world.gateway;
 		const traffic = load(world, instance);
-		for (let i = 0; i < 3; i++)
+		for (let i = 0; i < 3; i++) {
+			const before_ = traffic.seen.answers;
 			await hangup();
+			await eventually(() => traffic.seen.answers >= before_ + 10, { what: 'answers after it' });
+		}
 		const seen = await traffic.stop();
 		assert.deepEqual(seen.refused, []);
-		assert.ok(seen.answers > 20, `${seen.answers} answers`);
 		if (PLAIN)
 			assert.ok(seen.slowest < 3000, `the slowest took ${seen.slowest} ms`);
 		assert.equal(world.gateway.pid, pid);
