@@ -52,7 +52,6 @@ struct gw_worker {
 	bool adopted;    /* it ran before this gateway did */
 	bool settling;   /* adopted, and not all it had to say has been heard */
 	bool done;       /* it waits to be released: what it said last is to be on disk first */
-	bool renew;      /* it is to be replaced by one of the newest binary */
 	uint64_t binary; /* common/binary_id.h; 0: not known */
 	int tail_fd;     /* the ring of its last log lines; -1: none */
 	int memory_fd;   /* its /proc/PID/smaps_rollup, opened by itself; -1: none */
