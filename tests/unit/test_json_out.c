@@ -134,7 +134,7 @@ static void test_json_numbers_read_back(void **state)
 	assert_true(json_is_null(json_array_get(v, ARRAY_LEN(reals) + ARRAY_LEN(ints))));
 	assert_true(json_is_null(json_array_get(v, ARRAY_LEN(reals) + ARRAY_LEN(ints) + 1)));
 	json_decref(v);
-	assert_null(strstr((const char *)b.p, "52.50"));
+	assert_null(strstr(text_of(&b), "52.50"));
 	buf_free(&b);
 }
 
