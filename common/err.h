@@ -47,7 +47,8 @@
 	X(WA_ESHUTTING_DOWN, -10202, "shutting_down")                                              \
 	X(WA_ENOT_IMPLEMENTED, -10203, "not_implemented")                                          \
 	X(WA_ENO_SESSION, -10204, "no_session")                                                    \
-	X(WA_ERATE_LIMITED, -10205, "rate_limited")
+	X(WA_ERATE_LIMITED, -10205, "rate_limited")                                                \
+	X(WA_EMEDIA_GONE, -10206, "media_gone")
 
 enum wa_err {
 #define X(id, num, name) id = (num),

@@ -58,6 +58,9 @@ enum ipc_type {
 	IPC_ROUTE = 28,           /* gateway -> worker: the proxy has changed */
 	IPC_LOG_TAIL = 29,        /* worker -> gateway, with a memfd: its last log lines */
 	IPC_PROBE_DONE = 30,      /* worker -> gateway: is WhatsApp reached from here? */
+	IPC_ASK = 36,             /* gateway -> worker: a file, stored messages */
+	IPC_ANSWER = 37,          /* worker -> gateway: the answer, with a memfd on success */
+	IPC_HISTORY_STATE = 38,   /* worker -> gateway: how far the history is */
 	IPC_SPAWN = 32,           /* gateway -> zygote, with the control socket's descriptor */
 	IPC_SPAWN_REPLY = 33,     /* zygote -> gateway, with the pidfd on success */
 };

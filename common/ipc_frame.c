@@ -48,6 +48,10 @@ static const struct ipc_type_info ipc_types[] = {
 	{ IPC_PROBE_DONE, IPC_FROM_WORKER, 1024, false, &ipc__probe_done__descriptor,
 	  "probe_done" },
 	{ IPC_LOG_TAIL, IPC_FROM_WORKER, 16, true, &ipc__log_tail__descriptor, "log_tail" },
+	{ IPC_ASK, IPC_FROM_GATEWAY, 1024, false, &ipc__ask__descriptor, "ask" },
+	{ IPC_ANSWER, IPC_FROM_WORKER, 2048, true, &ipc__answer__descriptor, "answer" },
+	{ IPC_HISTORY_STATE, IPC_FROM_WORKER, 64, false, &ipc__history_state__descriptor,
+	  "history_state" },
 	{ IPC_SPAWN, IPC_FROM_GATEWAY, 8192, true, &ipc__spawn__descriptor, "spawn" },
 	/* the pidfd comes only with success, so its presence is checked by the handler */
 	{ IPC_SPAWN_REPLY, IPC_FROM_ZYGOTE, 64, true, &ipc__spawn_reply__descriptor,
@@ -78,7 +82,8 @@ void ipc_header_encode(const struct ipc_header *h, uint8_t out[IPC_HDR_LEN])
 /* Of the types that may carry a descriptor, those that may come without: see proto/ipc.proto. */
 static bool fd_may_be_missing(enum ipc_type type)
 {
-	return type == IPC_CONNECT || type == IPC_HELLO_REPLY || type == IPC_SPAWN_REPLY;
+	return type == IPC_CONNECT || type == IPC_HELLO_REPLY || type == IPC_SPAWN_REPLY ||
+	       type == IPC_ANSWER;
 }
 
 static int check_against_type(const struct ipc_header *h, unsigned from, bool has_fd,

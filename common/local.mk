@@ -9,7 +9,7 @@ libcommon_a_SOURCES = \
 	common/db.c common/db.h \
 	common/err.c common/err.h \
 	common/heap.c \
-	common/ipc.h common/ipc_frame.c common/ipc_chan.c \
+	common/ipc.h common/ipc_frame.c common/ipc_chan.c common/ipc_memfd.c common/ipc_memfd.h \
 	common/json_out.c common/json_out.h \
 	common/landlock.c common/landlock.h \
 	common/log.c common/log.h common/log_tail.c common/log_tail.h \

@@ -197,8 +197,9 @@ static json_t *history_json(const struct gw_instance *inst)
 
 	if (days == 0)
 		return json_null();
-	return json_pack("{s:I, s:i, s:i}", "requestedDays", (json_int_t)days, "progress", 0,
-	                 "messages", 0);
+	return json_pack("{s:I, s:I, s:I}", "requestedDays", (json_int_t)days, "progress",
+	                 (json_int_t)inst->history.progress, "messages",
+	                 (json_int_t)inst->history.messages);
 }
 
 json_t *gw_instance_json(const struct gw_instance *inst)

@@ -157,6 +157,8 @@ int gw_act_linked(struct gw_instance *inst, const struct gw_inst_input *in)
 {
 	LOG(&inst->log, LOG_NOTICE, "linked", LF_INT("ms", clock_ms() - inst->attempt.began_ms));
 	inst->link.history_days = inst->attempt.history_days;
+	inst->history.progress = 0;
+	inst->history.messages = 0;
 	inst->link.business_name[0] = inst->link.push_name[0] = inst->link.lid[0] = '\0';
 	gw_inst_link_take(inst, &in->account);
 	gw_instance_code_clear(inst);
@@ -179,6 +181,15 @@ int gw_act_late_linked(struct gw_instance *inst, const struct gw_inst_input *in)
 	else if (inst->state != GW_QUEUED)
 		inst->goal = goal;
 	return 0;
+}
+
+void gw_instance_history(struct gw_instance *inst, uint32_t days, uint32_t progress,
+                         uint64_t messages)
+{
+	if (days != 0) /* of a link that was found: the registry may not know */
+		inst->link.history_days = days;
+	inst->history.progress = progress;
+	inst->history.messages = messages;
 }
 
 /* ---- the end ---------------------------------------------------------------- */

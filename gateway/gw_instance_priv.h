@@ -241,6 +241,11 @@ struct gw_instance {
 	uint64_t unlink_failed_ms;           /* monotonic; 0: it has not */
 	bool unlink_tried;                   /* before the deletion that is on its way */
 
+	struct {
+		uint32_t progress; /* 0 to 100 */
+		uint64_t messages; /* stored from it */
+	} history;                 /* of the link, as its worker told last */
+
 	char *last_log; /* what its last worker that crashed had to say; NULL: none has */
 
 	gw_instance_gone_cb *on_gone; /* of gw_instance_delete() */
@@ -300,6 +305,9 @@ void gw_instance_delete(struct gw_instance *inst, gw_instance_gone_cb *on_gone, 
 /* The deletion did not work out. */
 void gw_instance_restore(struct gw_instance *inst);
 
+/* How far its history is: days asked for (0: none were), 0 to 100, messages stored so far. */
+void gw_instance_history(struct gw_instance *inst, uint32_t days, uint32_t progress,
+                         uint64_t messages);
 /* Its session.db has been committed up to here. Older is nothing new. */
 void gw_instance_stored(struct gw_instance *inst, int64_t generation);
 const struct gw_device *gw_instance_link(const struct gw_instance *inst);

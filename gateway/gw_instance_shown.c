@@ -23,6 +23,8 @@ struct source {
 	int64_t next_unix_ms;
 	unsigned attempt;
 	uint32_t history_days; /* of the pairing */
+	uint32_t history_progress;
+	uint64_t history_messages;
 	struct gw_device link;
 };
 
@@ -42,6 +44,8 @@ static void source_of(const struct gw_instance *inst, struct source *s)
 	s->next_unix_ms = inst->retry.next_unix_ms;
 	s->attempt = inst->retry.attempt;
 	s->history_days = inst->attempt.history_days;
+	s->history_progress = inst->history.progress;
+	s->history_messages = inst->history.messages;
 }
 
 static bool is_current(const struct gw_shown *shown, const struct gw_instance *inst)

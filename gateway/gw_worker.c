@@ -20,6 +20,7 @@
 #include "gateway/gw_metrics.h"
 #include "gateway/gw_proc.h"
 #include "gateway/gw_runner.h"
+#include "gateway/gw_worker_ask.h"
 #include "gateway/gw_worker_priv.h"
 #include "proto/ipc.pb-c.h"
 
@@ -149,6 +150,7 @@ static void lost(struct gw_worker *w, int rc, const char *detail)
 	w->chan = NULL;
 	process_kill(w);
 	gw_worker_timer(w, gw_supervisor_times(w->sup)->die);
+	gw_worker_asks_fail(w, WA_EWORKER_CRASHED, "the worker ended before it answered");
 }
 
 void gw_worker_leaving(struct gw_worker *w, uint32_t ms)
@@ -157,6 +159,7 @@ void gw_worker_leaving(struct gw_worker *w, uint32_t ms)
 	wants_nothing(w);
 	w->phase = GW_W_LEAVING;
 	gw_worker_timer(w, ms);
+	gw_worker_asks_fail(w, WA_ENO_SESSION, "the session has ended");
 }
 
 void gw_worker_channel_over(struct gw_worker *w, int rc)
@@ -441,6 +444,7 @@ int gw_worker_new(struct gw_supervisor *sup, struct gw *gw, struct gw_instance *
 	w->gw = gw;
 	w->inst = inst;
 	w->pidfd = w->tail_fd = w->memory_fd = -1;
+	TAILQ_INIT(&w->asks);
 	w->spawn_id = spawn_id;
 	w->born_us = clock_us();
 	w->dial = (struct gw_dial){ .go = gw_worker_on_dial, .arg = w, .lane = GW_DIAL_AGAIN };
@@ -468,6 +472,7 @@ int gw_worker_new(struct gw_supervisor *sup, struct gw *gw, struct gw_instance *
 
 static void release(struct gw_worker *w)
 {
+	gw_worker_asks_fail(w, WA_ESHUTTING_DOWN, NULL);
 	gw_dials_cancel(w->gw->dials, &w->dial);
 	gw_version_leave(w->gw->version, &w->version);
 	ipc_chan_free(w->chan);

@@ -9,6 +9,7 @@
 #include "common/log.h"
 #include "gateway/gw.h"
 #include "gateway/gw_instance_priv.h"
+#include "gateway/gw_worker_ask.h"
 #include "gateway/gw_worker_check.h"
 #include "proto/ipc.pb-c.h"
 
@@ -338,6 +339,16 @@ static int on_bye(struct gw_worker *w, const Ipc__Bye *m)
 	return gw_instance_event(w->inst, GW_EV_BYE, &in);
 }
 
+/* ---- its history ------------------------------------------------------------ */
+
+static int on_history_state(struct gw_worker *w, const Ipc__HistoryState *m)
+{
+	if (m->requested_days > GW_HISTORY_DAYS_MAX || m->progress > 100 || m->messages > INT64_MAX)
+		return WA_EPROTO;
+	gw_instance_history(w->inst, m->requested_days, m->progress, m->messages);
+	return 0;
+}
+
 static bool talks_too_much(struct gw_worker *w, enum ipc_type type)
 {
 	uint64_t now = clock_ms();
@@ -393,6 +404,10 @@ int gw_worker_on_msg(struct ipc_chan *c, struct ipc_msg *m, void *arg)
 		return on_failed(w, (const Ipc__Failed *)m->body);
 	case IPC_BYE:
 		return on_bye(w, (const Ipc__Bye *)m->body);
+	case IPC_ANSWER:
+		return gw_worker_on_answer(w, m);
+	case IPC_HISTORY_STATE:
+		return on_history_state(w, (const Ipc__HistoryState *)m->body);
 	case IPC_HELLO:
 	case IPC_PING:
 	case IPC_CONNECT:
@@ -405,6 +420,7 @@ int gw_worker_on_msg(struct ipc_chan *c, struct ipc_msg *m, void *arg)
 	case IPC_PASSKEY_CONFIRM:
 	case IPC_SETTINGS:
 	case IPC_ROUTE:
+	case IPC_ASK:
 	case IPC_PROBE_DONE: /* from a probe's process only */
 	case IPC_SPAWN:
 	case IPC_SPAWN_REPLY:

@@ -76,6 +76,9 @@ struct gw_worker {
 	bool dial_asked;                 /* by itself: DIAL_GO; else it is for RESUME */
 	char resume_id[65];              /* request id of that */
 	struct gw_version_asker version; /* the client version */
+	TAILQ_HEAD(gw_ask_list, gw_ask) asks; /* that wait for its answers */
+	unsigned asks_n;
+	uint32_t ask_id;                 /* of the last one */
 	uint64_t rate_ms;                /* messages since then ... */
 	unsigned rate_n;                 /* ... are so many */
 	char sock_path[GW_WORKER_SOCK_CAP];

@@ -31,6 +31,7 @@ libgateway_a_SOURCES = \
 	gateway/gw_reload.c gateway/gw_reload.h \
 	gateway/gw_runner.c gateway/gw_runner.h gateway/gw_runner_exec.c gateway/gw_runner_zygote.c \
 	gateway/gw_worker.c gateway/gw_worker.h gateway/gw_worker_priv.h \
+	gateway/gw_worker_ask.c gateway/gw_worker_ask.h \
 	gateway/gw_worker_check.c gateway/gw_worker_check.h gateway/gw_worker_adopt.c gateway/gw_worker_info.c \
 	gateway/gw_worker_msg.c gateway/gw_worker_start.c gateway/gw_worker_talk.c \
 	gateway/gw_gate.c gateway/gw_gate.h \

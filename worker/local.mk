@@ -24,7 +24,7 @@ libworker_a_SOURCES = \
 	worker/wk_proxy.c worker/wk_proxy.h \
 	worker/wk_session.c worker/wk_session.h worker/wk_session_priv.h \
 	worker/wk_retry.c worker/wk_retry.h \
-	worker/wk_session_act.c worker/wk_session_end.c worker/wk_session_link.c \
+	worker/wk_session_ask.c worker/wk_session_act.c worker/wk_session_end.c worker/wk_session_link.c \
 	worker/wk_session_lost.c worker/wk_session_online.c worker/wk_session_pair.c \
 	worker/wk_session_rx.c worker/wk_session_stream.c worker/wk_session_version.c \
 	worker/wk_sandbox.c worker/wk_sandbox.h worker/wk_sandbox_priv.h worker/wk_sandbox_id.c \

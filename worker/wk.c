@@ -176,6 +176,7 @@ static void on_presence(bool present, void *arg)
 		(void)event_del(w->lonely);
 	else
 		set_lonely(w);
+	wk_session_asks_drop(w->session); /* who asked is not there any more */
 }
 
 /* A gateway that comes later is told what is true now. */
@@ -322,6 +323,13 @@ static void on_route(const Ipc__Route *msg, void *arg)
 	(void)wk_session_stop(w->session);
 }
 
+static void on_question(uint32_t id, const Ipc__Ask *msg, void *arg)
+{
+	struct wk *w = arg;
+
+	wk_session_ask(w->session, id, msg);
+}
+
 static void stop(struct wk *w)
 {
 	w->released = true;
@@ -418,6 +426,7 @@ static int setup(struct wk *w)
 		.on_passkey_confirm = on_passkey_confirm,
 		.on_settings = on_settings,
 		.on_route = on_route,
+		.on_ask = on_question,
 		.on_wrong_instance = on_wrong_instance,
 		.on_presence = on_presence,
 		.fill_reply = fill_reply,

@@ -57,6 +57,13 @@ void wk_ipc_send(struct wk_ipc *ipc, enum ipc_type type, const ProtobufCMessage 
 		LOG(ipc->log, LOG_WARNING, "ipc_send", LF_INT("type", type), LF_ERR("err", rc));
 }
 
+void wk_ipc_answer(struct wk_ipc *ipc, uint32_t id, const Ipc__Answer *msg, int fd)
+{
+	if (ipc->chan != NULL && ipc->greeted &&
+	    ipc_chan_send(ipc->chan, IPC_ANSWER, id, &msg->base, fd) < 0)
+		LOG(ipc->log, LOG_WARNING, "answer_not_sent");
+}
+
 void wk_ipc_set_log_tail(struct wk_ipc *ipc, int fd)
 {
 	ipc->tail_fd = fd;
@@ -218,6 +225,9 @@ static int on_msg(struct ipc_chan *c, struct ipc_msg *m, void *arg)
 	case IPC_ROUTE:
 		on_route(ipc, (Ipc__Route *)m->body);
 		return 0;
+	case IPC_ASK:
+		ipc->ops->on_ask(m->req_id, (const Ipc__Ask *)m->body, ipc->arg);
+		return 0;
 	case IPC_HELLO_REPLY:
 	case IPC_PONG:
 	case IPC_STEP:
@@ -233,6 +243,8 @@ static int on_msg(struct ipc_chan *c, struct ipc_msg *m, void *arg)
 	case IPC_LOGOUT_DONE:
 	case IPC_LOG_TAIL:
 	case IPC_PROBE_DONE:
+	case IPC_ANSWER:
+	case IPC_HISTORY_STATE:
 	case IPC_DIAL_ASK:
 	case IPC_VERSION_ASK:
 	case IPC_VERSION_FOUND:

@@ -35,6 +35,8 @@ struct wk_ipc_ops {
 	void (*on_passkey_confirm)(const Ipc__PasskeyConfirm *msg, void *arg);
 	void (*on_settings)(const Ipc__SessionSettings *msg, void *arg);
 	void (*on_route)(const Ipc__Route *msg, void *arg);
+	/* A question; wk_ipc_answer() with the same id answers it, while this gateway is there. */
+	void (*on_ask)(uint32_t id, const Ipc__Ask *msg, void *arg);
 	/* HELLO named another instance: the worker is to leave. BYE has been sent. */
 	void (*on_wrong_instance)(void *arg);
 	/* Whether a gateway is connected has changed. */
@@ -55,6 +57,8 @@ void wk_ipc_free(struct wk_ipc *ipc);
 
 /* To the gateway, if there is one and it has said HELLO; else dropped, so never an error. */
 void wk_ipc_send(struct wk_ipc *ipc, enum ipc_type type, const ProtobufCMessage *msg);
+/* The answer to a question; fd (-1: none) is duplicated. Dropped as above. */
+void wk_ipc_answer(struct wk_ipc *ipc, uint32_t id, const Ipc__Answer *msg, int fd);
 /* The ring of our last log lines, for every gateway that says HELLO; fd is taken, -1: none. */
 void wk_ipc_set_log_tail(struct wk_ipc *ipc, int fd);
 /* What we cost, for the same: /proc/self/smaps_rollup, open; fd is taken, -1: none. */

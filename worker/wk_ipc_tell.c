@@ -260,6 +260,27 @@ static void on_end(void *arg)
 	t->on_end(t->arg);
 }
 
+/* ---- answers and history ----------------------------------------------------------------- */
+
+static void on_answer(uint32_t id, const Ipc__Answer *answer, int fd, void *arg)
+{
+	struct wk_tell *t = arg;
+
+	wk_ipc_answer(t->ipc, id, answer, fd);
+}
+
+static void on_history(uint32_t days, uint32_t progress, uint64_t messages, void *arg)
+{
+	struct wk_tell *t = arg;
+	Ipc__HistoryState msg = IPC__HISTORY_STATE__INIT;
+
+	msg.has_requested_days = msg.has_progress = msg.has_messages = 1;
+	msg.requested_days = days;
+	msg.progress = progress;
+	msg.messages = messages;
+	wk_ipc_send(t->ipc, IPC_HISTORY_STATE, &msg.base);
+}
+
 const struct wk_session_ops wk_tell_ops = {
 	.on_step = on_step,
 	.on_code = on_code,
@@ -273,6 +294,8 @@ const struct wk_session_ops wk_tell_ops = {
 	.on_dial_ask = on_dial_ask,
 	.on_version_ask = on_version_ask,
 	.on_version_found = on_version_found,
+	.on_answer = on_answer,
+	.on_history = on_history,
 	.on_failed = wk_tell_failed,
 	.on_end = on_end,
 };

@@ -108,6 +108,10 @@ struct wk_session_ops {
 	void (*on_version_ask)(uint32_t used, void *arg);
 	/* What the look-up gave: f NULL: revision. */
 	void (*on_version_found)(const struct wk_failure *f, uint32_t revision, void *arg);
+	/* To a question, wk_session_ask(); fd -1: none. */
+	void (*on_answer)(uint32_t id, const Ipc__Answer *answer, int fd, void *arg);
+	/* How far the history is: 0 to 100, messages stored from it so far. */
+	void (*on_history)(uint32_t days, uint32_t progress, uint64_t messages, void *arg);
 	/* Over, and nothing is retried. */
 	void (*on_failed)(const struct wk_failure *f, void *arg);
 	/* Nothing is open any more; always from the event loop, once. The session may be freed. */
@@ -159,6 +163,11 @@ void wk_session_settings(struct wk_session *s, const Ipc__SessionSettings *setti
  * must not dial any more.
  */
 ATTR_NODISCARD int wk_session_route(struct wk_session *s, const Ipc__Proxy *proxy);
+
+/* A question of the gateway's: on_answer follows, now or later. */
+void wk_session_ask(struct wk_session *s, uint32_t id, const Ipc__Ask *m);
+/* Nobody waits for answers any more. NULL is fine. */
+void wk_session_asks_drop(struct wk_session *s);
 
 /* The step last announced, or -1. */
 int wk_session_step(const struct wk_session *s);
