@@ -22,6 +22,10 @@
 #define IPC_VERSION 1
 #define IPC_HDR_LEN 16
 #define IPC_BODY_MAX 65536
+#define IPC_EVENT_INLINE_MAX (48 * 1024)    /* bytes of an event in the frame itself */
+#define IPC_EVENT_MAX (8 * 1024 * 1024)     /* ... and at all, in a memfd */
+#define IPC_EVENT_WINDOW_N 256              /* events not yet committed, on the way */
+#define IPC_EVENT_WINDOW_BYTES (512 * 1024) /* ... and their bytes */
 #define IPC_QUEUE_MAX (1024 * 1024) /* bytes waiting to be sent before the channel gives up */
 
 enum ipc_sender { IPC_FROM_GATEWAY = 1, IPC_FROM_WORKER = 2, IPC_FROM_ZYGOTE = 4 };
@@ -58,11 +62,13 @@ enum ipc_type {
 	IPC_ROUTE = 28,           /* gateway -> worker: the proxy has changed */
 	IPC_LOG_TAIL = 29,        /* worker -> gateway, with a memfd: its last log lines */
 	IPC_PROBE_DONE = 30,      /* worker -> gateway: is WhatsApp reached from here? */
+	IPC_SPAWN = 32,           /* gateway -> zygote, with the control socket's descriptor */
+	IPC_SPAWN_REPLY = 33,     /* zygote -> gateway, with the pidfd on success */
+	IPC_EVENT = 34,           /* worker -> gateway, large ones with a memfd: it happened */
+	IPC_EVENT_COMMIT = 35,    /* gateway -> worker: events are on disk */
 	IPC_ASK = 36,             /* gateway -> worker: a file, stored messages */
 	IPC_ANSWER = 37,          /* worker -> gateway: the answer, with a memfd on success */
 	IPC_HISTORY_STATE = 38,   /* worker -> gateway: how far the history is */
-	IPC_SPAWN = 32,           /* gateway -> zygote, with the control socket's descriptor */
-	IPC_SPAWN_REPLY = 33,     /* zygote -> gateway, with the pidfd on success */
 };
 
 struct ipc_header {
@@ -73,7 +79,7 @@ struct ipc_header {
 };
 
 /* One row per type: who may send it, how large its body may be, whether a descriptor comes along
- * (with CONNECT and SPAWN_REPLY: it may). */
+ * (with CONNECT, HELLO_REPLY, SPAWN_REPLY and EVENT: it may). */
 struct ipc_type_info {
 	enum ipc_type type;
 	enum ipc_sender sender;
@@ -141,8 +147,9 @@ ATTR_NODISCARD int ipc_chan_send(struct ipc_chan *c, enum ipc_type type, uint32_
                                  const ProtobufCMessage *body, int fd);
 
 /*
- * From here on the kernel says which process sends: before the peer's first message is read. Without
- * that, and where it can't tell, ipc_chan_sender() is 0; else the pid behind the last message.
+ * From here on the kernel says which process sends: before the peer's first message is read.
+ * Without that, and where it can't tell, ipc_chan_sender() is 0; else the pid behind the last
+ * message.
  */
 void ipc_chan_ask_sender(struct ipc_chan *c);
 pid_t ipc_chan_sender(const struct ipc_chan *c);

@@ -56,6 +56,10 @@ static const struct ipc_type_info ipc_types[] = {
 	/* the pidfd comes only with success, so its presence is checked by the handler */
 	{ IPC_SPAWN_REPLY, IPC_FROM_ZYGOTE, 64, true, &ipc__spawn_reply__descriptor,
 	  "spawn_reply" },
+	{ IPC_EVENT, IPC_FROM_WORKER, IPC_EVENT_INLINE_MAX + 256, true, &ipc__event__descriptor,
+	  "event" },
+	{ IPC_EVENT_COMMIT, IPC_FROM_GATEWAY, 64, false, &ipc__event_commit__descriptor,
+	  "event_commit" },
 };
 
 const struct ipc_type_info *ipc_type_find(uint16_t type)
@@ -83,7 +87,7 @@ void ipc_header_encode(const struct ipc_header *h, uint8_t out[IPC_HDR_LEN])
 static bool fd_may_be_missing(enum ipc_type type)
 {
 	return type == IPC_CONNECT || type == IPC_HELLO_REPLY || type == IPC_SPAWN_REPLY ||
-	       type == IPC_ANSWER;
+	       type == IPC_ANSWER || type == IPC_EVENT;
 }
 
 static int check_against_type(const struct ipc_header *h, unsigned from, bool has_fd,

@@ -1,9 +1,11 @@
 /*
- * common/ipc_memfd.h - what is too large for a frame, in memory that its sender can't change any more
+ * common/ipc_memfd.h - what is too large for a frame, in memory that its sender can't change any
+ * more
  *
- * The sender writes a memfd, seals it and sends its descriptor along. The receiver believes nothing:
- * without F_SEAL_WRITE, F_SEAL_SHRINK and F_SEAL_GROW, or of another size than it takes, it is refused
- * before it is looked at. (A file that could shrink would be a SIGBUS for who reads its mapping.)
+ * The sender writes a memfd, seals it and sends its descriptor along. The receiver believes
+ * nothing: without F_SEAL_WRITE, F_SEAL_SHRINK and F_SEAL_GROW, or of another size than it takes,
+ * it is refused before it is looked at. (A file that could shrink would be a SIGBUS for who reads
+ * its mapping.)
  */
 #ifndef IPC_MEMFD_H
 #define IPC_MEMFD_H

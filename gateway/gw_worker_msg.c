@@ -400,6 +400,8 @@ int gw_worker_on_msg(struct ipc_chan *c, struct ipc_msg *m, void *arg)
 		return on_version_ask(w, (const Ipc__VersionAsk *)m->body);
 	case IPC_VERSION_FOUND:
 		return on_version_found(w, (const Ipc__VersionFound *)m->body);
+	case IPC_EVENT:
+		return 0; /* not kept yet */
 	case IPC_FAILED:
 		return on_failed(w, (const Ipc__Failed *)m->body);
 	case IPC_BYE:
@@ -424,6 +426,7 @@ int gw_worker_on_msg(struct ipc_chan *c, struct ipc_msg *m, void *arg)
 	case IPC_PROBE_DONE: /* from a probe's process only */
 	case IPC_SPAWN:
 	case IPC_SPAWN_REPLY:
+	case IPC_EVENT_COMMIT:
 		break; /* never from a worker: the channel refuses them */
 	}
 	return WA_EPROTO;

@@ -16,6 +16,7 @@ libworker_a_SOURCES = \
 	worker/wk_iq.c worker/wk_iq.h \
 	worker/wk_online.c worker/wk_online.h worker/wk_online_priv.h worker/wk_online_ask.c \
 	worker/wk_online_dirty.c worker/wk_online_ib.c worker/wk_online_rx.c worker/wk_online_up.c \
+	worker/wk_outbox.c worker/wk_outbox.h \
 	worker/wk_pair.c worker/wk_pair.h worker/wk_pair_id.h \
 	worker/wk_passkey.c worker/wk_passkey.h \
 	worker/wk_passkey_json.c worker/wk_passkey_json.h \
@@ -24,14 +25,15 @@ libworker_a_SOURCES = \
 	worker/wk_proxy.c worker/wk_proxy.h \
 	worker/wk_session.c worker/wk_session.h worker/wk_session_priv.h \
 	worker/wk_retry.c worker/wk_retry.h \
-	worker/wk_session_ask.c worker/wk_session_act.c worker/wk_session_end.c worker/wk_session_link.c \
+	worker/wk_session_ask.c worker/wk_session_act.c worker/wk_session_end.c worker/wk_session_events.c \
+	worker/wk_session_link.c \
 	worker/wk_session_lost.c worker/wk_session_online.c worker/wk_session_pair.c \
 	worker/wk_session_rx.c worker/wk_session_stream.c worker/wk_session_version.c \
 	worker/wk_sandbox.c worker/wk_sandbox.h worker/wk_sandbox_priv.h worker/wk_sandbox_id.c \
 	worker/wk_sandbox_landlock.c worker/wk_sandbox_seccomp.c \
 	worker/wk_settings.c worker/wk_settings.h \
 	worker/wk_store.c worker/wk_store.h worker/wk_store_priv.h \
-	worker/wk_store_link.c worker/wk_store_prekey.c \
+	worker/wk_store_link.c worker/wk_store_outbox.c worker/wk_store_outbox.h worker/wk_store_prekey.c \
 	worker/wk_target.c worker/wk_target.h \
 	worker/wk_timer.h \
 	worker/wk_title.c worker/wk_title.h \

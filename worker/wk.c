@@ -186,6 +186,7 @@ static void on_hello(void *arg)
 
 	wk_session_tell(w->session);
 	wk_tell_last(&w->tell);
+	wk_session_events_tell(w->session);
 }
 
 static void refuse_connect(struct wk *w, int rc, const char *why)
@@ -311,6 +312,13 @@ static void on_settings(const Ipc__SessionSettings *msg, void *arg)
 	wk_session_settings(w->session, msg);
 }
 
+static void on_event_commit(const Ipc__EventCommit *msg, void *arg)
+{
+	struct wk *w = arg;
+
+	wk_session_event_commit(w->session, msg);
+}
+
 /* Without the new proxy nothing may be dialled: the next worker gets it with CONNECT. */
 static void on_route(const Ipc__Route *msg, void *arg)
 {
@@ -425,6 +433,7 @@ static int setup(struct wk *w)
 		.on_passkey_answer = on_passkey_answer,
 		.on_passkey_confirm = on_passkey_confirm,
 		.on_settings = on_settings,
+		.on_event_commit = on_event_commit,
 		.on_route = on_route,
 		.on_ask = on_question,
 		.on_wrong_instance = on_wrong_instance,

@@ -46,14 +46,18 @@ static void drop_gateway(struct wk_ipc *ipc)
 		ipc->ops->on_presence(false, ipc->arg);
 }
 
+int wk_ipc_send_fd(struct wk_ipc *ipc, enum ipc_type type, const ProtobufCMessage *msg, int fd)
+{
+	if (ipc->chan == NULL || !ipc->greeted)
+		return -ENOTCONN;
+	return ipc_chan_send(ipc->chan, type, 0, msg, fd);
+}
+
 void wk_ipc_send(struct wk_ipc *ipc, enum ipc_type type, const ProtobufCMessage *msg)
 {
-	int rc;
+	int rc = wk_ipc_send_fd(ipc, type, msg, -1);
 
-	if (ipc->chan == NULL || !ipc->greeted)
-		return;
-	rc = ipc_chan_send(ipc->chan, type, 0, msg, -1);
-	if (rc < 0)
+	if (rc < 0 && rc != -ENOTCONN)
 		LOG(ipc->log, LOG_WARNING, "ipc_send", LF_INT("type", type), LF_ERR("err", rc));
 }
 
@@ -222,6 +226,9 @@ static int on_msg(struct ipc_chan *c, struct ipc_msg *m, void *arg)
 	case IPC_SETTINGS:
 		ipc->ops->on_settings((const Ipc__SessionSettings *)m->body, ipc->arg);
 		return 0;
+	case IPC_EVENT_COMMIT:
+		ipc->ops->on_event_commit((const Ipc__EventCommit *)m->body, ipc->arg);
+		return 0;
 	case IPC_ROUTE:
 		on_route(ipc, (Ipc__Route *)m->body);
 		return 0;
@@ -250,6 +257,7 @@ static int on_msg(struct ipc_chan *c, struct ipc_msg *m, void *arg)
 	case IPC_VERSION_FOUND:
 	case IPC_SPAWN:
 	case IPC_SPAWN_REPLY:
+	case IPC_EVENT:
 		break;
 	}
 	return WA_EPROTO; /* the channel lets none of these through */

@@ -34,6 +34,7 @@ struct wk_ipc_ops {
 	void (*on_passkey_answer)(const Ipc__PasskeyAnswer *msg, void *arg);
 	void (*on_passkey_confirm)(const Ipc__PasskeyConfirm *msg, void *arg);
 	void (*on_settings)(const Ipc__SessionSettings *msg, void *arg);
+	void (*on_event_commit)(const Ipc__EventCommit *msg, void *arg);
 	void (*on_route)(const Ipc__Route *msg, void *arg);
 	/* A question; wk_ipc_answer() with the same id answers it, while this gateway is there. */
 	void (*on_ask)(uint32_t id, const Ipc__Ask *msg, void *arg);
@@ -59,6 +60,9 @@ void wk_ipc_free(struct wk_ipc *ipc);
 void wk_ipc_send(struct wk_ipc *ipc, enum ipc_type type, const ProtobufCMessage *msg);
 /* The answer to a question; fd (-1: none) is duplicated. Dropped as above. */
 void wk_ipc_answer(struct wk_ipc *ipc, uint32_t id, const Ipc__Answer *msg, int fd);
+/* The same with a descriptor (borrowed; -1: none): 0, -ENOTCONN (nobody is there), or a code. */
+ATTR_NODISCARD int wk_ipc_send_fd(struct wk_ipc *ipc, enum ipc_type type,
+                                  const ProtobufCMessage *msg, int fd);
 /* The ring of our last log lines, for every gateway that says HELLO; fd is taken, -1: none. */
 void wk_ipc_set_log_tail(struct wk_ipc *ipc, int fd);
 /* What we cost, for the same: /proc/self/smaps_rollup, open; fd is taken, -1: none. */

@@ -218,6 +218,13 @@ void wk_tell_last(const struct wk_tell *t)
 	}
 }
 
+static int on_event(const Ipc__Event *msg, int fd, void *arg)
+{
+	struct wk_tell *t = arg;
+
+	return wk_ipc_send_fd(t->ipc, IPC_EVENT, &msg->base, fd);
+}
+
 /* ---- questions --------------------------------------------------------------------------- */
 
 static void on_dial_ask(void *arg)
@@ -296,6 +303,7 @@ const struct wk_session_ops wk_tell_ops = {
 	.on_version_found = on_version_found,
 	.on_answer = on_answer,
 	.on_history = on_history,
+	.on_event = on_event,
 	.on_failed = wk_tell_failed,
 	.on_end = on_end,
 };

@@ -195,15 +195,20 @@ static int add_by_argument(scmp_filter_ctx ctx)
 	/* no F_SETOWN, F_SETSIG, F_NOTIFY: they send signals */
 	static const uint32_t fcntls[] = {
 		F_DUPFD, F_GETFD,  F_SETFD,     F_GETFL,     F_SETFL,      F_GETLK,
-		F_SETLK, F_SETLKW, F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW, F_DUPFD_CLOEXEC
+		F_SETLK, F_SETLKW, F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW, F_DUPFD_CLOEXEC,
+		F_ADD_SEALS, F_GET_SEALS
 	};
 	/* no TIOCSTI, nor anything of a device */
 	static const uint32_t ioctls[] = { FIONBIO, FIONREAD, FIOCLEX, TCGETS };
+	/* what is too large for a frame to the gateway (common/ipc_memfd.h) */
+	static const uint32_t memfds[] = { MFD_CLOEXEC | MFD_ALLOW_SEALING };
 	static const uint32_t prctls[] = { PR_SET_NAME, PR_GET_NAME, PR_SET_VMA_ };
 	int rc = add_values(ctx, SCMP_SYS(fcntl), 1, fcntls, ARRAY_LEN(fcntls));
 
 	if (rc == 0)
 		rc = add_values(ctx, SCMP_SYS(ioctl), 1, ioctls, ARRAY_LEN(ioctls));
+	if (rc == 0)
+		rc = add_values(ctx, SCMP_SYS(memfd_create), 1, memfds, ARRAY_LEN(memfds));
 	if (rc == 0)
 		rc = add_values(ctx, SCMP_SYS(prctl), 0, prctls, ARRAY_LEN(prctls));
 	/* abort(): a signal to ourselves */

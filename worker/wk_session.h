@@ -15,6 +15,7 @@
 
 #include "common/attr.h"
 #include "common/log.h"
+#include "proto/ipc.pb-c.h"
 #include "worker/wk_creds.h"
 #include "worker/wk_failure.h"
 #include "worker/wk_pair.h"
@@ -112,6 +113,8 @@ struct wk_session_ops {
 	void (*on_answer)(uint32_t id, const Ipc__Answer *answer, int fd, void *arg);
 	/* How far the history is: 0 to 100, messages stored from it so far. */
 	void (*on_history)(uint32_t days, uint32_t progress, uint64_t messages, void *arg);
+	/* An event, to be kept by the gateway. fd: -1 or borrowed. 0, or a code: nobody has it. */
+	int (*on_event)(const Ipc__Event *msg, int fd, void *arg);
 	/* Over, and nothing is retried. */
 	void (*on_failed)(const struct wk_failure *f, void *arg);
 	/* Nothing is open any more; always from the event loop, once. The session may be freed. */
@@ -149,6 +152,10 @@ void wk_session_resume(struct wk_session *s);
 /* Unlink at WhatsApp, then end; within WK_LOGOUT_MS on_logout_done says how it went. */
 #define WK_LOGOUT_MS 25000
 void wk_session_logout(struct wk_session *s);
+/* A gateway has said HELLO: the events that none has acknowledged, again. */
+void wk_session_events_tell(struct wk_session *s);
+/* The gateway has events on its disk. */
+void wk_session_event_commit(struct wk_session *s, const Ipc__EventCommit *msg);
 /* Permission for one dial. */
 void wk_session_dial_go(struct wk_session *s);
 /* The gateway's answer: a revision (0: none is known), or find out. */

@@ -46,6 +46,7 @@ void wk_session_leave_store(struct wk_session *s)
 {
 	if (s->store == NULL)
 		return;
+	wk_session_events_close(s);
 	if (s->linked)
 		s->left_generation = wk_store_generation(s->store);
 	if (s->linked)

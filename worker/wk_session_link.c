@@ -93,6 +93,7 @@ static void on_saved_link(struct wk_session *s)
 {
 	s->linked = s->had_link = true;
 	secret_wipe(&s->target.key, sizeof(s->target.key));
+	wk_session_events_open(s);
 	if (!must_wait(s)) {
 		wk_session_go(s);
 		return;
@@ -236,6 +237,7 @@ static void link_up(struct wk_session *s, const struct wa_pair_success *ps, stru
 	s->linked = s->had_link = true;
 	LOG(s->p.log, LOG_NOTICE, "linked", LF_INT("key_index", adv->key_index));
 	s->p.ops->on_linked(wk_session_creds(s), s->p.arg);
+	wk_session_events_open(s);
 	if (ps->server_unix_s != 0)
 		offset_ms = (ps->server_unix_s - clock_unix_s()) * 1000;
 	if (wk_session_send(s, wa_pair_device_sign(ps->id, adv)) &&

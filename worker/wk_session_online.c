@@ -164,8 +164,10 @@ void wk_session_logout(struct wk_session *s)
 /* Unlinked: nothing of it is kept. */
 static void erase(struct wk_session *s, struct wk_failure *f_out)
 {
-	int rc = s->store != NULL ? wk_store_erase(s->store) : 0;
+	int rc;
 
+	wk_session_events_close(s);
+	rc = s->store != NULL ? wk_store_erase(s->store) : 0;
 	s->store = NULL;
 	s->linked = false;
 	if (rc < 0)

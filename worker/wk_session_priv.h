@@ -16,6 +16,7 @@ struct wa_node;
 struct wk_conn;
 struct wk_link_code;
 struct wk_online;
+struct wk_outbox;
 struct wk_store;
 struct wk_version;
 
@@ -41,6 +42,7 @@ struct wk_session {
 	bool linked;              /* creds are on disk */
 	bool had_link;            /* they are, or were */
 	bool opened;              /* the store was looked at */
+	struct wk_outbox *outbox; /* events on their way; with a link in an open store only */
 	uint64_t left_generation; /* of the link in a store that was closed; 0: none */
 
 	/* the connection */
@@ -184,6 +186,12 @@ void wk_session_drop(struct wk_session *s);
 void wk_session_take_proxy(struct wk_session *s);
 /* Let the store go: closed with a link in it, erased without. */
 void wk_session_leave_store(struct wk_session *s);
+
+/* wk_session_events.c */
+/* The store is open and has a link: its outbox works from here on. */
+void wk_session_events_open(struct wk_session *s);
+/* Before the store is closed. */
+void wk_session_events_close(struct wk_session *s);
 
 /* ---- stanzas (wk_session_rx.c, wk_session_stream.c) -------------------------------------- */
 

@@ -61,6 +61,7 @@ static const char *const schema[] = {
 	"CREATE INDEX prekey_waiting ON prekey (seq) WHERE uploaded = 0;",
 	"ALTER TABLE link ADD COLUMN generation INTEGER NOT NULL DEFAULT 1;", /* of the whole file
 	                                                                       */
+	wk_store_outbox_schema,
 };
 
 /* ---- statements ---------------------------------------------------------------------------- */
@@ -104,6 +105,8 @@ int wk_store_end(struct wk_store *st, int rc)
 		st->generation++;
 	if (rc < 0 && !sqlite3_get_autocommit(st->db))
 		(void)sqlite3_exec(st->db, "ROLLBACK", NULL, NULL, NULL);
+	if (rc < 0)
+		wk_store_outbox_forget(st);
 	return rc;
 }
 
@@ -195,6 +198,7 @@ static int sync_dir(const char *dir)
 
 static void store_free(struct wk_store *st)
 {
+	wk_store_outbox_close(st);
 	db_close(st->db);
 	free(st->dir);
 	secret_free(st);

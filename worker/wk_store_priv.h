@@ -3,12 +3,16 @@
 #define WK_STORE_PRIV_H
 
 #include <sqlite3.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/attr.h"
 #include "common/sealed.h"
 #include "worker/wk.h"
 #include "worker/wk_store.h"
+#include "worker/wk_store_outbox.h"
+
+#define WK_STORE_OUTBOX_SQL_N 5
 
 /* In secret memory. */
 struct wk_store {
@@ -17,7 +21,19 @@ struct wk_store {
 	char instance_id[WK_INSTANCE_ID_MAX + 1];
 	struct sealed_key key;
 	uint64_t generation; /* of the last commit */
+	struct {
+		sqlite3_stmt *stmt[WK_STORE_OUTBOX_SQL_N];
+		struct wk_outbox_stock stock;
+		bool known; /* stock is what the file holds */
+	} outbox;
 };
+
+/* The step of the schema that makes the outbox. */
+extern const char wk_store_outbox_schema[];
+/* A transaction was rolled back. */
+void wk_store_outbox_forget(struct wk_store *st);
+/* Before the database is closed. */
+void wk_store_outbox_close(struct wk_store *st);
 
 /* Prepare; *st_out is NULL on failure. Codes as in wk_store.h. */
 ATTR_NODISCARD int wk_store_prepare(struct wk_store *st, const char *sql, sqlite3_stmt **st_out);

@@ -5,7 +5,7 @@ WORKER_TESTS = tests/unit/test_wk_iq tests/unit/test_wk_online tests/unit/test_w
 	tests/unit/test_wk_dial_proxy tests/unit/test_wk_proxy tests/unit/test_wk_link_code \
 	tests/unit/test_wk_pair tests/unit/test_wk_passkey tests/unit/test_wk_retry \
 	tests/unit/test_wk_sandbox tests/unit/test_wk_session tests/unit/test_wk_session_life \
-	tests/unit/test_wk_store tests/unit/test_wk_target tests/unit/test_wk_tls \
+	tests/unit/test_wk_outbox tests/unit/test_wk_store tests/unit/test_wk_target tests/unit/test_wk_tls \
 	tests/unit/test_wk_upgrade tests/unit/test_wk_version tests/unit/test_wk_ws \
 	tests/unit/test_wk_zygote
 WORKER_TEST_LIBS = $(WORKER_LIBS) $(UNIT_LIBS)
@@ -57,6 +57,9 @@ tests_unit_test_wk_session_life_SOURCES = tests/unit/test_wk_session_life.c $(WK
 tests_unit_test_wk_session_life_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_wk_session_life_LDADD = $(WORKER_TEST_LIBS)
 
+tests_unit_test_wk_outbox_SOURCES = tests/unit/test_wk_outbox.c
+tests_unit_test_wk_outbox_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_wk_outbox_LDADD = $(WORKER_TEST_LIBS)
 tests_unit_test_wk_store_SOURCES = tests/unit/test_wk_store.c tests/unit/faulty_vfs.c \
 	tests/unit/faulty_vfs.h
 tests_unit_test_wk_store_CFLAGS = $(UNIT_CFLAGS)
