@@ -16,6 +16,11 @@ libsim_a_SOURCES = \
 	simulator/sim_http.c simulator/sim_http.h \
 	simulator/sim_json.c simulator/sim_json.h \
 	simulator/sim_log.c simulator/sim_log.h \
+	simulator/sim_media.c simulator/sim_media.h \
+	simulator/sim_media_crypt.c simulator/sim_media_crypt.h \
+	simulator/sim_media_fault.c simulator/sim_media_fault.h \
+	simulator/sim_media_http.c simulator/sim_media_http.h simulator/sim_api_media.c \
+	simulator/sim_api_media.h \
 	simulator/sim_noise.c simulator/sim_noise.h \
 	simulator/sim_online.c simulator/sim_online.h \
 	simulator/sim_online_iq.c simulator/sim_online_keys.c \

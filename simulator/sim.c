@@ -14,6 +14,8 @@
 #include "simulator/sim_device.h"
 #include "simulator/sim_fault.h"
 #include "simulator/sim_log.h"
+#include "simulator/sim_media.h"
+#include "simulator/sim_media_fault.h"
 #include "simulator/sim_pair.h"
 #include "simulator/sim_phone.h"
 #include "simulator/sim_server.h"
@@ -82,6 +84,10 @@ static int start_stores(struct sim *s)
 	if (rc == 0)
 		rc = sim_faults_new(&s->faults);
 	if (rc == 0)
+		rc = sim_media_new(&s->rnd, &s->media);
+	if (rc == 0)
+		rc = sim_media_faults_new(&s->media_faults);
+	if (rc == 0)
 		rc = sim_phones_new(&s->phones);
 	if (rc == 0)
 		rc = sim_devices_new(&s->rnd, &s->devices);
@@ -119,6 +125,8 @@ void sim_stop(struct sim *s)
 	sim_server_free(s->server);
 	sim_devices_free(s->devices);
 	sim_phones_free(s->phones);
+	sim_media_faults_free(s->media_faults);
+	sim_media_free(s->media);
 	sim_faults_free(s->faults);
 	sim_log_free(s->log);
 	sim_tls_free(s->tls);

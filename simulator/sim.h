@@ -29,6 +29,8 @@ struct sim {
 	struct sim_log *log;
 	struct sim_faults *faults;
 	struct sim_phones *phones;
+	struct sim_media *media; /* files of the media host */
+	struct sim_media_faults *media_faults;
 	struct sim_devices *devices;
 	bool no_ik;            /* every IK ClientHello gets XXfallback */
 	uint64_t ids_made;     /* of stanzas */

@@ -26,6 +26,13 @@ void sim_api_add_fault(struct sim_call *call);
 void sim_api_list_faults(struct sim_call *call);
 void sim_api_clear_faults(struct sim_call *call);
 void sim_api_fault_client(struct sim_call *call);
+/* The media host (sim_api_media.c) */
+void sim_api_list_media(struct sim_call *call);
+void sim_api_put_media(struct sim_call *call);
+void sim_api_drop_media(struct sim_call *call);
+void sim_api_add_media_fault(struct sim_call *call);
+void sim_api_clear_media_faults(struct sim_call *call);
+void sim_api_revoke_media_auth(struct sim_call *call);
 /* One connection, and the server's Noise key (sim_api_fault.c) */
 void sim_api_ping_client(struct sim_call *call);
 void sim_api_use_prekeys(struct sim_call *call);

@@ -69,6 +69,7 @@ void sim_client_free(struct sim_client *c)
 		return;
 	sim_online_gone(c);
 	sim_stream_free(c->stream);
+	sim_media_request_free(c->media);
 	sim_wire_free(c->wire);
 	sim_pair_clear(&c->pairing);
 	buf_free(&c->held);
@@ -105,7 +106,9 @@ static void on_drained(void *arg)
 {
 	struct sim_client *c = arg;
 
-	if (c->stage == SIM_ONLINE)
+	if (c->media != NULL)
+		sim_media_request_drained(c->media);
+	else if (c->stage == SIM_ONLINE)
 		sim_online_on_drained(c);
 }
 
@@ -396,6 +399,19 @@ static void answer_http(struct sim_client *c, const struct sim_http_request *req
 		sim_client_end(c, "no memory");
 }
 
+/* A request to the media host: its body and answer are sim_media_http.c's. */
+static void begin_media(struct sim_client *c, const struct sim_http_request *req,
+                        struct evbuffer *in, size_t head_len)
+{
+	int rc = sim_media_request_new(c, req, &c->media);
+
+	evbuffer_drain(in, head_len);
+	if (rc < 0)
+		sim_client_end(c, "no memory");
+	else
+		sim_media_request_feed(c->media, in);
+}
+
 static void read_http(struct sim_client *c, struct evbuffer *in)
 {
 	struct sim_http_request req = { .kind = SIM_HTTP_VERSION };
@@ -413,6 +429,10 @@ static void read_http(struct sim_client *c, struct evbuffer *in)
 	if (head_len == 0 && have < SIM_HTTP_HEAD_MAX)
 		return;
 	status = head_len == 0 ? 400 : sim_http_parse(data, head_len, &req);
+	if (status == 0 && req.kind == SIM_HTTP_MEDIA) {
+		begin_media(c, &req, in, head_len);
+		return;
+	}
 	evbuffer_drain(in, head_len);
 	answer_http(c, &req, status);
 }
@@ -457,7 +477,9 @@ static void on_input(void *arg)
 		begin_tls(c);
 		return;
 	}
-	if (c->stage == SIM_UPGRADE)
+	if (c->media != NULL)
+		sim_media_request_feed(c->media, in);
+	else if (c->stage == SIM_UPGRADE)
 		read_http(c, in);
 	if (c->stream != NULL && sim_wire_is_live(c->wire) && evbuffer_get_length(in) > 0)
 		read_stream(c, in);

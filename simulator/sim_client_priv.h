@@ -8,6 +8,7 @@
 #include "common/buf.h"
 #include "simulator/sim.h"
 #include "simulator/sim_client.h"
+#include "simulator/sim_media_http.h"
 #include "simulator/sim_online.h"
 #include "simulator/sim_pair.h"
 #include "simulator/sim_reg.h"
@@ -20,16 +21,17 @@ struct sim_client {
 	uint32_t id;
 	int64_t connected_unix_ms;
 	enum sim_stage stage;
-	bool ended;                /* no longer served */
-	bool whole_connection;     /* the fault of stage tcp shapes or paces all there is */
-	struct sim_fault fault;    /* of the present stage */
-	struct sim_chain *wrong;   /* owned; a chain with a flaw, for this connection only */
-	struct sim_rand rnd;       /* this connection's own stream */
-	struct sim_wire *wire;     /* owned */
-	struct sim_stream *stream; /* owned; from the upgrade on */
-	struct event *timer;       /* the deadline of the present stage */
-	struct buf held;           /* fault reorder: a stanza waiting for the next one */
-	struct event *held_timer;  /* made when first needed */
+	bool ended;                      /* no longer served */
+	bool whole_connection;           /* the fault of stage tcp shapes or paces all there is */
+	struct sim_fault fault;          /* of the present stage */
+	struct sim_chain *wrong;         /* owned; a chain with a flaw, for this connection only */
+	struct sim_rand rnd;             /* this connection's own stream */
+	struct sim_wire *wire;           /* owned */
+	struct sim_stream *stream;       /* owned; from the upgrade on */
+	struct sim_media_request *media; /* owned; a connection to the media host */
+	struct event *timer;             /* the deadline of the present stage */
+	struct buf held;                 /* fault reorder: a stanza waiting for the next one */
+	struct event *held_timer;        /* made when first needed */
 	struct sim_payload payload;
 	uint8_t noise_key[WA_KEY_LEN];
 	char number[SIM_NUMBER_CAP]; /* "" while it is not known */

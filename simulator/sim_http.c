@@ -24,7 +24,7 @@ struct span {
 /* What of the headers matters here. */
 struct headers {
 	struct span host, upgrade, connection, key, version;
-	bool has_body;
+	struct span length, encoding, expect, range;
 };
 
 size_t sim_http_head_len(const uint8_t *data, size_t data_len)
@@ -107,9 +107,13 @@ static bool keep_header(struct headers *h, const struct span *name, const struct
 	if (span_is_word(name, "sec-websocket-version"))
 		return keep_once(&h->version, value);
 	if (span_is_word(name, "content-length"))
-		h->has_body = !span_is(value, "0");
+		return keep_once(&h->length, value);
 	if (span_is_word(name, "transfer-encoding"))
-		h->has_body = true;
+		return keep_once(&h->encoding, value);
+	if (span_is_word(name, "expect"))
+		return keep_once(&h->expect, value);
+	if (span_is_word(name, "range"))
+		return keep_once(&h->range, value);
 	return true;
 }
 
@@ -143,12 +147,12 @@ static int read_headers(struct span rest, struct headers *h)
 }
 
 /* "GET /path HTTP/1.1" */
-static int read_request_line(const struct span *line, struct span *path_out)
+static int read_request_line(const struct span *line, struct span *method_out,
+                             struct span *target_out)
 {
 	struct span method, target, version;
 	const char *sp1 = memchr(line->p, ' ', line->len);
 	const char *sp2 = memrchr(line->p, ' ', line->len);
-	const char *query;
 
 	if (sp1 == NULL || sp1 == sp2 || !is_clean(line))
 		return 400;
@@ -161,13 +165,18 @@ static int read_request_line(const struct span *line, struct span *path_out)
 		return 400;
 	if (!span_is(&version, "HTTP/1.1"))
 		return 505;
-	if (!span_is(&method, "GET"))
-		return 405;
-	query = memchr(target.p, '?', target.len);
+	*method_out = method;
+	*target_out = target;
+	return 0;
+}
+
+static struct span path_of(struct span target)
+{
+	const char *query = memchr(target.p, '?', target.len);
+
 	if (query != NULL)
 		target.len = (size_t)(query - target.p);
-	*path_out = target;
-	return 0;
+	return target;
 }
 
 /* A word in a comma-separated list. */
@@ -219,27 +228,128 @@ static int check_upgrade(const struct headers *h, struct sim_http_request *req_o
 	return make_accept(&h->key, req_out->accept);
 }
 
-int sim_http_parse(const uint8_t *head, size_t head_len, struct sim_http_request *req_out)
-{
-	struct span rest = { (const char *)head, head_len }, line, path;
-	struct headers h = { .has_body = false };
-	int status;
+/* ---- media -------------------------------------------------------------------------------------
+ */
 
-	if (!cut_line(&rest, &line))
+static bool has_prefix(const struct span *s, const char *prefix)
+{
+	return s->len >= strlen(prefix) && memcmp(s->p, prefix, strlen(prefix)) == 0;
+}
+
+/* Cut decimal digits off; false when there are none, or too many. */
+static bool cut_digits(struct span *s, uint64_t *v_out)
+{
+	size_t n = 0;
+
+	*v_out = 0;
+	for (; n < s->len && s->p[n] >= '0' && s->p[n] <= '9' && n < 19; n++)
+		*v_out = *v_out * 10 + (uint64_t)(s->p[n] - '0');
+	s->p += n;
+	s->len -= n;
+	return n > 0;
+}
+
+/* "bytes=16-", "bytes=16-31". Anything else is ignored, as a server may. */
+static void read_range(struct span s, struct sim_http_request *req)
+{
+	if (!has_prefix(&s, "bytes="))
+		return;
+	s.p += 6;
+	s.len -= 6;
+	if (!cut_digits(&s, &req->range_first) || s.len == 0 || s.p[0] != '-')
+		return;
+	s.p++;
+	s.len--;
+	req->range_last = UINT64_MAX;
+	if (s.len > 0 && (!cut_digits(&s, &req->range_last) || s.len > 0))
+		return;
+	req->has_range = req->range_first <= req->range_last;
+}
+
+static int read_method(const struct span *method, enum sim_http_method *out)
+{
+	static const char *const names[] = { "GET", "HEAD", "POST", "DELETE" };
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		if (span_is(method, names[i])) {
+			*out = (enum sim_http_method)i;
+			return 0;
+		}
+	}
+	return 405;
+}
+
+static int read_body_len(const struct headers *h, struct sim_http_request *req)
+{
+	struct span length = h->length;
+
+	req->chunked = h->encoding.p != NULL;
+	if (req->chunked && !span_is_word(&h->encoding, "chunked"))
+		return 501;
+	if (req->chunked && length.p != NULL)
 		return 400;
-	status = read_request_line(&line, &path);
+	if (length.p != NULL && (!cut_digits(&length, &req->body_len) || length.len > 0))
+		return 400;
+	return req->method == SIM_HTTP_POST && length.p == NULL && !req->chunked ? 411 : 0;
+}
+
+static int check_media(const struct headers *h, const struct span *method,
+                       const struct span *target, struct sim_http_request *req)
+{
+	int status = read_method(method, &req->method);
+
 	if (status == 0)
-		status = read_headers(rest, &h);
+		status = read_body_len(h, req);
 	if (status != 0)
 		return status;
-	if (h.host.p == NULL || h.host.len == 0 || h.has_body)
-		return 400;
-	if (span_is(&path, "/ws/chat"))
-		return check_upgrade(&h, req_out);
-	if (!span_is(&path, "/sw.js"))
-		return 404;
-	req_out->kind = SIM_HTTP_VERSION;
+	req->kind = SIM_HTTP_MEDIA;
+	req->target = target->p;
+	req->target_len = target->len;
+	req->expects = span_is_word(&h->expect, "100-continue");
+	if (h->range.p != NULL)
+		read_range(h->range, req);
 	return 0;
+}
+
+/* ---- requests ----------------------------------------------------------------------------------
+ */
+
+static int check_plain(const struct headers *h, const struct span *path,
+                       struct sim_http_request *req)
+{
+	if (h->encoding.p != NULL || (h->length.p != NULL && !span_is(&h->length, "0")))
+		return 400;
+	if (span_is(path, "/ws/chat"))
+		return check_upgrade(h, req);
+	if (!span_is(path, "/sw.js"))
+		return 404;
+	req->kind = SIM_HTTP_VERSION;
+	return 0;
+}
+
+int sim_http_parse(const uint8_t *head, size_t head_len, struct sim_http_request *req_out)
+{
+	struct span rest = { (const char *)head, head_len }, line, method, target, path;
+	struct headers h = { .host = { NULL, 0 } };
+	bool media;
+	int status;
+
+	*req_out = (struct sim_http_request){ .kind = SIM_HTTP_VERSION };
+	if (!cut_line(&rest, &line))
+		return 400;
+	status = read_request_line(&line, &method, &target);
+	if (status != 0)
+		return status;
+	path = path_of(target);
+	media = has_prefix(&path, "/mms/") || has_prefix(&path, "/v/");
+	if (!media && !span_is(&method, "GET"))
+		return 405;
+	status = read_headers(rest, &h);
+	if (status != 0)
+		return status;
+	if (h.host.p == NULL || h.host.len == 0)
+		return 400;
+	return media ? check_media(&h, &method, &target, req_out) : check_plain(&h, &path, req_out);
 }
 
 int sim_http_answer_upgrade(const struct sim_http_request *req, struct buf *out)
@@ -286,6 +396,10 @@ static const char *status_text(unsigned status)
 		{ 404, "Not Found" },
 		{ 405, "Method Not Allowed" },
 		{ 408, "Request Timeout" },
+		{ 410, "Gone" },
+		{ 411, "Length Required" },
+		{ 413, "Content Too Large" },
+		{ 416, "Range Not Satisfiable" },
 		{ 426, "Upgrade Required" },
 		{ 429, "Too Many Requests" },
 		{ 500, "Internal Server Error" },

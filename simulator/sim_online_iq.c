@@ -6,10 +6,10 @@
 #include "common/codec.h"
 #include "common/log.h"
 #include "simulator/sim_client_priv.h"
+#include "simulator/sim_media.h"
 #include "simulator/sim_online.h"
 #include "worker/wa/wa_jid.h"
 
-#define MEDIA_AUTH_LEN 16
 #define MEDIA_TTL_S 3600
 #define PROPS_REFRESH_S 86400
 
@@ -119,22 +119,22 @@ static void on_blocklist(struct sim_client *c, const struct wa_node *iq)
 static void on_media_conn(struct sim_client *c, const struct wa_node *iq)
 {
 	struct wa_node *n = sim_online_answer(iq, "result");
-	struct wa_node *conn = wa_node_add(n, "media_conn");
-	char host[SIM_HOST_PORT_CAP], auth[HEX_CAP(MEDIA_AUTH_LEN)];
-	uint8_t raw[MEDIA_AUTH_LEN];
+	struct wa_node *conn = wa_node_add(n, "media_conn"), *node;
+	char host[SIM_HOST_PORT_CAP], auth[SIM_MEDIA_AUTH_CAP] = "";
 
-	if (sim_rand_bytes(&c->rnd, raw, sizeof(raw)) < 0) {
+	if (sim_media_auth(c->sim->media, auth) < 0) {
 		wa_node_free(n);
 		sim_online_error(c, iq, 500, "internal-server-error");
 		return;
 	}
-	hex_encode(raw, sizeof(raw), auth);
 	sim_host_port(c->sim, host);
 	wa_node_set(conn, "auth", auth);
 	wa_node_set_int(conn, "ttl", MEDIA_TTL_S);
 	wa_node_set_int(conn, "auth_ttl", MEDIA_TTL_S * 6);
 	wa_node_set(conn, "max_buckets", "12");
-	wa_node_set(wa_node_add(conn, "host"), "hostname", host);
+	node = wa_node_add(conn, "host");
+	wa_node_set(node, "hostname", host);
+	wa_node_set(node, "type", "primary");
 	sim_client_send(c, n);
 }
 

@@ -1,7 +1,7 @@
 # libsim.a: what of the simulator needs no socket
 SIM_TESTS = tests/unit/test_sim_adv tests/unit/test_sim_device tests/unit/test_sim_link \
 	tests/unit/test_sim_prekey \
-	tests/unit/test_sim_cert tests/unit/test_sim_fault tests/unit/test_sim_http \
+	tests/unit/test_sim_cert tests/unit/test_sim_fault tests/unit/test_sim_http tests/unit/test_sim_media \
 	tests/unit/test_sim_noise tests/unit/test_sim_qr tests/unit/test_sim_rand tests/unit/test_sim_reg
 check_PROGRAMS += $(SIM_TESTS)
 TESTS += $(SIM_TESTS)
@@ -25,6 +25,9 @@ tests_unit_test_sim_fault_LDADD = $(SIM_LDADD)
 tests_unit_test_sim_http_SOURCES = tests/unit/test_sim_http.c
 tests_unit_test_sim_http_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_sim_http_LDADD = $(SIM_LDADD)
+tests_unit_test_sim_media_SOURCES = tests/unit/test_sim_media.c $(WALIB_VECTORS)
+tests_unit_test_sim_media_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_sim_media_LDADD = $(SIM_LDADD)
 tests_unit_test_sim_noise_SOURCES = tests/unit/test_sim_noise.c $(WALIB_VECTORS)
 tests_unit_test_sim_noise_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_sim_noise_LDADD = $(SIM_LDADD)

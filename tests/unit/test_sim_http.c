@@ -97,6 +97,38 @@ static void test_refusals(void **state)
 	}
 }
 
+static void test_media_requests(void **state)
+{
+	struct sim_http_request req;
+
+	(void)state;
+	assert_int_equal(parse("POST /mms/image/abc?auth=x HTTP/1.1\r\n" HOST
+	                       "Content-Length: 12\r\nExpect: 100-continue\r\n\r\n",
+	                       &req),
+	                 0);
+	assert_int_equal(req.kind, SIM_HTTP_MEDIA);
+	assert_int_equal(req.method, SIM_HTTP_POST);
+	assert_int_equal(req.body_len, 12);
+	assert_true(req.expects);
+	assert_memory_equal(req.target, "/mms/image/abc?auth=x", req.target_len);
+	assert_int_equal(parse("GET /v/a HTTP/1.1\r\n" HOST "Range: bytes=16-31\r\n\r\n", &req), 0);
+	assert_true(req.has_range);
+	assert_int_equal(req.range_first, 16);
+	assert_int_equal(req.range_last, 31);
+	assert_int_equal(parse("GET /v/a HTTP/1.1\r\n" HOST "Range: bytes=5-\r\n\r\n", &req), 0);
+	assert_true(req.has_range && req.range_last == UINT64_MAX);
+	assert_int_equal(parse("GET /v/a HTTP/1.1\r\n" HOST "Range: bytes=9-5\r\n\r\n", &req), 0);
+	assert_false(req.has_range);
+	assert_int_equal(parse("POST /mms/image/abc HTTP/1.1\r\n" HOST "\r\n", &req), 411);
+	assert_int_equal(
+	    parse("POST /mms/a/b HTTP/1.1\r\n" HOST "Content-Length: 1x\r\n\r\n", &req), 400);
+	assert_int_equal(parse("POST /mms/a/b HTTP/1.1\r\n" HOST
+	                       "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+	                       &req),
+	                 400);
+	assert_int_equal(parse("PUT /v/a HTTP/1.1\r\n" HOST "\r\n", &req), 405);
+}
+
 static void test_the_head_ends_with_the_empty_line(void **state)
 {
 	static const char text[] = "GET / HTTP/1.1\r\n\r\nrest";
@@ -114,6 +146,7 @@ int main(void)
 		cmocka_unit_test(test_upgrade_with_a_query),
 		cmocka_unit_test(test_version_has_escaped_quotes),
 		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_media_requests),
 		cmocka_unit_test(test_the_head_ends_with_the_empty_line),
 	};
 
