@@ -58,7 +58,7 @@ bool wa_jid_is_bot(const struct wa_jid *jid)
 	       (n == 11 && strncmp(jid->user, "131655500", 9) == 0);
 }
 
-static bool is_own(const struct wa_jid *jid, const struct wa_own_users *own)
+bool wa_jid_is_own(const struct wa_jid *jid, const struct wa_own_users *own)
 {
 	if (is_server(jid, SERVER_LID))
 		return own->lid[0] != '\0' && strcmp(jid->user, own->lid) == 0;
@@ -69,6 +69,12 @@ static struct wa_jid without_device(struct wa_jid jid)
 {
 	jid.device = 0;
 	return jid;
+}
+
+void wa_jid_to_user(struct wa_jid *jid)
+{
+	normalise(jid);
+	jid->device = 0;
 }
 
 /* The other identity, as the attribute for the server that jid does not have says. */
@@ -88,18 +94,24 @@ static int alt_attr(const struct wa_node *n, const struct wa_jid *jid, const cha
 	return rc;
 }
 
+/* Of a chat that is a group's or a broadcast. */
+static void take_kind(struct wa_source *s)
+{
+	s->kind = is_server(&s->chat, "g.us") ? WA_CHAT_GROUP : WA_CHAT_BROADCAST;
+	s->is_status = s->kind == WA_CHAT_BROADCAST && strcmp(s->chat.user, "status") == 0;
+}
+
 static int read_group(const struct wa_node *m, const struct wa_own_users *own, struct wa_source *s)
 {
 	int rc;
 
-	s->kind = is_server(&s->chat, "g.us") ? WA_CHAT_GROUP : WA_CHAT_BROADCAST;
-	s->is_status = s->kind == WA_CHAT_BROADCAST && strcmp(s->chat.user, "status") == 0;
+	take_kind(s);
 	rc = jid_attr(m, "participant", &s->sender);
 	if (rc == 0 && s->sender.server[0] == '\0')
 		rc = WA_EPROTO;
 	if (rc == 0)
 		rc = alt_attr(m, &s->sender, "participant_pn", "participant_lid", &s->sender_alt);
-	s->from_me = is_own(&s->sender, own);
+	s->from_me = wa_jid_is_own(&s->sender, own);
 	return rc;
 }
 
@@ -118,7 +130,7 @@ static int read_own(const struct wa_node *m, struct wa_source *s)
 	}
 	s->chat = without_device(recipient);
 	if (is_server(&s->chat, "g.us") || is_server(&s->chat, "broadcast"))
-		s->kind = is_server(&s->chat, "g.us") ? WA_CHAT_GROUP : WA_CHAT_BROADCAST;
+		take_kind(s);
 	rc = alt_attr(m, &s->chat, "peer_recipient_pn", "peer_recipient_lid", &s->chat_alt);
 	if (rc == 0 && s->chat_alt.server[0] == '\0')
 		rc = alt_attr(m, &s->chat, "recipient_pn", "recipient_lid", &s->chat_alt);
@@ -152,7 +164,7 @@ static int read_parties(const struct wa_node *m, const struct wa_own_users *own,
 		s->kind = WA_CHAT_NEWSLETTER;
 		return 0;
 	}
-	if (is_own(&s->sender, own))
+	if (wa_jid_is_own(&s->sender, own))
 		return read_own(m, s);
 	s->from_bot = wa_jid_is_bot(&s->sender);
 	if (s->from_bot)

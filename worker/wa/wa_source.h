@@ -42,7 +42,11 @@ struct wa_source {
 ATTR_NODISCARD int wa_source_read(const struct wa_node *message, const struct wa_own_users *own,
                                   struct wa_source *s_out);
 
+/* The account instead of one of its devices: no device, hosted servers and c.us as the usual one. */
+void wa_jid_to_user(struct wa_jid *jid);
 bool wa_jid_is_bot(const struct wa_jid *jid);
+/* Of the own account, under either identity. */
+bool wa_jid_is_own(const struct wa_jid *jid, const struct wa_own_users *own);
 
 /*
  * The device to look sessions up under: the LID where it is known. lid_of: the LID user of a PN
