@@ -6,7 +6,7 @@ libsim_a_SOURCES = \
 	simulator/sim_link.c simulator/sim_link.h \
 	simulator/sim_passkey.c simulator/sim_passkey.h \
 	simulator/sim_pb.c simulator/sim_pb.h \
-	simulator/sim_api.c simulator/sim_api_fault.c simulator/sim_api_phone.c simulator/sim_api.h \
+	simulator/sim_api.c simulator/sim_api_fault.c simulator/sim_api_phone.c simulator/sim_api_msg.c simulator/sim_api.h \
 	simulator/sim_cert.c simulator/sim_cert.h \
 	simulator/sim_client.c simulator/sim_client.h simulator/sim_client_priv.h \
 	simulator/sim_client_error.c simulator/sim_client_fault.c simulator/sim_client_fault.h \
@@ -15,25 +15,30 @@ libsim_a_SOURCES = \
 	simulator/sim_fault.c simulator/sim_fault.h \
 	simulator/sim_http.c simulator/sim_http.h \
 	simulator/sim_json.c simulator/sim_json.h \
+	simulator/sim_keep.c simulator/sim_keep.h \
 	simulator/sim_log.c simulator/sim_log.h \
 	simulator/sim_media.c simulator/sim_media.h \
 	simulator/sim_media_crypt.c simulator/sim_media_crypt.h \
 	simulator/sim_media_fault.c simulator/sim_media_fault.h \
 	simulator/sim_media_http.c simulator/sim_media_http.h simulator/sim_api_media.c \
 	simulator/sim_api_media.h \
+	simulator/sim_mail.c simulator/sim_mail.h \
+	simulator/sim_msg.c simulator/sim_msg.h \
 	simulator/sim_noise.c simulator/sim_noise.h \
 	simulator/sim_online.c simulator/sim_online.h \
 	simulator/sim_online_iq.c simulator/sim_online_keys.c \
-	simulator/sim_online_link.c simulator/sim_online_usync.c \
+	simulator/sim_online_link.c simulator/sim_online_msg.c simulator/sim_online_usync.c \
 	simulator/sim_options.c simulator/sim_options.h \
 	simulator/sim_pair.c simulator/sim_pair.h simulator/sim_pair_priv.h \
 	simulator/sim_pair_code.c simulator/sim_pair_passkey.c simulator/sim_pair_success.c \
+	simulator/sim_peer.c simulator/sim_peer.h simulator/sim_peer_priv.h simulator/sim_peer_group.c \
 	simulator/sim_phone.c simulator/sim_phone.h \
 	simulator/sim_prekey.c simulator/sim_prekey.h \
 	simulator/sim_qr.c simulator/sim_qr.h \
 	simulator/sim_queue.c simulator/sim_queue.h \
 	simulator/sim_rand.c simulator/sim_rand.h \
 	simulator/sim_reg.c simulator/sim_reg.h \
+	simulator/sim_send.c simulator/sim_send.h \
 	simulator/sim_server.c simulator/sim_server.h \
 	simulator/sim_state.c simulator/sim_state.h \
 	simulator/sim_stream.c simulator/sim_stream.h \

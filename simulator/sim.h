@@ -14,6 +14,7 @@
 #include "simulator/sim_cert.h"
 #include "simulator/sim_options.h"
 #include "simulator/sim_rand.h"
+#include "simulator/sim_send.h"
 #include "worker/wa/wa_keys.h"
 
 struct sim {
@@ -32,6 +33,7 @@ struct sim {
 	struct sim_media *media; /* files of the media host */
 	struct sim_media_faults *media_faults;
 	struct sim_devices *devices;
+	sim_on_own *on_own;    /* peer messages of companions; NULL: nobody listens */
 	bool no_ik;            /* every IK ClientHello gets XXfallback */
 	uint64_t ids_made;     /* of stanzas */
 	uint32_t keys_made;    /* static Noise keys before the present one */

@@ -19,8 +19,12 @@ void sim_api_show_phone(struct sim_call *call);
 void sim_api_scan(struct sim_call *call);
 void sim_api_type_code(struct sim_call *call);
 void sim_api_answer_passkey(struct sim_call *call);
-void sim_api_no_messages(struct sim_call *call);
 void sim_api_unlink(struct sim_call *call);
+struct sim_phone *sim_api_phone(struct sim_call *call); /* of params[0]; NULL: answered with 404 */
+/* Messages (sim_api_msg.c) */
+void sim_api_send(struct sim_call *call);
+void sim_api_inbox(struct sim_call *call);
+void sim_api_receipts(struct sim_call *call);
 /* Faults (sim_api_fault.c) */
 void sim_api_add_fault(struct sim_call *call);
 void sim_api_list_faults(struct sim_call *call);

@@ -134,20 +134,13 @@ void sim_api_list_phones(struct sim_call *call)
 	sim_call_reply(call, 200, list);
 }
 
-static struct sim_phone *find_phone(struct sim_call *call)
+struct sim_phone *sim_api_phone(struct sim_call *call)
 {
 	struct sim_phone *p = sim_phones_find(call->sim->phones, call->params[0]);
 
 	if (p == NULL)
 		sim_call_error(call, 404, "not_found", "no phone with this number");
 	return p;
-}
-
-void sim_api_no_messages(struct sim_call *call)
-{
-	if (find_phone(call) != NULL)
-		sim_call_error(call, 501, "not_implemented",
-		               "messages are not simulated by this version");
 }
 
 /* ---- one phone ---------------------------------------------------------------------------------
@@ -220,7 +213,7 @@ static json_t *passkey_json(const struct sim_phone *p)
 
 void sim_api_show_phone(struct sim_call *call)
 {
-	const struct sim_phone *p = find_phone(call);
+	const struct sim_phone *p = sim_api_phone(call);
 	json_t *j;
 
 	if (p == NULL)
@@ -235,7 +228,7 @@ void sim_api_show_phone(struct sim_call *call)
 
 void sim_api_unlink(struct sim_call *call)
 {
-	const struct sim_phone *p = find_phone(call);
+	const struct sim_phone *p = sim_api_phone(call);
 	struct sim_device *d = NULL;
 	unsigned long id;
 	char *end;
@@ -285,7 +278,7 @@ static int check_qr(const struct sim *s, const char *text, struct sim_qr *qr, st
 void sim_api_scan(struct sim_call *call)
 {
 	struct sim_qr_error wrong = { .code = NULL };
-	struct sim_phone *phone = find_phone(call);
+	struct sim_phone *phone = sim_api_phone(call);
 	struct sim_client *c = NULL;
 	struct sim_qr qr = { .type = 0 };
 	const char *text;
@@ -309,7 +302,7 @@ void sim_api_scan(struct sim_call *call)
 
 void sim_api_type_code(struct sim_call *call)
 {
-	struct sim_phone *phone = find_phone(call);
+	struct sim_phone *phone = sim_api_phone(call);
 	const char *code = NULL, *refresh = NULL;
 	json_error_t e;
 
@@ -330,7 +323,7 @@ void sim_api_type_code(struct sim_call *call)
 
 void sim_api_answer_passkey(struct sim_call *call)
 {
-	struct sim_phone *phone = find_phone(call);
+	struct sim_phone *phone = sim_api_phone(call);
 	json_error_t e;
 	int approve;
 

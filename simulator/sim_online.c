@@ -281,29 +281,23 @@ static void on_ack(struct sim_client *c, const struct wa_node *n)
 {
 	const char *class = wa_node_attr(n, "class"), *id = wa_node_attr(n, "id");
 
-	if (class != NULL && id != NULL)
-		(void)sim_queue_ack(c->session.device->queue, class, id);
+	if (class == NULL || id == NULL)
+		return;
+	(void)sim_queue_ack(c->session.device->queue, class, id);
+	if (strcmp(class, "message") == 0)
+		sim_online_acked(c, n);
 }
 
-/* A receipt for a message counts as its ack, one that asks for it again does not. */
-static void on_receipt(struct sim_client *c, const struct wa_node *n)
-{
-	const char *id = wa_node_attr(n, "id");
-
-	if (id != NULL && !wa_node_attr_is(n, "type", "retry"))
-		(void)sim_queue_ack(c->session.device->queue, "message", id);
-}
-
-/* What the client sent has arrived here. error 0: and is taken. */
-static void send_ack(struct sim_client *c, const struct wa_node *of, int error)
+void sim_online_send_ack(struct sim_client *c, const struct wa_node *of, int error)
 {
 	struct wa_node *n = wa_node_new("ack");
-	const struct wa_node *to = of;
-	const char *jid = wa_node_attr(to, "to");
+	const char *jid = wa_node_attr(of, "to");
 
 	wa_node_set(n, "class", of->tag);
 	wa_node_set(n, "id", wa_node_attr(of, "id"));
 	wa_node_set_jid(n, "from", jid == NULL ? WA_SERVER_JID : jid);
+	wa_node_set_jid(n, "participant", wa_node_attr(of, "participant"));
+	wa_node_set(n, "type", wa_node_is(of, "receipt") ? wa_node_attr(of, "type") : NULL);
 	wa_node_set_int(n, "t", clock_unix_s());
 	if (error != 0)
 		wa_node_set_int(n, "error", error);
@@ -327,12 +321,11 @@ static void dispatch(struct sim_client *c, const struct wa_node *n)
 	} else if (wa_node_is(n, "ack")) {
 		on_ack(c, n);
 	} else if (wa_node_is(n, "receipt")) {
-		on_receipt(c, n);
-		send_ack(c, n, 0);
+		sim_online_receipt(c, n);
 	} else if (wa_node_is(n, "message")) {
-		send_ack(c, n, 503); /* nothing carries messages in this version */
+		sim_online_message(c, n);
 	} else if (wa_node_is(n, "call")) {
-		send_ack(c, n, 0);
+		sim_online_send_ack(c, n, 0);
 	} else if (wa_node_is(n, "xmlstreamend")) {
 		sim_client_end(c, "ended by the client");
 	}

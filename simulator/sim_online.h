@@ -78,6 +78,13 @@ void sim_online_error(struct sim_client *c, const struct wa_node *iq, int code, 
 /* xmlns="encrypt" and "usync" (sim_online_keys.c, sim_online_usync.c) */
 void sim_online_keys(struct sim_client *c, const struct wa_node *iq);
 void sim_online_usync(struct sim_client *c, const struct wa_node *iq);
+/* <message> and <receipt> of a client (sim_online_msg.c): acked, opened, handed on. */
+void sim_online_message(struct sim_client *c, const struct wa_node *n);
+void sim_online_receipt(struct sim_client *c, const struct wa_node *n);
+/* <ack class="message">: the phone that sent it notes it, and a nack's code. */
+void sim_online_acked(struct sim_client *c, const struct wa_node *n);
+/* What the client sent has arrived here. error 0: and is taken. */
+void sim_online_send_ack(struct sim_client *c, const struct wa_node *of, int error);
 /* Tell the device when few of its prekeys are left. */
 void sim_online_check_prekeys(struct sim *s, struct sim_device *device);
 /* Tell the account's devices but one (NULL: all) which devices there are now. */

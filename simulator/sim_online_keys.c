@@ -7,6 +7,7 @@
 #include "common/log.h"
 #include "simulator/sim_client_priv.h"
 #include "simulator/sim_online.h"
+#include "simulator/sim_peer.h"
 #include "worker/wa/wa_jid.h"
 
 #define USERS_MAX 4096
@@ -116,6 +117,14 @@ static void add_error(struct wa_node *user)
 	wa_node_set(error, "text", "item-not-found");
 }
 
+static void add_phone_bundle(struct sim *s, const struct sim_account *a, struct wa_node *user)
+{
+	struct sim_phone *phone = sim_phones_find(s->phones, a->number);
+
+	if (phone == NULL || sim_peer_bundle(s, phone, user) < 0)
+		add_error(user);
+}
+
 static void add_bundle(struct sim *s, struct wa_node *list, const char *jid_text)
 {
 	struct wa_node *user = wa_node_add(list, "user");
@@ -135,7 +144,7 @@ static void add_bundle(struct sim *s, struct wa_node *list, const char *jid_text
 	}
 	wa_node_set_int(user, "t", clock_unix_s());
 	if (device == NULL) {
-		sim_prekeys_bundle(NULL, &a->primary, user);
+		add_phone_bundle(s, a, user);
 		return;
 	}
 	sim_prekeys_bundle(device->prekeys, &device->prekey, user);

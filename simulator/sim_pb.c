@@ -16,7 +16,16 @@ static uint64_t read_varint(struct rd *r)
 	return 0;
 }
 
-bool sim_pb_next(struct rd *r, struct sim_pb_field *f_out)
+static uint64_t read_fixed(struct rd *r, unsigned bytes)
+{
+	uint64_t v = 0;
+
+	for (unsigned i = 0; i < bytes; i++)
+		v |= (uint64_t)rd_u8(r) << 8 * i;
+	return v;
+}
+
+static bool next(struct rd *r, bool any, struct sim_pb_field *f_out)
 {
 	struct sim_pb_field f = { .number = 0 };
 	uint64_t key, len;
@@ -36,6 +45,8 @@ bool sim_pb_next(struct rd *r, struct sim_pb_field *f_out)
 			r->err = WA_ETRUNC;
 		f.len = r->err == 0 ? (size_t)len : 0;
 		f.data = rd_bytes(r, f.len);
+	} else if (any && (f.type == SIM_PB_FIXED32 || f.type == SIM_PB_FIXED64)) {
+		f.value = read_fixed(r, f.type == SIM_PB_FIXED32 ? 4 : 8);
 	} else if (r->err == 0) {
 		r->err = WA_EPROTO;
 	}
@@ -43,6 +54,16 @@ bool sim_pb_next(struct rd *r, struct sim_pb_field *f_out)
 		return false;
 	*f_out = f;
 	return true;
+}
+
+bool sim_pb_next(struct rd *r, struct sim_pb_field *f_out)
+{
+	return next(r, false, f_out);
+}
+
+bool sim_pb_next_any(struct rd *r, struct sim_pb_field *f_out)
+{
+	return next(r, true, f_out);
 }
 
 bool sim_pb_is_bytes(const struct sim_pb_field *f, uint32_t number, size_t len)

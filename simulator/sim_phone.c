@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "common/secret.h"
+#include "simulator/sim_mail.h"
+#include "simulator/sim_peer.h"
 
 #define LID_DIGITS 15
 #define REGISTRATION_ID_MAX 16380
@@ -31,6 +33,8 @@ void sim_phones_free(struct sim_phones *p)
 	if (p == NULL)
 		return;
 	for (size_t i = 0; i < p->n; i++) {
+		sim_peer_free(p->list[i]->peer);
+		sim_mail_free(p->list[i]->mail);
 		secret_wipe(p->list[i], sizeof(*p->list[i]));
 		free(p->list[i]);
 	}
@@ -51,6 +55,21 @@ struct sim_phone *sim_phones_find(const struct sim_phones *p, const char *number
 	for (size_t i = 0; i < p->n; i++) {
 		if (strcmp(p->list[i]->number, number) == 0)
 			return p->list[i];
+	}
+	return NULL;
+}
+
+struct sim_phone *sim_phones_find_user(const struct sim_phones *p, const char *user)
+{
+	size_t len = strlen(user);
+
+	for (size_t i = 0; i < p->n; i++) {
+		struct sim_phone *phone = p->list[i];
+
+		if (strcmp(phone->number, user) == 0)
+			return phone;
+		if (strncmp(phone->lid, user, len) == 0 && phone->lid[len] == '@')
+			return phone;
 	}
 	return NULL;
 }
@@ -83,15 +102,12 @@ static int make_lid(const struct sim_phones *p, struct sim_phone *phone, const s
 	return 0;
 }
 
-/* Everything the phone will ever draw comes from a stream of its number. */
-static int make_keys(struct sim_phone *phone, const struct sim_rand *rnd)
+int sim_phone_rekey(struct sim_phone *phone)
 {
 	uint8_t raw[8], key[1 + WA_KEY_LEN] = { 5 }, random[SIM_ADV_RANDOM_LEN];
 	int rc;
 
-	rc = sim_rand_fork(rnd, "phone", strtoull(phone->number, NULL, 10), &phone->rnd);
-	if (rc == 0)
-		rc = sim_rand_keypair(&phone->rnd, &phone->account.identity);
+	rc = sim_rand_keypair(&phone->rnd, &phone->account.identity);
 	if (rc == 0)
 		rc = sim_rand_keypair(&phone->rnd, &phone->signed_prekey);
 	if (rc == 0)
@@ -108,6 +124,14 @@ static int make_keys(struct sim_phone *phone, const struct sim_rand *rnd)
 	memcpy(key + 1, phone->signed_prekey.pub, WA_KEY_LEN);
 	return wa_xeddsa_sign(phone->account.identity.priv, key, sizeof(key), random,
 	                      phone->signed_prekey_sig);
+}
+
+/* Everything the phone will ever draw comes from a stream of its number. */
+static int make_keys(struct sim_phone *phone, const struct sim_rand *rnd)
+{
+	int rc = sim_rand_fork(rnd, "phone", strtoull(phone->number, NULL, 10), &phone->rnd);
+
+	return rc < 0 ? rc : sim_phone_rekey(phone);
 }
 
 static int grow(struct sim_phones *p)

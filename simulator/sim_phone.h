@@ -16,6 +16,8 @@
 #define SIM_NAME_CAP 101
 
 struct sim_client;
+struct sim_peer;
+struct sim_mail;
 
 /* Where the passkey step of a phone's latest companion is. */
 enum sim_passkey_state {
@@ -54,6 +56,9 @@ struct sim_phone {
 	char passkey_code[SIM_LINK_SHOWN_CAP]; /* as the phone shows it; "": none */
 	const char *passkey_why;               /* what was wrong last; static text or NULL */
 	uint32_t passkey_device;               /* once it is linked */
+	uint32_t installs;                     /* how often it was installed anew */
+	struct sim_peer *peer;                 /* owned; its Signal sessions; NULL: none yet */
+	struct sim_mail *mail; /* owned; what it has got and sent; NULL: nothing yet */
 };
 
 struct sim_phones;
@@ -72,6 +77,10 @@ ATTR_NODISCARD int sim_phones_add(struct sim_phones *p, const struct sim_phone *
                                   const struct sim_rand *rnd, struct sim_phone **phone_out);
 /* NULL: none. Borrowed; phones are never removed. */
 struct sim_phone *sim_phones_find(const struct sim_phones *p, const char *number);
+/* By phone number or LID user (digits only). NULL: none. */
+struct sim_phone *sim_phones_find_user(const struct sim_phones *p, const char *user);
+/* Other keys than before, as after a new installation. 0 or WA_ECRYPTO. */
+ATTR_NODISCARD int sim_phone_rekey(struct sim_phone *phone);
 size_t sim_phones_count(const struct sim_phones *p);
 const struct sim_phone *sim_phones_at(const struct sim_phones *p, size_t index);
 

@@ -381,6 +381,17 @@ void sim_prekeys_bundle(struct sim_prekeys *p, const struct sim_prekey_device *d
 	add_signed(user, device);
 }
 
+bool sim_prekeys_take(struct sim_prekeys *p, uint32_t *id_out, uint8_t pub_out[WA_KEY_LEN])
+{
+	const struct prekey *one = use_one(p);
+
+	if (one == NULL)
+		return false;
+	*id_out = one->id;
+	memcpy(pub_out, one->pub, WA_KEY_LEN);
+	return true;
+}
+
 void sim_prekeys_use_up(struct sim_prekeys *p, size_t left)
 {
 	while (p->left > left && use_one(p) != NULL) {

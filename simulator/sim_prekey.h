@@ -63,6 +63,8 @@ ATTR_NODISCARD int sim_prekeys_digest(const struct sim_prekeys *p,
  */
 void sim_prekeys_bundle(struct sim_prekeys *p, const struct sim_prekey_device *device,
                         struct wa_node *user);
+/* Take a one-time prekey off, as for a bundle. False: none is left. */
+bool sim_prekeys_take(struct sim_prekeys *p, uint32_t *id_out, uint8_t pub_out[WA_KEY_LEN]);
 /* As if others had begun sessions until only so many keys are left. */
 void sim_prekeys_use_up(struct sim_prekeys *p, size_t left);
 

@@ -1,0 +1,324 @@
+/* simulator/sim_send.c - a phone sends to an account, and to its own companions */
+#include "simulator/sim_send.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/codec.h"
+#include "common/err.h"
+#include "common/log.h"
+#include "simulator/sim.h"
+#include "simulator/sim_msg.h"
+#include "simulator/sim_online.h"
+#include "worker/wa/wa_receipt.h"
+
+#define ID_RANDOM 9
+
+int sim_send_make_id(struct sim_phone *phone, char out[SIM_MSG_ID_CAP])
+{
+	uint8_t raw[ID_RANDOM];
+	int rc = sim_rand_bytes(&phone->rnd, raw, sizeof(raw));
+
+	memcpy(out, "3A", 3);
+	if (rc == 0)
+		hex_encode(raw, sizeof(raw), out + 2);
+	for (char *p = out; *p != '\0'; p++)
+		*p = *p >= 'a' && *p <= 'f' ? (char)(*p - 'a' + 'A') : *p;
+	return rc;
+}
+
+static int prepare(struct sim_out *o)
+{
+	if (o->unix_s == 0)
+		o->unix_s = clock_unix_s();
+	return o->id[0] != '\0' ? 0 : sim_send_make_id(o->from, o->id);
+}
+
+/* ---- parts -------------------------------------------------------------------------------------
+ */
+
+struct wa_node *sim_send_stanza(const struct sim_out *o)
+{
+	struct wa_node *n = wa_node_new("message");
+
+	wa_node_set_jid(n, "from", o->pn ? o->from->jid : o->from->lid);
+	wa_node_set(n, "id", o->id);
+	wa_node_set_int(n, "t", o->unix_s);
+	wa_node_set(n, "type", o->type);
+	wa_node_set(n, "edit", o->edit);
+	if (o->from->name[0] != '\0')
+		wa_node_set(n, "notify", o->from->name);
+	return n;
+}
+
+static struct wa_node *copy(const struct wa_node *node)
+{
+	struct wa_node *n = NULL;
+	struct buf b = { 0 };
+	int rc = wa_stanza_encode(node, &b);
+
+	if (rc == 0)
+		rc = wa_stanza_decode(b.p, b.len, &n);
+	buf_free(&b);
+	return rc == 0 ? n : NULL;
+}
+
+int sim_send_push(struct sim_device *device, struct wa_node *node, const struct sim_out *o)
+{
+	struct wa_node *twice = o->seal.spoil == SIM_SPOIL_DUPLICATE ? copy(node) : NULL;
+	int rc = sim_online_push(device, node);
+
+	if (rc == 0 && twice != NULL)
+		return sim_online_push(device, twice);
+	wa_node_free(twice);
+	return rc;
+}
+
+int sim_send_wrap(const char *chat, const uint8_t *msg, size_t msg_len, struct buf *out)
+{
+	struct buf sent = { 0 };
+	int rc = sim_msg_put(&sent, 1, chat, strlen(chat));
+
+	if (rc == 0)
+		rc = sim_msg_put(&sent, 2, msg, msg_len);
+	if (rc == 0)
+		rc = sim_msg_put(out, 31, sent.p, sent.len);
+	buf_free(&sent);
+	return rc;
+}
+
+int sim_send_record(struct sim_out *o, const char *chat)
+{
+	struct sim_msg_info info;
+
+	sim_msg_describe(o->msg, o->msg_len, &info);
+	return sim_mail_sent(o->from, &(struct sim_mail_entry){
+	                                  .id = o->id,
+	                                  .from = o->from->jid,
+	                                  .chat = chat,
+	                                  .type = info.type,
+	                                  .text = info.text,
+	                                  .unix_s = o->unix_s,
+	                                  .msg = o->msg,
+	                                  .msg_len = o->msg_len,
+	                                  .no_retry = o->no_retry,
+	                                  .mediatype = o->seal.mediatype,
+	                                  .stanza_type = o->type,
+	                                  .edit = o->edit,
+	                                  .hide = o->seal.hide,
+	                              });
+}
+
+int sim_send_to_inbox(struct sim_phone *to, const char *from, const char *chat, const char *id,
+                      int64_t unix_s, const uint8_t *msg, size_t msg_len)
+{
+	struct sim_msg_info info;
+
+	sim_msg_describe(msg, msg_len, &info);
+	return sim_mail_got(to, &(struct sim_mail_entry){
+	                            .id = id,
+	                            .from = from,
+	                            .chat = chat,
+	                            .type = info.type,
+	                            .text = info.text,
+	                            .unix_s = unix_s,
+	                            .msg = msg,
+	                            .msg_len = msg_len,
+	                        });
+}
+
+/* <enc>, or what a spoilt one has in its place. */
+static int add_enc(struct sim *s, const struct sim_out *o, struct sim_device *to, const void *msg,
+                   size_t msg_len, struct wa_node *n)
+{
+	if (o->seal.spoil == SIM_SPOIL_UNAVAILABLE) {
+		wa_node_set(wa_node_add(n, "unavailable"), "type", "view_once");
+		return 0;
+	}
+	if (o->seal.spoil == SIM_SPOIL_EMPTY)
+		return 0;
+	return sim_peer_seal(s, o->from, to, msg, msg_len, &o->seal, n);
+}
+
+/* ---- to an account -----------------------------------------------------------------------------
+ */
+
+static int to_theirs(struct sim *s, const struct sim_out *o, struct sim_device *to)
+{
+	struct wa_node *n = sim_send_stanza(o);
+	int rc;
+
+	wa_node_set_jid(n, o->pn ? "sender_lid" : "sender_pn", o->pn ? o->from->lid : o->from->jid);
+	rc = add_enc(s, o, to, o->msg, o->msg_len, n);
+	if (rc == 0)
+		return sim_send_push(to, n, o);
+	wa_node_free(n);
+	return rc;
+}
+
+static int to_own(struct sim *s, const struct sim_out *o, struct sim_device *to,
+                  const struct sim_phone *chat, const struct buf *wrapped)
+{
+	struct wa_node *n = sim_send_stanza(o);
+	int rc;
+
+	wa_node_set_jid(n, "recipient", o->pn ? chat->jid : chat->lid);
+	wa_node_set_jid(n, o->pn ? "peer_recipient_lid" : "peer_recipient_pn",
+	                o->pn ? chat->lid : chat->jid);
+	rc = add_enc(s, o, to, wrapped->p, wrapped->len, n);
+	if (rc == 0)
+		return sim_send_push(to, n, o);
+	wa_node_free(n);
+	return rc;
+}
+
+static int to_own_all(struct sim *s, const struct sim_out *o, const struct sim_phone *to)
+{
+	struct sim_device *d = sim_device_first(s->devices, o->from->number);
+	struct buf wrapped = { 0 };
+	int rc;
+
+	if (d == NULL || o->silent)
+		return 0;
+	rc = sim_send_wrap(o->pn ? to->jid : to->lid, o->msg, o->msg_len, &wrapped);
+	for (; d != NULL && rc == 0; d = d->next)
+		rc = to_own(s, o, d, to, &wrapped);
+	buf_free(&wrapped);
+	return rc;
+}
+
+int sim_send_direct(struct sim *s, struct sim_out *o, struct sim_phone *to)
+{
+	int rc = prepare(o);
+
+	if (rc == 0)
+		rc = sim_send_record(o, to->jid);
+	if (rc == 0 && to != o->from)
+		rc = sim_send_to_inbox(to, o->from->jid, o->from->jid, o->id, o->unix_s, o->msg,
+		                       o->msg_len);
+	for (struct sim_device *d = sim_device_first(s->devices, to->number);
+	     to != o->from && d != NULL && rc == 0; d = d->next)
+		rc = to_theirs(s, o, d);
+	return rc < 0 ? rc : to_own_all(s, o, to);
+}
+
+/* ---- to one of the own companions --------------------------------------------------------------
+ */
+
+static int push_peer(struct sim *s, const struct sim_out *o, struct sim_device *device)
+{
+	struct wa_node *n = wa_node_new("message");
+	int rc;
+
+	wa_node_set_jid(n, "from", o->from->jid);
+	wa_node_set(n, "id", o->id);
+	wa_node_set_int(n, "t", o->unix_s);
+	wa_node_set(n, "type", "text");
+	wa_node_set(n, "category", "peer");
+	rc = sim_peer_seal(s, o->from, device, o->msg, o->msg_len, &o->seal, n);
+	if (rc == 0)
+		return sim_online_push(device, n);
+	wa_node_free(n);
+	return rc;
+}
+
+int sim_peer_send_own(struct sim *s, struct sim_phone *phone, struct sim_device *device,
+                      const char *id, const uint8_t *msg, size_t msg_len,
+                      char id_out[SIM_MSG_ID_CAP])
+{
+	struct sim_out o = { .from = phone, .msg = msg, .msg_len = msg_len, .type = "text" };
+	int rc;
+
+	if (id != NULL)
+		snprintf(o.id, sizeof(o.id), "%s", id);
+	rc = prepare(&o);
+	if (rc == 0)
+		rc = sim_send_record(&o, device->jid);
+	if (rc == 0)
+		rc = push_peer(s, &o, device);
+	if (rc == 0 && id_out != NULL)
+		memcpy(id_out, o.id, SIM_MSG_ID_CAP);
+	return rc;
+}
+
+/* ---- again -------------------------------------------------------------------------------------
+ */
+
+/* The keys that the device wants to be sealed for from now on, as a retry receipt has them. */
+static void take_keys(struct sim *s, struct sim_phone *phone, struct sim_device *device,
+                      const struct wa_retry *ask)
+{
+	int rc;
+
+	if (ask->has_keys) {
+		rc = sim_peer_take_bundle(s, phone, device, &ask->keys);
+		if (rc < 0)
+			LOG(NULL, LOG_NOTICE, "retry_keys_refused", LF_STR("device", device->jid),
+			    LF_ERR("err", rc));
+	} else if (ask->count >= 2) {
+		sim_peer_forget(phone, device);
+	}
+}
+
+static int seal_again(struct sim *s, const struct sim_out *o, struct sim_device *device,
+                      const struct sim_mail_entry *e, struct wa_node *n)
+{
+	bool own = strcmp(device->account->number, o->from->number) == 0;
+	struct buf wrapped = { 0 };
+	int rc;
+
+	if (!own || strcmp(e->chat, device->jid) == 0)
+		return sim_peer_seal(s, o->from, device, e->msg, e->msg_len, &o->seal, n);
+	rc = sim_send_wrap(e->chat, e->msg, e->msg_len, &wrapped);
+	if (rc == 0)
+		rc = sim_peer_seal(s, o->from, device, wrapped.p, wrapped.len, &o->seal, n);
+	buf_free(&wrapped);
+	return rc;
+}
+
+static void send_again(struct sim *s, struct sim_out *o, struct sim_device *device,
+                       const struct sim_mail_entry *e, const struct wa_node *receipt)
+{
+	struct wa_node *n = sim_send_stanza(o);
+	const char *to = wa_node_attr(receipt, "to");
+	int rc;
+
+	/* As the message was addressed the first time. */
+	wa_node_set_jid(n, "from", to == NULL ? o->from->jid : to);
+	wa_node_set_jid(n, "participant", wa_node_attr(receipt, "participant"));
+	wa_node_set_jid(n, "recipient", wa_node_attr(receipt, "recipient"));
+	if (strcmp(e->chat, device->jid) == 0)
+		wa_node_set(n, "category", "peer");
+	rc = seal_again(s, o, device, e, n);
+	if (rc == 0)
+		rc = sim_online_push(device, n);
+	else
+		wa_node_free(n);
+	if (rc < 0)
+		LOG(NULL, LOG_NOTICE, "not_sent_again", LF_STR("device", device->jid),
+		    LF_ERR("err", rc));
+}
+
+void sim_send_again(struct sim *s, struct sim_phone *phone, struct sim_device *device,
+                    const struct wa_node *receipt)
+{
+	struct sim_mail_entry e;
+	struct wa_retry ask;
+
+	if (wa_retry_read(receipt, &ask) < 0 || ask.count > WA_RETRY_COUNT_MAX ||
+	    !sim_mail_find_sent(phone, ask.message_id, &e) || e.no_retry)
+		return;
+	take_keys(s, phone, device, &ask);
+	struct sim_out o = {
+		.from = phone,
+		.type = e.stanza_type,
+		.edit = e.edit,
+		.unix_s = e.unix_s,
+		.seal = { .mediatype = e.mediatype, .hide = e.hide, .count = ask.count },
+	};
+
+	snprintf(o.id, sizeof(o.id), "%s", e.id);
+	send_again(s, &o, device, &e, receipt);
+}
