@@ -3,6 +3,7 @@ noinst_LIBRARIES += libworker.a
 libworker_a_SOURCES = \
 	worker/wk.c worker/wk.h \
 	worker/wk_alive.c worker/wk_alive.h \
+	worker/wk_batch.c worker/wk_batch.h \
 	worker/wk_codes.c worker/wk_codes.h \
 	worker/wk_creds.c worker/wk_creds.h \
 	worker/wk_conn.c worker/wk_conn.h \
@@ -35,7 +36,10 @@ libworker_a_SOURCES = \
 	worker/wk_sandbox_landlock.c worker/wk_sandbox_seccomp.c \
 	worker/wk_settings.c worker/wk_settings.h \
 	worker/wk_store.c worker/wk_store.h worker/wk_store_priv.h \
-	worker/wk_store_link.c worker/wk_store_outbox.c worker/wk_store_outbox.h worker/wk_store_prekey.c \
+	worker/wk_store_lid.c worker/wk_store_lid.h worker/wk_store_link.c \
+	worker/wk_store_msg.c worker/wk_store_msg.h \
+	worker/wk_store_outbox.c worker/wk_store_outbox.h worker/wk_store_prekey.c \
+	worker/wk_store_signal.c worker/wk_store_signal.h worker/wk_store_stmt.c \
 	worker/wk_target.c worker/wk_target.h \
 	worker/wk_timer.h \
 	worker/wk_title.c worker/wk_title.h \

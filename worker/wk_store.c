@@ -1,4 +1,4 @@
-/* worker/wk_store.c - session.db: opening, closing, setting aside; statements and keys */
+/* worker/wk_store.c - session.db: opening, closing, setting aside */
 #include "worker/wk_store.h"
 
 #include <dirent.h>
@@ -62,84 +62,68 @@ static const char *const schema[] = {
 	"ALTER TABLE link ADD COLUMN generation INTEGER NOT NULL DEFAULT 1;", /* of the whole file
 	                                                                       */
 	wk_store_outbox_schema,
+	/* What messages need. Names are Signal names (U, U_1), users of lid are numbers. */
+	"CREATE TABLE identity ("
+	"  name TEXT NOT NULL,"
+	"  device INTEGER NOT NULL,"
+	"  key BLOB NOT NULL," /* public */
+	"  PRIMARY KEY (name, device)"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE TABLE signal_session ("
+	"  id INTEGER PRIMARY KEY,"
+	"  name TEXT NOT NULL,"
+	"  device INTEGER NOT NULL,"
+	"  record BLOB NOT NULL," /* sealed */
+	"  UNIQUE (name, device)"
+	") STRICT;"
+	"CREATE TABLE sender_key ("
+	"  id INTEGER PRIMARY KEY,"
+	"  chat TEXT NOT NULL,"
+	"  name TEXT NOT NULL,"
+	"  device INTEGER NOT NULL,"
+	"  record BLOB NOT NULL," /* sealed */
+	"  UNIQUE (chat, name, device)"
+	") STRICT;"
+	"CREATE INDEX sender_key_name ON sender_key (name);"
+	"CREATE TABLE signed_prekey (" /* former ones: peers may still use them */
+	"  id INTEGER PRIMARY KEY,"
+	"  priv BLOB NOT NULL," /* sealed */
+	"  sig BLOB NOT NULL,"
+	"  until_unix_s INTEGER NOT NULL"
+	") STRICT;"
+	"CREATE TABLE lid ("
+	"  lid INTEGER PRIMARY KEY,"
+	"  pn INTEGER NOT NULL UNIQUE"
+	") STRICT;"
+	"CREATE TABLE chat ("
+	"  id INTEGER PRIMARY KEY,"
+	"  jid TEXT NOT NULL UNIQUE," /* the LID where it is known */
+	"  merged_into INTEGER"       /* its messages are there now: one person, two JIDs */
+	") STRICT;"
+	"CREATE INDEX chat_merged ON chat (merged_into) WHERE merged_into IS NOT NULL;"
+	"CREATE TABLE message ("
+	"  seq INTEGER PRIMARY KEY,"
+	"  key INTEGER NOT NULL UNIQUE," /* of id, chat and sender: see wk_store_msg.c */
+	"  chat INTEGER NOT NULL,"
+	"  unix_s INTEGER NOT NULL,"
+	"  flags INTEGER NOT NULL,"
+	"  body BLOB NOT NULL" /* sealed */
+	") STRICT;"
+	"CREATE INDEX message_time ON message (chat, unix_s);"
+	"CREATE TABLE retry_ask (" /* messages that could not be opened */
+	"  key INTEGER PRIMARY KEY,"
+	"  asked INTEGER NOT NULL,"
+	"  since_unix_s INTEGER NOT NULL,"
+	"  told INTEGER NOT NULL," /* the placeholder is out */
+	"  body BLOB NOT NULL"     /* sealed */
+	") STRICT;"
+	"CREATE TABLE peer_sent (" /* to our own phone, for when it asks again */
+	"  id INTEGER PRIMARY KEY,"
+	"  key INTEGER NOT NULL UNIQUE,"
+	"  unix_s INTEGER NOT NULL,"
+	"  body BLOB NOT NULL" /* sealed */
+	") STRICT;",
 };
-
-/* ---- statements ---------------------------------------------------------------------------- */
-
-int wk_store_prepare(struct wk_store *st, const char *sql, sqlite3_stmt **st_out)
-{
-	*st_out = NULL;
-	return db_err(sqlite3_prepare_v2(st->db, sql, -1, st_out, NULL));
-}
-
-int wk_store_finish(sqlite3_stmt *stmt, int rc)
-{
-	if (rc == 0)
-		rc = db_err(sqlite3_step(stmt));
-	sqlite3_finalize(stmt);
-	return rc;
-}
-
-int wk_store_begin(struct wk_store *st)
-{
-	return db_exec(st->db, "BEGIN IMMEDIATE");
-}
-
-static int next_generation(struct wk_store *st)
-{
-	sqlite3_stmt *s;
-	int rc = wk_store_prepare(st, "UPDATE link SET generation = ?1 WHERE id = 1", &s);
-
-	if (rc == 0)
-		rc = db_err(sqlite3_bind_int64(s, 1, (int64_t)st->generation + 1));
-	return wk_store_finish(s, rc);
-}
-
-int wk_store_end(struct wk_store *st, int rc)
-{
-	if (rc == 0)
-		rc = next_generation(st);
-	if (rc == 0)
-		rc = db_exec(st->db, "COMMIT");
-	if (rc == 0)
-		st->generation++;
-	if (rc < 0 && !sqlite3_get_autocommit(st->db))
-		(void)sqlite3_exec(st->db, "ROLLBACK", NULL, NULL, NULL);
-	if (rc < 0)
-		wk_store_outbox_forget(st);
-	return rc;
-}
-
-int wk_store_bind_key(struct wk_store *st, sqlite3_stmt *stmt, int index,
-                      const struct sealed_place *place, const uint8_t priv[WA_KEY_LEN])
-{
-	struct buf env = { 0 };
-	int rc = sealed_seal(&st->key, place, priv, WA_KEY_LEN, &env);
-
-	if (rc == 0)
-		rc = db_err(sqlite3_bind_blob(stmt, index, env.p, (int)env.len, SQLITE_TRANSIENT));
-	buf_free(&env);
-	return rc;
-}
-
-int wk_store_read_key(struct wk_store *st, sqlite3_stmt *stmt, int column,
-                      const struct sealed_place *place, struct wa_keypair *out)
-{
-	const void *env = sqlite3_column_blob(stmt, column);
-	int env_len = sqlite3_column_bytes(stmt, column);
-	struct buf priv = { 0 };
-	int rc = env == NULL ? WA_ESTORE_CORRUPT
-	                     : sealed_open(&st->key, place, env, (size_t)env_len, &priv);
-
-	if (rc == 0 && priv.len != WA_KEY_LEN)
-		rc = WA_ESTORE_CORRUPT;
-	if (rc == 0)
-		rc = wa_keypair_from_priv(priv.p, out);
-	else if (rc != -ENOMEM && rc != WA_ECRYPTO)
-		rc = WA_ESTORE_CORRUPT; /* changed, moved, or sealed with another key */
-	buf_wipe(&priv);
-	return rc;
-}
 
 /* ---- files --------------------------------------------------------------------------------- */
 
@@ -199,6 +183,8 @@ static int sync_dir(const char *dir)
 static void store_free(struct wk_store *st)
 {
 	wk_store_outbox_close(st);
+	wk_store_drop(st);
+	wk_store_forget(st);
 	db_close(st->db);
 	free(st->dir);
 	secret_free(st);
@@ -225,6 +211,8 @@ int wk_store_open(const char *dir, const char *instance_id, const struct sealed_
 	rc = st->dir == NULL ? -ENOMEM : db_open(path, &st->db);
 	if (rc == 0)
 		rc = db_migrate(st->db, schema, ARRAY_LEN(schema));
+	if (rc == 0)
+		rc = wk_store_hash_init(st);
 	if (rc < 0) {
 		store_free(st);
 		return rc;
@@ -252,8 +240,12 @@ void wk_store_follow(struct wk_store *st, uint64_t generation)
 
 void wk_store_trim(struct wk_store *st)
 {
-	if (st != NULL)
-		(void)sqlite3_db_release_memory(st->db);
+	if (st == NULL)
+		return;
+	if (!st->batch.open)
+		wk_store_drop(st);
+	wk_store_forget(st);
+	(void)sqlite3_db_release_memory(st->db);
 }
 
 /* What a clean close leaves of the log is nothing; after a failed one it goes along. */

@@ -14,6 +14,26 @@
 
 #define WK_STORE_OUTBOX_SQL_N 5
 
+#define WK_KEPT_MAX 24 /* statements that stay prepared */
+
+struct wk_kept {
+	const char *sql; /* a literal, known by its address */
+	sqlite3_stmt *stmt;
+	uint64_t used;
+	bool busy;
+};
+
+/* One transaction for many stanzas: wk_batch.h. */
+struct wk_store_batch {
+	bool open;
+	unsigned depth;          /* > 0: a stanza is being worked on: what commits joins it */
+	int (*flush)(void *arg); /* commit it now */
+	void *arg;
+};
+
+struct wk_store_hot;
+struct wk_store_lids;
+
 /* In secret memory. */
 struct wk_store {
 	sqlite3 *db;
@@ -26,6 +46,12 @@ struct wk_store {
 		struct wk_outbox_stock stock;
 		bool known; /* stock is what the file holds */
 	} outbox;
+	uint64_t hash_key[2];
+	struct wk_kept kept[WK_KEPT_MAX];
+	uint64_t kept_used;
+	struct wk_store_batch batch;
+	struct wk_store_hot *hot;   /* wk_store_signal.c: records of this batch; NULL: none */
+	struct wk_store_lids *lids; /* wk_store_lid.c: pairs looked up lately; NULL: none */
 };
 
 /* The step of the schema that makes the outbox. */
@@ -40,11 +66,51 @@ ATTR_NODISCARD int wk_store_prepare(struct wk_store *st, const char *sql, sqlite
 /* Step a statement that gives no rows, then finalize it; rc: a failure so far is kept. */
 ATTR_NODISCARD int wk_store_finish(sqlite3_stmt *stmt, int rc);
 
-/* BEGIN IMMEDIATE. */
+/*
+ * A statement that stays prepared: sql is a literal. Bind, step, then wk_store_done() (or
+ * wk_store_run()), whether it failed or not. Safe when the same one is running already.
+ */
+ATTR_NODISCARD int wk_store_keep(struct wk_store *st, const char *sql, sqlite3_stmt **st_out);
+void wk_store_done(struct wk_store *st, sqlite3_stmt *stmt); /* NULL is fine */
+/* Step a kept statement that gives no rows, and be done with it; rc: a failure so far is kept. */
+ATTR_NODISCARD int wk_store_run(struct wk_store *st, sqlite3_stmt *stmt, int rc);
+/* Next row: 0, -ENOENT: there is none, or a failure. */
+ATTR_NODISCARD int wk_store_row(sqlite3_stmt *stmt);
+/* Finalize all that are kept. */
+void wk_store_forget(struct wk_store *st);
+
+/*
+ * BEGIN IMMEDIATE, for calls that are durable when they return. While a stanza of a batch is worked
+ * on they join it instead; an idle batch is committed first.
+ */
 ATTR_NODISCARD int wk_store_begin(struct wk_store *st);
 /* COMMIT of the next generation when rc is 0, else (or when that fails) ROLLBACK. Returns the first
  * failure. */
 ATTR_NODISCARD int wk_store_end(struct wk_store *st, int rc);
+
+/* The transaction of a batch; end with rc < 0: rolled back. */
+ATTR_NODISCARD int wk_store_batch_begin(struct wk_store *st, int (*flush)(void *arg), void *arg);
+ATTR_NODISCARD int wk_store_batch_end(struct wk_store *st, int rc);
+/* Records of Signal that were changed in memory go to the database. */
+ATTR_NODISCARD int wk_store_signal_write(struct wk_store *st);
+/* ... and none is held in memory any more. */
+ATTR_NODISCARD int wk_store_signal_settle(struct wk_store *st);
+/* Forget all that is held in memory of the database. */
+void wk_store_drop(struct wk_store *st);
+void wk_store_signal_drop(struct wk_store *st);
+void wk_store_lid_drop(struct wk_store *st);
+
+/* Bind any bytes as an envelope, sealed for their place; read one: WA_ESTORE_CORRUPT when it does
+ * not open. */
+ATTR_NODISCARD int wk_store_bind_sealed(struct wk_store *st, sqlite3_stmt *stmt, int index,
+                                        const struct sealed_place *place, const void *data,
+                                        size_t data_len);
+ATTR_NODISCARD int wk_store_read_sealed(struct wk_store *st, sqlite3_stmt *stmt, int column,
+                                        const struct sealed_place *place, struct buf *out);
+
+/* A hash that only this instance can make: for looking things up by what is sealed or long. */
+ATTR_NODISCARD int wk_store_hash_init(struct wk_store *st);
+uint64_t wk_store_hash(const struct wk_store *st, const void *data, size_t data_len);
 
 /* Bind a private key as an envelope, sealed for its place. */
 ATTR_NODISCARD int wk_store_bind_key(struct wk_store *st, sqlite3_stmt *stmt, int index,

@@ -5,7 +5,8 @@ WORKER_TESTS = tests/unit/test_wk_event_msg tests/unit/test_wk_iq tests/unit/tes
 	tests/unit/test_wk_dial_proxy tests/unit/test_wk_proxy tests/unit/test_wk_link_code \
 	tests/unit/test_wk_pair tests/unit/test_wk_passkey tests/unit/test_wk_retry \
 	tests/unit/test_wk_sandbox tests/unit/test_wk_session tests/unit/test_wk_session_life \
-	tests/unit/test_wk_outbox tests/unit/test_wk_store tests/unit/test_wk_target tests/unit/test_wk_tls \
+	tests/unit/test_wk_outbox tests/unit/test_wk_store tests/unit/test_wk_store_msg \
+	tests/unit/test_wk_target tests/unit/test_wk_tls \
 	tests/unit/test_wk_upgrade tests/unit/test_wk_version tests/unit/test_wk_ws \
 	tests/unit/test_wk_zygote
 WORKER_TEST_LIBS = $(WORKER_LIBS) $(UNIT_LIBS)
@@ -68,6 +69,12 @@ tests_unit_test_wk_store_SOURCES = tests/unit/test_wk_store.c tests/unit/faulty_
 	tests/unit/faulty_vfs.h
 tests_unit_test_wk_store_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_wk_store_LDADD = $(WORKER_TEST_LIBS)
+
+STORE_FIXTURE = tests/unit/store_fixture.c tests/unit/store_fixture.h
+
+tests_unit_test_wk_store_msg_SOURCES = tests/unit/test_wk_store_msg.c $(STORE_FIXTURE)
+tests_unit_test_wk_store_msg_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_wk_store_msg_LDADD = $(WORKER_TEST_LIBS)
 
 tests_unit_test_wk_target_SOURCES = tests/unit/test_wk_target.c
 tests_unit_test_wk_target_CFLAGS = $(UNIT_CFLAGS)
