@@ -6,7 +6,7 @@
 # A bare Debian 12 and these can run autoreconf, configure, make and the programs.
 BUILD_PACKAGES=(
 	autoconf automake pkgconf make gcc libc6-dev
-	libevent-dev libhiredis-dev libjansson-dev libpng-dev libprotobuf-c-dev libqrencode-dev libseccomp-dev
+	libcurl4-openssl-dev libevent-dev libhiredis-dev libjansson-dev libpng-dev libprotobuf-c-dev libqrencode-dev libseccomp-dev
 	libsignal-protocol-c-dev libsqlite3-dev libssl-dev libsystemd-dev libwslay-dev zlib1g-dev
 	protobuf-c-compiler ca-certificates
 )

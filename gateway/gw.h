@@ -41,6 +41,7 @@ struct gw_config {
 	int64_t max_connections;
 	int64_t max_connections_per_address;
 	char *metrics_allow;   /* who may read /metrics; NULL: nobody */
+	bool webhook_allow_private; /* webhooks may reach addresses that are not public */
 	int64_t max_workers;   /* 0: no limit */
 	char *master_key_file; /* NULL: where gw_master_key.h says */
 	char *wa_url;

@@ -29,6 +29,13 @@ void gw_api_settings_set(struct gw_req *req);
 void gw_api_proxy_get(struct gw_req *req);
 void gw_api_proxy_set(struct gw_req *req);
 
+/* gw_api_webhook.c */
+void gw_api_webhook_set(struct gw_req *req);
+void gw_api_webhook_get(struct gw_req *req);
+void gw_api_webhook_delete(struct gw_req *req);
+void gw_api_websocket_set(struct gw_req *req);
+void gw_api_websocket_get(struct gw_req *req);
+
 /* gw_api_ops.c */
 void gw_api_health(struct gw_req *req);
 void gw_api_root(struct gw_req *req);

@@ -5,9 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/secret.h"
 #include "gateway/gw.h"
 #include "gateway/gw_body.h"
+#include "gateway/gw_hook_body.h"
 #include "gateway/gw_instance.h"
 #include "gateway/gw_registry.h"
 #include "gateway/gw_req.h"
@@ -20,7 +22,8 @@ static const char token_rule[] = "token has 16 to 128 characters of A-Z a-z 0-9 
 
 struct change {
 	struct gw_req *req;
-	char *token; /* shown once, in the answer */
+	char *token;                        /* shown once, in the answer */
+	char secret[GW_WEBHOOK_SECRET_CAP]; /* of a webhook, likewise; "": none */
 	int status;
 	const char *message;
 };
@@ -32,6 +35,7 @@ static void change_free(struct change *c)
 	if (c->token != NULL)
 		secret_wipe(c->token, strlen(c->token));
 	free(c->token);
+	secret_wipe(c->secret, sizeof(c->secret));
 	free(c);
 }
 
@@ -57,23 +61,30 @@ static int change_new(struct gw_req *req, const char *given, uint8_t hash_out[GW
 	return 0;
 }
 
+/* takes shown; what is told this once goes into it. NULL without memory. */
+static json_t *with_secrets(json_t *shown, const struct change *c)
+{
+	int rc = json_object_set_new(shown, "token", json_string(c->token));
+
+	if (rc == 0 && c->secret[0] != '\0')
+		rc = json_object_set_new(json_object_get(shown, "webhook"), "secret",
+		                         json_string(c->secret));
+	if (rc == 0)
+		return shown;
+	json_decref(shown);
+	return NULL;
+}
+
 static void on_stored(int rc, struct gw_instance *inst, void *arg)
 {
 	struct change *c = arg;
-	json_t *shown;
 
 	if (rc < 0) {
 		gw_req_fail(c->req, rc == -ENOMEM ? GW_ERR_AT_CAPACITY : GW_ERR_STORAGE, NULL);
 	} else {
-		shown = gw_instance_json(inst);
-		if (shown != NULL &&
-		    json_object_set_new(shown, "token", json_string(c->token)) < 0) {
-			json_decref(shown);
-			shown = NULL;
-		}
 		gw_req_reply(c->req, c->status,
 		             json_pack("{s:b, s:s, s:o}", "success", 1, "message", c->message,
-		                       "instance", shown));
+		                       "instance", with_secrets(gw_instance_json(inst), c)));
 	}
 	change_free(c);
 }
@@ -104,15 +115,6 @@ static void refuse(struct gw_req *req, int rc)
 static const struct gw_body_key new_keys[] = {
 	{ "name", GW_BODY_TEXT },
 	{ "token", GW_BODY_TEXT },
-	{ "webhookEnabled", GW_BODY_BOOL },
-	{ "webhookURL", GW_BODY_TEXT },
-	{ "webhookAuthorization", GW_BODY_TEXT },
-	{ "webhookByEvents", GW_BODY_BOOL },
-	{ "webhookEvents", GW_BODY_WORDS },
-	{ "webhookMediaBase64", GW_BODY_BOOL },
-	{ "websocketEnabled", GW_BODY_BOOL },
-	{ "websocketEvents", GW_BODY_WORDS },
-	{ "websocketMediaBase64", GW_BODY_BOOL },
 };
 
 /* What a body of new asks for. */
@@ -122,26 +124,42 @@ struct wanted {
 	char *settings;
 	struct gw_proxy proxy;
 	bool with_proxy;
+	json_t *hooks;               /* a patch; NULL: nothing was said of them */
+	struct gw_hook_wish webhook; /* holds the new secret */
 };
 
 static void wanted_clear(struct wanted *w)
 {
 	free(w->settings);
 	secret_wipe(&w->proxy, sizeof(w->proxy));
+	secret_wipe(&w->webhook, sizeof(w->webhook));
+	json_decref(w->hooks);
 }
 
-/* What the body asks for and is not built yet, or NULL. */
-static const char *not_built(const json_t *body)
+static int read_hooks(const struct gw *gw, const json_t *body, struct wanted *w, char *why_out)
 {
-	if (json_is_true(json_object_get(body, "webhookEnabled")))
-		return "webhookEnabled: webhooks are not built yet";
-	if (json_is_true(json_object_get(body, "websocketEnabled")))
-		return "websocketEnabled: event streams are not built yet";
-	return NULL;
+	const struct gw_hook_body in = { .body = body,
+		                         .flat = true,
+		                         .allow_private = gw->cfg.webhook_allow_private,
+		                         .unix_ms = clock_unix_ms() };
+	size_t websocket_n = 0;
+	int rc;
+
+	w->hooks = json_object();
+	if (w->hooks == NULL)
+		return -ENOMEM;
+	rc = gw_hook_body_webhook(&in, w->hooks, &w->webhook, why_out);
+	if (rc == 0)
+		rc = gw_hook_body_websocket(&in, w->hooks, &websocket_n, why_out);
+	if (rc == 0 && w->webhook.n + websocket_n == 0) {
+		json_decref(w->hooks);
+		w->hooks = NULL;
+	}
+	return rc;
 }
 
-/* Settings and proxy. 0; -EINVAL with why_out set; -ENOMEM. */
-static int read_parts(const json_t *body, struct wanted *w, char *why_out)
+/* Settings, proxy, webhook and WebSocket. 0; -EINVAL with why_out set; -ENOMEM, WA_ECRYPTO. */
+static int read_parts(const struct gw *gw, const json_t *body, struct wanted *w, char *why_out)
 {
 	int rc;
 
@@ -152,15 +170,14 @@ static int read_parts(const json_t *body, struct wanted *w, char *why_out)
 		return rc;
 	rc = gw_body_proxy(body, true, &w->proxy, why_out);
 	w->with_proxy = rc > 0;
-	return rc < 0 ? rc : 0;
+	return rc < 0 ? rc : read_hooks(gw, body, w, why_out);
 }
 
 /* False: the request has been answered. */
 static bool read_new(struct gw_req *req, const json_t *body, struct wanted *w)
 {
 	char why[GW_BODY_WHY_CAP];
-	int rc = read_parts(body, w, why);
-	const char *later = not_built(body);
+	int rc = read_parts(gw_req_gw(req), body, w, why);
 
 	w->name = json_string_value(json_object_get(body, "name"));
 	w->token = json_string_value(json_object_get(body, "token"));
@@ -174,8 +191,6 @@ static bool read_new(struct gw_req *req, const json_t *body, struct wanted *w)
 		gw_req_fail(req, GW_ERR_NAME, name_rule);
 	else if (w->token != NULL && !gw_token_valid(w->token))
 		gw_req_fail(req, GW_ERR_BODY, token_rule);
-	else if (later != NULL)
-		gw_req_fail(req, GW_ERR_NOT_IMPLEMENTED, later);
 	else
 		return true;
 	return false;
@@ -190,9 +205,10 @@ static void create(struct gw_req *req, const struct wanted *w)
 	if (rc == 0) {
 		c->status = 201;
 		c->message = "Instance created";
+		memcpy(c->secret, w->webhook.secret, sizeof(c->secret));
 		rc = gw_registry_instance_create(
 		    gw_req_gw(req)->registry, gw_req_auth(req)->account, w->name, hash, w->settings,
-		    w->with_proxy ? &w->proxy : NULL, on_stored, c);
+		    w->with_proxy ? &w->proxy : NULL, w->hooks, on_stored, c);
 	}
 	if (rc < 0) {
 		change_free(c);

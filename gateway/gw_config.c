@@ -306,6 +306,11 @@ static const struct setting table[] = {
 	{ STR(metrics_allow, "127.0.0.0/8,::1", "LIST",
 	      "addresses and networks that may read /metrics"),
 	  .check = check_addresses },
+	{ .name = "webhook_allow_private",
+	  .type = SETTING_BOOL,
+	  AT(webhook_allow_private),
+	  .def = "0",
+	  .help = "webhooks may reach private and local addresses" },
 	{ INT(max_workers, "0", 0, 1000000, "workers at once; 0: no limit") },
 	{ .name = "worker_runner",
 	  .type = SETTING_ENUM,
@@ -349,7 +354,6 @@ static const struct setting table[] = {
 /* In the documentation, but without effect in this version: silence would be a trap. */
 static const char *const not_built[] = {
 	"WARDEN_EVENT_RETENTION_DAYS",
-	"WARDEN_WEBHOOK_ALLOW_PRIVATE",
 };
 
 /* Not ours, but no mistakes either. */
@@ -363,7 +367,6 @@ static const char *const other_env[] = {
 	"WARDEN_TEST_SPEED",
 #endif
 	"WARDEN_EVENT_RETENTION_DAYS",
-	"WARDEN_WEBHOOK_ALLOW_PRIVATE",
 	NULL,
 };
 

@@ -13,6 +13,7 @@
 #include "common/log.h"
 #include "common/secret.h"
 #include "gateway/gw.h"
+#include "gateway/gw_hook_config.h"
 #include "gateway/gw_instance_act.h"
 #include "gateway/gw_numbers.h"
 #include "gateway/gw_worker.h"
@@ -237,6 +238,18 @@ const struct gw_proxy *gw_instance_proxy(const struct gw_instance *inst)
 	return inst->proxy != NULL ? inst->proxy : &none;
 }
 
+const struct gw_hook_config *gw_instance_hooks(const struct gw_instance *inst)
+{
+	static const struct gw_hook_config none;
+
+	return inst->hooks != NULL ? inst->hooks : &none;
+}
+
+const struct gw_websocket *gw_websocket_config(const struct gw_instance *inst)
+{
+	return &gw_instance_hooks(inst)->websocket;
+}
+
 const struct log_ctx *gw_instance_log(const struct gw_instance *inst)
 {
 	return &inst->log;
@@ -272,12 +285,16 @@ static int events_make(struct gw_instance *inst)
 }
 
 int gw_instance_new(struct gw *gw, struct gw_account *acc, const struct gw_instance_row *row,
-                    const struct gw_proxy *proxy, void *owner, struct gw_instance **inst_out)
+                    const struct gw_proxy *proxy, struct gw_hook_config *hooks, void *owner,
+                    struct gw_instance **inst_out)
 {
 	struct gw_instance *inst = calloc(1, sizeof(*inst));
 
-	if (inst == NULL)
+	if (inst == NULL) {
+		gw_hook_config_free(hooks);
 		return -ENOMEM;
+	}
+	inst->hooks = hooks;
 	TAILQ_INIT(&inst->watches);
 	TAILQ_INIT(&inst->ended);
 	TAILQ_INIT(&inst->logouts);
@@ -336,6 +353,7 @@ void gw_instance_free(struct gw_instance *inst)
 	gw_instance_code_clear(inst);
 	gw_instance_passkey_clear(inst);
 	secret_free(inst->proxy);
+	gw_hook_config_free(inst->hooks);
 	json_decref(inst->settings);
 	free(inst->shown);
 	free(inst->last_log);
@@ -405,6 +423,16 @@ void gw_instance_settings_changed(struct gw_instance *inst, const char *partial,
 	gw_instance_updated(inst, updated_unix_ms);
 	if (inst->worker != NULL)
 		gw_worker_settings(inst->worker);
+}
+
+void gw_instance_hooks_changed(struct gw_instance *inst, const json_t *patch,
+                               int64_t updated_unix_ms)
+{
+	int rc = gw_hook_config_apply(&inst->hooks, patch);
+
+	if (rc < 0) /* it is on disk: there with the next start */
+		LOG(&inst->log, LOG_WARNING, "webhooks_not_taken", LF_ERR("err", rc));
+	gw_instance_updated(inst, updated_unix_ms);
 }
 
 void gw_instance_proxy_changed(struct gw_instance *inst, struct gw_proxy *proxy,

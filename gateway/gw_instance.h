@@ -19,7 +19,9 @@
 
 struct gw;
 struct gw_instance;
+struct gw_hook_config;
 struct gw_watch;
+struct gw_websocket;
 
 /* What the contract calls connection.state. */
 enum gw_conn_state {
@@ -162,6 +164,9 @@ const struct gw_proxy *gw_instance_proxy(const struct gw_instance *inst);
 /* "http", "https", "socks5". */
 const char *gw_proxy_protocol_name(enum gw_proxy_protocol p);
 int gw_proxy_protocol_parse(const char *name); /* or -EINVAL */
+/* Its webhooks and its WebSocket; never NULL. Good until the next change (see gw_hook_config.h). */
+const struct gw_hook_config *gw_instance_hooks(const struct gw_instance *inst);
+const struct gw_websocket *gw_websocket_config(const struct gw_instance *inst);
 /* All settings of contract 3.1, defaults merged in; new reference, NULL without memory. */
 json_t *gw_instance_settings_json(const struct gw_instance *inst);
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "gateway/gw_hook_config.h"
 #include "gateway/gw_instance_priv.h"
 #include "gateway/gw_proxy.h"
 
@@ -206,11 +207,12 @@ json_t *gw_instance_json(const struct gw_instance *inst)
 {
 	return json_pack(
 	    "{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o,"
-	    " s:{s:b}, s:{s:b, s:[], s:b}, s:o, s:o}",
+	    " s:o, s:o, s:o, s:o}",
 	    "id", inst->id, "name", inst->name, "status", gw_conn_state_name(inst->conn),
 	    "numberJid", inst->link.jid_bare, "createdAt", time_json(inst->created_unix_ms),
 	    "updatedAt", time_json(inst->updated_unix_ms), "connection", connection_json(inst),
-	    "profile", profile_json(inst), "history", history_json(inst), "webhook", "enabled", 0,
-	    "websocket", "enabled", 0, "events", "mediaBase64", 0, "proxy",
+	    "profile", profile_json(inst), "history", history_json(inst), "webhook",
+	    gw_hook_config_brief_json(inst->hooks), "websocket",
+	    gw_websocket_json(gw_websocket_config(inst)), "proxy",
 	    gw_proxy_json(gw_instance_proxy(inst)), "settings", gw_instance_settings_json(inst));
 }

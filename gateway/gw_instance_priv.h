@@ -177,9 +177,10 @@ struct gw_instance {
 	char name[GW_NAME_MAX + 1];
 	int64_t created_unix_ms;
 	int64_t updated_unix_ms;
-	uint64_t changes_n;     /* of settings, proxy and updated_unix_ms; never goes back */
-	json_t *settings;       /* those that were given; defaults are merged in when shown */
-	struct gw_proxy *proxy; /* in secret memory; NULL: none was ever set */
+	uint64_t changes_n;           /* of settings, proxy and updated_unix_ms; never goes back */
+	json_t *settings;             /* those that were given; defaults are merged in when shown */
+	struct gw_proxy *proxy;       /* in secret memory; NULL: none was ever set */
+	struct gw_hook_config *hooks; /* NULL: none was ever set */
 	struct gw_device link;
 	bool unsure;  /* session.db is there, but whether it holds a link only a worker can tell */
 	bool no_news; /* what it shows now was so before this gateway was: a debug line */
@@ -255,12 +256,13 @@ struct gw_instance {
 };
 
 /*
- * An instance without attempt. acc and owner are kept, row is copied; proxy: NULL for none.
- * 0 or -ENOMEM.
+ * An instance without attempt. acc and owner are kept, row is copied; proxy: NULL for none; hooks:
+ * takes it, NULL for none. 0 or -ENOMEM.
  */
 ATTR_NODISCARD int gw_instance_new(struct gw *gw, struct gw_account *acc,
                                    const struct gw_instance_row *row, const struct gw_proxy *proxy,
-                                   void *owner, struct gw_instance **inst_out);
+                                   struct gw_hook_config *hooks, void *owner,
+                                   struct gw_instance **inst_out);
 /* Nothing may run for it any more. Watches that are due are told first. NULL is fine. */
 void gw_instance_free(struct gw_instance *inst);
 
@@ -315,6 +317,9 @@ void gw_instance_updated(struct gw_instance *inst, int64_t unix_ms);
 /* The change is committed. partial: from gw_settings_normalise(). */
 void gw_instance_settings_changed(struct gw_instance *inst, const char *partial,
                                   int64_t updated_unix_ms);
+/* patch: of gw_hook_config.h. */
+void gw_instance_hooks_changed(struct gw_instance *inst, const json_t *patch,
+                               int64_t updated_unix_ms);
 /* proxy: of secret_alloc(); takes it. */
 void gw_instance_proxy_changed(struct gw_instance *inst, struct gw_proxy *proxy,
                                int64_t updated_unix_ms);

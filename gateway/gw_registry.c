@@ -10,6 +10,7 @@
 #include "common/secret.h"
 #include "gateway/gw.h"
 #include "gateway/gw_instance_priv.h"
+#include "gateway/gw_hook_config.h"
 #include "gateway/gw_master_key.h"
 #include "gateway/gw_proxy.h"
 #include "gateway/gw_registry_priv.h"
@@ -248,15 +249,17 @@ void gw_registry_account_remove(struct gw_registry *reg, struct gw_account_node 
 
 int gw_registry_node_add(struct gw_registry *reg, struct gw_account_node *a,
                          const struct gw_instance_row *row, const struct gw_proxy *proxy,
-                         enum gw_life life, struct gw_node **node_out)
+                         struct gw_hook_config *hooks, enum gw_life life, struct gw_node **node_out)
 {
 	struct gw_node *n = calloc(1, sizeof(*n));
 	int rc;
 
-	if (n == NULL)
+	if (n == NULL) {
+		gw_hook_config_free(hooks);
 		return -ENOMEM;
+	}
 	n->life = life;
-	rc = gw_instance_new(reg->gw, &a->pub, row, proxy, n, &n->inst);
+	rc = gw_instance_new(reg->gw, &a->pub, row, proxy, hooks, n, &n->inst);
 	if (rc < 0)
 		goto fail;
 	rc = gw_registry_token_add(reg, row->token_hash, &n->token);
@@ -328,6 +331,19 @@ static void load_proxy(const struct gw_registry *reg, const struct gw_instance_r
 		proxy_out->enabled = true; /* whatever it was: not directly */
 }
 
+/* What can't be read is not delivered to; whoever made it sees that it is not enabled. */
+static struct gw_hook_config *load_hooks(const struct gw_registry *reg,
+                                         const struct gw_instance_row *row)
+{
+	struct gw_hook_config *hooks = NULL;
+	int rc = gw_hook_config_load(row->hooks, reg->key, row->id, &hooks);
+
+	if (rc < 0)
+		LOG(NULL, LOG_ERR, "webhooks_not_readable", LF_STR("instance", row->id),
+		    LF_ERR("err", rc));
+	return hooks;
+}
+
 static int on_instance_row(const struct gw_instance_row *row, void *arg)
 {
 	struct gw_registry *reg = arg;
@@ -339,7 +355,8 @@ static int on_instance_row(const struct gw_instance_row *row, void *arg)
 	if (a == NULL || !gw_name_valid(row->name) || strlen(row->id) != GW_ID_LEN)
 		return WA_ESTORE_CORRUPT;
 	load_proxy(reg, row, &proxy);
-	rc = load_rc(gw_registry_node_add(reg, a, row, &proxy, GW_LIFE_LIVE, &n));
+	rc = load_rc(
+	    gw_registry_node_add(reg, a, row, &proxy, load_hooks(reg, row), GW_LIFE_LIVE, &n));
 	secret_wipe(&proxy, sizeof(proxy));
 	return rc;
 }

@@ -7,6 +7,7 @@
 #ifndef GW_REGISTRY_H
 #define GW_REGISTRY_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -94,13 +95,14 @@ ATTR_NODISCARD int gw_registry_account_delete(struct gw_registry *reg, struct gw
 
 /*
  * Immediately also -EDQUOT (quota).
- * settings_json: the settings of contract 3.1 as given, or NULL; proxy: or NULL; both borrowed.
+ * settings_json: the settings of contract 3.1 as given, or NULL; proxy: or NULL; hooks: a patch of
+ * gw_hook_config.h, or NULL; all borrowed.
  */
 ATTR_NODISCARD int gw_registry_instance_create(struct gw_registry *reg, struct gw_account *acc,
                                                const char *name, const uint8_t *token_hash,
                                                const char *settings_json,
-                                               const struct gw_proxy *proxy, gw_registry_done *done,
-                                               void *arg);
+                                               const struct gw_proxy *proxy, const json_t *hooks,
+                                               gw_registry_done *done, void *arg);
 /* A partial change: the known settings in it replace those there. Reaches a live worker, too. */
 ATTR_NODISCARD int gw_registry_instance_settings(struct gw_registry *reg, struct gw_instance *inst,
                                                  const char *settings_json, gw_registry_done *done,
@@ -109,6 +111,13 @@ ATTR_NODISCARD int gw_registry_instance_settings(struct gw_registry *reg, struct
 ATTR_NODISCARD int gw_registry_instance_proxy(struct gw_registry *reg, struct gw_instance *inst,
                                               const struct gw_proxy *proxy, gw_registry_done *done,
                                               void *arg);
+/*
+ * A patch of gw_hook_config.h; keeps a reference to it. Immediately also -EDQUOT (more than
+ * GW_WEBHOOKS_ENABLED_MAX would be enabled, with the changes that are under way) and -E2BIG (more
+ * than GW_WEBHOOKS_MAX labels).
+ */
+ATTR_NODISCARD int gw_registry_instance_hooks(struct gw_registry *reg, struct gw_instance *inst,
+                                              json_t *patch, gw_registry_done *done, void *arg);
 /* A new token; the old one stops working with the commit. -EADDRINUSE as above. */
 ATTR_NODISCARD int gw_registry_instance_rotate(struct gw_registry *reg, struct gw_instance *inst,
                                                const uint8_t *token_hash, gw_registry_done *done,

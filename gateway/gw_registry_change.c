@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "common/secret.h"
 #include "gateway/gw.h"
+#include "gateway/gw_hook_config.h"
 #include "gateway/gw_instance_priv.h"
 #include "gateway/gw_proxy.h"
 #include "gateway/gw_registry_priv.h"
@@ -33,6 +34,7 @@ void gw_registry_change_free(struct gw_change *c)
 	if (c == NULL)
 		return;
 	secret_free(c->proxy);
+	json_decref(c->hooks);
 	free(c->settings);
 	TAILQ_REMOVE(&c->reg->changes, c, link);
 	free(c);
@@ -215,10 +217,11 @@ static void on_instance_created(int rc, void *arg)
 /* A new row; its texts are the caller's to free. */
 static int instance_row(const struct gw_registry *reg, const struct gw_account *acc,
                         const char *name, const uint8_t *token_hash, const char *settings_json,
-                        const struct gw_proxy *proxy, struct gw_instance_row *row)
+                        const struct gw_proxy *proxy, const json_t *hooks,
+                        struct gw_instance_row *row)
 {
 	uint8_t id[GW_ID_LEN * 5 / 8];
-	char *settings, *proxy_text;
+	char *settings, *proxy_text, *hooks_text;
 	int rc;
 
 	*row = (struct gw_instance_row){ .created_unix_ms = clock_unix_ms() };
@@ -234,18 +237,24 @@ static int instance_row(const struct gw_registry *reg, const struct gw_account *
 	if (rc < 0)
 		return rc;
 	row->settings = settings;
-	if (proxy == NULL)
-		return 0;
-	rc = gw_proxy_encode(proxy, reg->key, row->id, &proxy_text);
-	if (rc == 0)
+	if (proxy != NULL)
+		rc = gw_proxy_encode(proxy, reg->key, row->id, &proxy_text);
+	if (proxy != NULL && rc == 0)
 		row->proxy = proxy_text;
+	if (hooks == NULL || rc < 0)
+		return rc;
+	rc = gw_hook_patch_seal(hooks, reg->key, row->id, &hooks_text);
+	if (rc == 0)
+		row->hooks = hooks_text;
 	return rc;
 }
 
 int gw_registry_instance_create(struct gw_registry *reg, struct gw_account *acc, const char *name,
                                 const uint8_t *token_hash, const char *settings_json,
-                                const struct gw_proxy *proxy, gw_registry_done *done, void *arg)
+                                const struct gw_proxy *proxy, const json_t *hooks,
+                                gw_registry_done *done, void *arg)
 {
+	struct gw_hook_config *config = NULL;
 	struct gw_instance_row row = { 0 };
 	struct gw_node *n = NULL;
 	struct gw_change *c = NULL;
@@ -257,11 +266,15 @@ int gw_registry_instance_create(struct gw_registry *reg, struct gw_account *acc,
 		return -EEXIST;
 	if (acc->quota != GW_QUOTA_NONE && (int64_t)acc->instances_n >= acc->quota)
 		return -EDQUOT;
-	rc = instance_row(reg, acc, name, token_hash, settings_json, proxy, &row);
-	if (rc < 0)
+	rc = instance_row(reg, acc, name, token_hash, settings_json, proxy, hooks, &row);
+	if (rc == 0 && hooks != NULL)
+		rc = gw_hook_config_apply(&config, hooks);
+	if (rc < 0) {
+		gw_hook_config_free(config);
 		goto out;
-	rc = gw_registry_node_add(reg, (struct gw_account_node *)acc, &row, proxy, GW_LIFE_CREATING,
-	                          &n);
+	}
+	rc = gw_registry_node_add(reg, (struct gw_account_node *)acc, &row, proxy, config,
+	                          GW_LIFE_CREATING, &n);
 	if (rc < 0)
 		goto out;
 	rc = -ENOMEM;
@@ -277,6 +290,7 @@ out:
 		gw_registry_node_remove(reg, n);
 	free((void *)(uintptr_t)row.settings);
 	free((void *)(uintptr_t)row.proxy);
+	free((void *)(uintptr_t)row.hooks);
 	return rc;
 }
 

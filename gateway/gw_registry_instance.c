@@ -9,6 +9,7 @@
 #include "common/log.h"
 #include "common/secret.h"
 #include "gateway/gw.h"
+#include "gateway/gw_hook_config.h"
 #include "gateway/gw_instance_priv.h"
 #include "gateway/gw_proxy.h"
 #include "gateway/gw_registry_priv.h"
@@ -82,6 +83,65 @@ int gw_registry_instance_proxy(struct gw_registry *reg, struct gw_instance *inst
 	if (rc == 0)
 		rc = gw_store_instance_proxy(reg->gw->store, gw_instance_id(inst), text,
 		                             c->updated_unix_ms, on_proxy, c);
+	free(text);
+	if (rc < 0)
+		gw_registry_change_free(c);
+	return rc;
+}
+
+/* ---- hooks ------------------------------------------------------------------ */
+
+#define PATCHES_MAX 64 /* of one instance under way at once */
+
+static void on_hooks(int rc, void *arg)
+{
+	struct gw_change *c = arg;
+	struct gw_instance *inst = c->node->inst;
+
+	if (rc == 0)
+		gw_instance_hooks_changed(inst, c->hooks, c->updated_unix_ms);
+	gw_registry_change_done(c, rc, inst);
+}
+
+/* What would be, once everything that is under way is done. */
+static int hooks_allowed(const struct gw_registry *reg, const struct gw_instance *inst,
+                         const json_t *patch)
+{
+	const json_t *patches[PATCHES_MAX];
+	size_t n = 0, labels_n, enabled_n;
+	struct gw_change *c;
+
+	for (c = TAILQ_FIRST(&reg->changes); c != NULL; c = TAILQ_NEXT(c, link)) {
+		if (c->hooks == NULL || c->node != gw_instance_owner(inst))
+			continue;
+		if (n == PATCHES_MAX - 1)
+			return -ENOMEM;
+		patches[n++] = c->hooks;
+	}
+	patches[n++] = patch;
+	gw_hook_config_count(gw_instance_hooks(inst), patches, n, &labels_n, &enabled_n);
+	if (enabled_n > GW_WEBHOOKS_ENABLED_MAX)
+		return -EDQUOT;
+	return labels_n > GW_WEBHOOKS_MAX ? -E2BIG : 0;
+}
+
+int gw_registry_instance_hooks(struct gw_registry *reg, struct gw_instance *inst, json_t *patch,
+                               gw_registry_done *done, void *arg)
+{
+	int rc = hooks_allowed(reg, inst, patch);
+	struct gw_change *c;
+	char *text = NULL;
+
+	if (rc < 0)
+		return rc;
+	c = change_of(reg, inst, done, arg);
+	if (c == NULL)
+		return -ENOMEM;
+	c->hooks = json_incref(patch);
+	rc = gw_hook_patch_seal(patch, reg->key, gw_instance_id(inst), &text);
+	if (rc == 0)
+		rc = gw_store_instance_hooks(reg->gw->store, gw_instance_id(inst), text,
+		                             c->updated_unix_ms, on_hooks, c);
 	free(text);
 	if (rc < 0)
 		gw_registry_change_free(c);

@@ -11,6 +11,7 @@
 
 #include "common/attr.h"
 #include "common/sealed.h"
+#include "gateway/gw_hook_config.h"
 #include "gateway/gw_instance.h"
 #include "gateway/gw_registry.h"
 #include "gateway/gw_store.h"
@@ -63,6 +64,7 @@ struct gw_change {
 	int64_t quota;          /* quota: the new one */
 	char *settings;         /* settings: the change; owned */
 	struct gw_proxy *proxy; /* proxy: the new one; owned, of secret_alloc() */
+	json_t *hooks;          /* hooks: the patch; a reference of its own */
 	int64_t updated_unix_ms;
 	bool in_call; /* gw_registry_instance_delete() has not returned yet */
 	int rc;       /* what it is to return */
@@ -91,8 +93,8 @@ struct gw_node *gw_registry_node_find(const struct gw_registry *reg, const struc
                                       const char *name);
 
 /*
- * Into memory only, in the given life; names have been checked. 0, -EADDRINUSE (token), -ENOMEM.
- * A token is live from the commit on.
+ * Into memory only, in the given life; names have been checked. hooks: takes it. 0, -EADDRINUSE
+ * (token), -ENOMEM. A token is live from the commit on.
  */
 ATTR_NODISCARD int gw_registry_token_add(struct gw_registry *reg, const uint8_t *hash,
                                          struct gw_token **token_out);
@@ -101,8 +103,8 @@ ATTR_NODISCARD int gw_registry_account_add(struct gw_registry *reg,
                                            struct gw_account_node **acc_out);
 ATTR_NODISCARD int gw_registry_node_add(struct gw_registry *reg, struct gw_account_node *a,
                                         const struct gw_instance_row *row,
-                                        const struct gw_proxy *proxy, enum gw_life life,
-                                        struct gw_node **node_out);
+                                        const struct gw_proxy *proxy, struct gw_hook_config *hooks,
+                                        enum gw_life life, struct gw_node **node_out);
 
 /* Out of memory, with what belongs to it. */
 void gw_registry_token_del(struct gw_registry *reg, struct gw_token *t); /* NULL is fine */

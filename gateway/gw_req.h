@@ -52,6 +52,7 @@ struct gw_req_env {
 	X(GW_ERR_NO_SETTING, 400, "At least one setting must be provided", "at_least_one_setting") \
 	X(GW_ERR_NO_SESSION, 400, "Instance has no saved session — call /connect first", \
 	  "no_session") \
+	X(GW_ERR_WEBHOOK_LIMIT, 400, "Webhook limit reached", "webhook_limit") \
 	X(GW_ERR_TOKEN, 401, "Invalid token", "invalid_token") \
 	X(GW_ERR_WRONG_INSTANCE, 403, "Instance token does not match the instance", \
 	  "wrong_instance") \
@@ -59,6 +60,7 @@ struct gw_req_env {
 	X(GW_ERR_FORBIDDEN, 403, "Forbidden", "forbidden") \
 	X(GW_ERR_INSTANCE_NOT_FOUND, 404, "Instance not found", "instance_not_found") \
 	X(GW_ERR_ACCOUNT_NOT_FOUND, 404, "Account not found", "account_not_found") \
+	X(GW_ERR_WEBHOOK_NOT_FOUND, 404, "Webhook not found", "webhook_not_found") \
 	X(GW_ERR_NOT_FOUND, 404, "Not found", "not_found") \
 	X(GW_ERR_METHOD, 405, "Method not allowed", "method_not_allowed") \
 	X(GW_ERR_NOT_ACCEPTABLE, 406, "Not acceptable", "not_acceptable") \

@@ -32,6 +32,7 @@ enum job_kind {
 	JOB_INSTANCE_TOKEN,
 	JOB_INSTANCE_SETTINGS,
 	JOB_INSTANCE_PROXY,
+	JOB_INSTANCE_HOOKS,
 	JOB_INSTANCE_LINK,
 	JOB_INSTANCE_DEL,
 };
@@ -41,7 +42,7 @@ struct job {
 	enum job_kind kind;
 	union {
 		struct gw_account_row account;
-		struct gw_instance_row instance; /* settings, proxy: owned by the job */
+		struct gw_instance_row instance; /* settings, proxy, hooks: owned by the job */
 		uint64_t probe; /* another value each time, so that it is written */
 	} row;
 	int rc;
@@ -96,6 +97,8 @@ static int job_run(struct gw_store *st, const struct job *j)
 		return gw_store_db_instance_settings(&st->db, &j->row.instance);
 	case JOB_INSTANCE_PROXY:
 		return gw_store_db_instance_proxy(&st->db, &j->row.instance);
+	case JOB_INSTANCE_HOOKS:
+		return gw_store_db_instance_hooks(&st->db, &j->row.instance);
 	case JOB_INSTANCE_LINK:
 		return gw_store_db_instance_link(&st->db, &j->row.instance);
 	case JOB_INSTANCE_DEL:
@@ -194,6 +197,7 @@ static void job_free(struct job *j)
 	if (j->kind >= JOB_INSTANCE_ADD) {
 		free((void *)(uintptr_t)j->row.instance.settings);
 		free((void *)(uintptr_t)j->row.instance.proxy);
+		free((void *)(uintptr_t)j->row.instance.hooks);
 	}
 	free(j);
 }
@@ -336,19 +340,27 @@ int gw_store_account_del(struct gw_store *st, const char *name, gw_store_done *d
 	return job_give(st, j);
 }
 
-/* A job on an instance. settings, proxy: copied; NULL: none. */
+/* *out is a copy of text, NULL for NULL. False without memory. */
+static bool copy_text(const char *text, const char **out)
+{
+	*out = text != NULL ? strdup(text) : NULL;
+	return text == NULL || *out != NULL;
+}
+
+/* A job on an instance. settings, proxy, hooks: copied; NULL: none. */
 static int instance_job(struct gw_store *st, enum job_kind kind, const struct gw_instance_row *row,
                         gw_store_done *done, void *arg)
 {
 	struct job *j = job_new(kind, done, arg);
+	bool copied;
 
 	if (j == NULL)
 		return -ENOMEM;
 	j->row.instance = *row;
-	j->row.instance.settings = row->settings != NULL ? strdup(row->settings) : NULL;
-	j->row.instance.proxy = row->proxy != NULL ? strdup(row->proxy) : NULL;
-	if ((row->settings != NULL && j->row.instance.settings == NULL) ||
-	    (row->proxy != NULL && j->row.instance.proxy == NULL)) {
+	copied = copy_text(row->settings, &j->row.instance.settings);
+	copied = copy_text(row->proxy, &j->row.instance.proxy) && copied;
+	copied = copy_text(row->hooks, &j->row.instance.hooks) && copied;
+	if (!copied) {
 		job_free(j);
 		return -ENOMEM;
 	}
@@ -372,6 +384,8 @@ int gw_store_instance_add(struct gw_store *st, const struct gw_instance_row *row
 		full.settings = "{}";
 	if (full.proxy == NULL)
 		full.proxy = "{}";
+	if (full.hooks == NULL)
+		full.hooks = "{}";
 	return instance_job(st, JOB_INSTANCE_ADD, &full, done, arg);
 }
 
@@ -400,6 +414,15 @@ int gw_store_instance_proxy(struct gw_store *st, const char *id, const char *pro
 
 	row.proxy = proxy;
 	return instance_job(st, JOB_INSTANCE_PROXY, &row, done, arg);
+}
+
+int gw_store_instance_hooks(struct gw_store *st, const char *id, const char *hooks,
+                            int64_t updated_unix_ms, gw_store_done *done, void *arg)
+{
+	struct gw_instance_row row = row_of(id, updated_unix_ms);
+
+	row.hooks = hooks;
+	return instance_job(st, JOB_INSTANCE_HOOKS, &row, done, arg);
 }
 
 int gw_store_instance_link(struct gw_store *st, const char *id, const struct gw_device *link,

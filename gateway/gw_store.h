@@ -34,6 +34,7 @@ struct gw_instance_row {
 	int64_t updated_unix_ms;
 	const char *settings; /* JSON object or NULL; borrowed */
 	const char *proxy;    /* of gw_proxy_encode(), or NULL; borrowed */
+	const char *hooks;    /* of gw_hook_patch_seal(), or NULL; borrowed */
 	struct gw_device link;
 	bool has_session; /* when loaded: its session.db is there */
 };
@@ -76,8 +77,8 @@ ATTR_NODISCARD int gw_store_meta_put(struct gw_store *st, const char *name, cons
 void gw_store_free(struct gw_store *st);
 
 /*
- * False while the last write failed. Then a write of its own is tried every second, and when one works
- * again cb is called.
+ * False while the last write failed. Then a write of its own is tried every second, and when one
+ * works again cb is called.
  */
 void gw_store_on_healed(struct gw_store *st, void (*cb)(void *arg), void *arg);
 bool gw_store_ok(const struct gw_store *st);
@@ -110,6 +111,9 @@ ATTR_NODISCARD int gw_store_instance_settings(struct gw_store *st, const char *i
                                               const char *settings, int64_t updated_unix_ms,
                                               gw_store_done *done, void *arg);
 ATTR_NODISCARD int gw_store_instance_proxy(struct gw_store *st, const char *id, const char *proxy,
+                                           int64_t updated_unix_ms, gw_store_done *done, void *arg);
+/* A patch of gw_hook_config.h: what is in it replaces what is there; the rest stays. */
+ATTR_NODISCARD int gw_store_instance_hooks(struct gw_store *st, const char *id, const char *hooks,
                                            int64_t updated_unix_ms, gw_store_done *done, void *arg);
 ATTR_NODISCARD int gw_store_instance_link(struct gw_store *st, const char *id,
                                           const struct gw_device *link, int64_t updated_unix_ms,

@@ -51,6 +51,7 @@ static const char *const schema[] = {
 	"CREATE TRIGGER instance_deleted AFTER DELETE ON instance BEGIN"
 	"  INSERT OR IGNORE INTO to_erase VALUES (old.id);"
 	"END;",
+	"ALTER TABLE instance ADD COLUMN hooks TEXT NOT NULL DEFAULT '{}';", /* gw_hook_config.h */
 };
 
 static const char *const sql_text[GW_SQL_N] = {
@@ -65,13 +66,16 @@ static const char *const sql_text[GW_SQL_N] = {
 	[GW_SQL_ACCOUNT_DEL] = "DELETE FROM account WHERE name = ?1",
 	[GW_SQL_INSTANCE_ADD] =
 	    "INSERT INTO instance(id, account, name, token_hash, created_unix_ms,"
-	    " updated_unix_ms, settings, proxy) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+	    " updated_unix_ms, settings, proxy, hooks)"
+	    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
 	[GW_SQL_INSTANCE_TOKEN] =
 	    "UPDATE instance SET updated_unix_ms = ?2, token_hash = ?3 WHERE id = ?1",
 	[GW_SQL_INSTANCE_SETTINGS] = "UPDATE instance SET updated_unix_ms = ?2,"
 	                             " settings = json_patch(settings, ?3) WHERE id = ?1",
 	[GW_SQL_INSTANCE_PROXY] =
 	    "UPDATE instance SET updated_unix_ms = ?2, proxy = ?3 WHERE id = ?1",
+	[GW_SQL_INSTANCE_HOOKS] = "UPDATE instance SET updated_unix_ms = ?2,"
+	                          " hooks = json_patch(hooks, ?3) WHERE id = ?1",
 	[GW_SQL_INSTANCE_LINK] =
 	    "UPDATE instance SET updated_unix_ms = ?2, linked = ?3, link_end = ?4, jid = ?5,"
 	    " lid = ?6, platform = ?7, push_name = ?8, business_name = ?9, history_days = ?10,"
@@ -152,6 +156,7 @@ int gw_store_db_instance_add(struct gw_store_db *d, const struct gw_instance_row
 	sqlite3_bind_int64(s, 6, r->updated_unix_ms);
 	sqlite3_bind_text(s, 7, r->settings, -1, SQLITE_STATIC);
 	sqlite3_bind_text(s, 8, r->proxy, -1, SQLITE_STATIC);
+	sqlite3_bind_text(s, 9, r->hooks, -1, SQLITE_STATIC);
 	return run(d, GW_SQL_INSTANCE_ADD);
 }
 
@@ -188,6 +193,14 @@ int gw_store_db_instance_proxy(struct gw_store_db *d, const struct gw_instance_r
 
 	sqlite3_bind_text(s, 3, r->proxy, -1, SQLITE_STATIC);
 	return run(d, GW_SQL_INSTANCE_PROXY);
+}
+
+int gw_store_db_instance_hooks(struct gw_store_db *d, const struct gw_instance_row *r)
+{
+	sqlite3_stmt *s = bind_change(d, GW_SQL_INSTANCE_HOOKS, r);
+
+	sqlite3_bind_text(s, 3, r->hooks, -1, SQLITE_STATIC);
+	return run(d, GW_SQL_INSTANCE_HOOKS);
 }
 
 int gw_store_db_instance_link(struct gw_store_db *d, const struct gw_instance_row *r)
@@ -352,7 +365,8 @@ static int load_link(sqlite3_stmt *s, struct gw_device *l)
 	"SELECT id, account, name, token_hash, created_unix_ms, updated_unix_ms, settings, proxy," \
 	" linked, link_end, jid, lid, platform, push_name, business_name, history_days, " \
 	"key_epoch," \
-	" error_rc, error_number, error_detail, error_unix_ms, store_generation FROM instance" \
+	" error_rc, error_number, error_detail, error_unix_ms, store_generation, hooks FROM " \
+	"instance" \
 	" ORDER BY created_unix_ms, rowid"
 
 static bool session_is_there(const struct gw_store_db *d, const char *id)
@@ -369,7 +383,8 @@ static int load_instance(struct gw_store_db *d, sqlite3_stmt *s,
 	struct gw_instance_row row = { .created_unix_ms = sqlite3_column_int64(s, 4),
 		                       .updated_unix_ms = sqlite3_column_int64(s, 5),
 		                       .settings = (const char *)sqlite3_column_text(s, 6),
-		                       .proxy = (const char *)sqlite3_column_text(s, 7) };
+		                       .proxy = (const char *)sqlite3_column_text(s, 7),
+		                       .hooks = (const char *)sqlite3_column_text(s, 22) };
 	int rc;
 
 	if (column_text(s, 0, row.id, sizeof(row.id)) < 0 ||

@@ -25,6 +25,7 @@ enum gw_sql {
 	GW_SQL_INSTANCE_TOKEN,
 	GW_SQL_INSTANCE_SETTINGS,
 	GW_SQL_INSTANCE_PROXY,
+	GW_SQL_INSTANCE_HOOKS,
 	GW_SQL_INSTANCE_LINK,
 	GW_SQL_INSTANCE_DEL,
 	GW_SQL_ERASED,
@@ -66,6 +67,8 @@ ATTR_NODISCARD int gw_store_db_instance_token(struct gw_store_db *d,
 ATTR_NODISCARD int gw_store_db_instance_settings(struct gw_store_db *d,
                                                  const struct gw_instance_row *r);
 ATTR_NODISCARD int gw_store_db_instance_proxy(struct gw_store_db *d,
+                                              const struct gw_instance_row *r);
+ATTR_NODISCARD int gw_store_db_instance_hooks(struct gw_store_db *d,
                                               const struct gw_instance_row *r);
 ATTR_NODISCARD int gw_store_db_instance_link(struct gw_store_db *d,
                                              const struct gw_instance_row *r);

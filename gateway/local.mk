@@ -35,6 +35,10 @@ libgateway_a_SOURCES = \
 	gateway/gw_worker_ask.c gateway/gw_worker_ask.h \
 	gateway/gw_worker_check.c gateway/gw_worker_check.h gateway/gw_worker_adopt.c gateway/gw_worker_info.c \
 	gateway/gw_worker_msg.c gateway/gw_worker_start.c gateway/gw_worker_talk.c \
+	gateway/gw_hook_addr.c gateway/gw_hook_addr.h \
+	gateway/gw_hook_body.c gateway/gw_hook_body.h \
+	gateway/gw_hook_config.c gateway/gw_hook_config.h \
+	gateway/gw_hook_url.c gateway/gw_hook_url.h \
 	gateway/gw_gate.c gateway/gw_gate.h \
 	gateway/gw_addr.c gateway/gw_addr.h \
 	gateway/gw_peers.c gateway/gw_peers.h \
@@ -63,7 +67,7 @@ libgateway_a_SOURCES = \
 	gateway/gw_json.c gateway/gw_json.h gateway/gw_body.c gateway/gw_body.h \
 	gateway/gw_api_connect.c gateway/gw_api_instance.c gateway/gw_api_list.c \
 	gateway/gw_api_session.c gateway/gw_api_settings.c gateway/gw_api_admin.c \
-	gateway/gw_api_workers.c gateway/gw_api_ops.c gateway/gw_api_doctor.c gateway/gw_api.h \
+	gateway/gw_api_workers.c gateway/gw_api_ops.c gateway/gw_api_doctor.c gateway/gw_api_webhook.c gateway/gw_api.h \
 	gateway/gw_doctor.c gateway/gw_doctor.h \
 	gateway/gw_doctor_disk.c gateway/gw_doctor_disk.h \
 	gateway/gw_doctor_host.c gateway/gw_doctor_host.h \
@@ -75,10 +79,10 @@ libgateway_a_SOURCES += gateway/gw_runner_systemd.c
 endif
 libgateway_a_CFLAGS = $(AM_CFLAGS) $(LIBSYSTEMD_CFLAGS) $(EVENT_CFLAGS) $(EVENT_THREADS_CFLAGS) $(CRYPTO_CFLAGS) \
 	$(JANSSON_CFLAGS) $(QRENCODE_CFLAGS) $(PNG_CFLAGS) $(SQLITE_CFLAGS) $(PROTOBUFC_CFLAGS) \
-	$(SECCOMP_CFLAGS) $(HIREDIS_CFLAGS) -DWARDEN_WORKER_PATH='"$(pkglibexecdir)/warden-worker"'
+	$(SECCOMP_CFLAGS) $(HIREDIS_CFLAGS) $(CURL_CFLAGS) -DWARDEN_WORKER_PATH='"$(pkglibexecdir)/warden-worker"'
 GATEWAY_LIBS = libgateway.a $(COMMON_LIBS) $(EVENT_LIBS) $(EVENT_THREADS_LIBS) $(PROTOBUFC_LIBS) \
 	$(CRYPTO_LIBS) $(JANSSON_LIBS) $(QRENCODE_LIBS) $(PNG_LIBS) $(SQLITE_LIBS) $(LIBSYSTEMD_LIBS) \
-	$(SECCOMP_LIBS) $(HIREDIS_LIBS) -lpthread
+	$(SECCOMP_LIBS) $(HIREDIS_LIBS) $(CURL_LIBS) -lpthread
 
 sbin_PROGRAMS += wardend
 wardend_SOURCES = gateway/main.c

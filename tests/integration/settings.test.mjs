@@ -44,7 +44,7 @@ describe('every program', () => {
 describe('wardend', () => {
 	const TABLE = ['listen', 'data_dir', 'run_dir', 'public_url', 'limit_per_minute', 'limit_create_per_minute',
 		'cors_origins', 'trusted_proxies', 'connect_timeout_s', 'worker_memory_max_mb', 'worker_path',
-		'max_connections', 'max_connections_per_address', 'max_workers', 'worker_runner', 'wa_url', 'wa_origin',
+		'max_connections', 'max_connections_per_address', 'webhook_allow_private', 'max_workers', 'worker_runner', 'wa_url', 'wa_origin',
 		'wa_root_key', 'wa_ca_file', 'wa_version', 'wa_device_name', 'log_level', 'log_format'];
 
 	test('--help names every setting by flag', async () => {

@@ -44,6 +44,7 @@ void fake_core_clear(void)
 	json_decref(core.passkey.public_key);
 	free(core.code.png_data_url);
 	free(core.settings);
+	gw_hook_config_free(core.hooks);
 }
 
 static void show(const char *text, bool pairing)
@@ -195,6 +196,19 @@ const struct gw_proxy *gw_instance_proxy(const struct gw_instance *inst)
 {
 	(void)inst;
 	return &core.proxy;
+}
+
+const struct gw_hook_config *gw_instance_hooks(const struct gw_instance *inst)
+{
+	static const struct gw_hook_config none;
+
+	(void)inst;
+	return core.hooks != NULL ? core.hooks : &none;
+}
+
+const struct gw_websocket *gw_websocket_config(const struct gw_instance *inst)
+{
+	return &gw_instance_hooks(inst)->websocket;
 }
 
 static const char *const protocols[] = { "http", "https", "socks5" };
@@ -373,12 +387,30 @@ static void take_settings(const char *text)
 	core.settings = text == NULL ? NULL : strdup(text);
 }
 
+/* Laid over what there is at once, as if the commit were done. */
+static void take_hooks(const json_t *patch)
+{
+	if (patch != NULL && core.change_rc == 0 && core.stored_rc == 0)
+		(void)!gw_hook_config_apply(&core.hooks, patch);
+}
+
+int gw_registry_instance_hooks(struct gw_registry *reg, struct gw_instance *inst, json_t *patch,
+                               gw_registry_done *done, void *arg)
+{
+	(void)reg;
+	(void)inst;
+	take_hooks(patch);
+	return change(done, arg);
+}
+
 int gw_registry_instance_create(struct gw_registry *reg, struct gw_account *acc, const char *name,
                                 const uint8_t *token_hash, const char *settings_json,
-                                const struct gw_proxy *proxy, gw_registry_done *done, void *arg)
+                                const struct gw_proxy *proxy, const json_t *hooks,
+                                gw_registry_done *done, void *arg)
 {
 	(void)reg;
 	(void)acc;
+	take_hooks(hooks);
 	(void)name;
 	memcpy(core.token_hash, token_hash, GW_TOKEN_HASH_LEN);
 	take_settings(settings_json);

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 #include "gateway/gw.h"
+#include "gateway/gw_hook_config.h"
 #include "gateway/gw_instance.h"
 #include "gateway/gw_registry.h"
 
@@ -40,6 +41,7 @@ struct fake_core {
 	char credential[4096];
 	char *settings; /* text of the last change, owned */
 	bool with_proxy;
+	struct gw_hook_config *hooks; /* owned; NULL: none */
 	uint8_t token_hash[GW_TOKEN_HASH_LEN];
 	int64_t quota;
 	gw_registry_token_end *token_end; /* who listens */

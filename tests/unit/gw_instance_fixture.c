@@ -62,7 +62,7 @@ void make_instance_from(struct fixture *f, bool linked, bool has_session)
 	if (linked)
 		gw_device_jid_set(&row.link, TEST_JID);
 	gw_instance_free(f->inst);
-	assert_int_equal(gw_instance_new(&f->gw, &f->acc, &row, NULL, f, &f->inst), 0);
+	assert_int_equal(gw_instance_new(&f->gw, &f->acc, &row, NULL, NULL, f, &f->inst), 0);
 }
 
 int setup(void **state)

@@ -175,7 +175,7 @@ static void add_instance(struct fixture *f, const char *account, const char *nam
 	f->done = false;
 	assert_int_equal(gw_registry_instance_create(
 	                     f->gw.registry, gw_registry_account_by_name(f->gw.registry, account),
-	                     name, hash, NULL, NULL, on_done, f),
+	                     name, hash, NULL, NULL, NULL, on_done, f),
 	                 0);
 	test_run_until(f->gw.base, is_done, f);
 }
@@ -354,8 +354,8 @@ static void test_each_check_comes_in_its_turn(void **state)
 		{ "GET /api/instance/connect/shop?number=1", EVIL_H, 404, NO_INSTANCE, true },
 		{ "GET /api/instance/connect/none?number=1", SHOP_H, 403, WRONG_INSTANCE, true },
 		{ "POST /api/instance/settings/none", ACME_H, 404, NO_INSTANCE, true },
-		{ "POST /api/events/webhook/shop", ACME_H, 501, NOT_BUILT, true },
-		{ "POST /api/events/webhook/shop", SHOP_H, 501, NOT_BUILT, true },
+		{ "POST /api/instance/link/shop", ACME_H, 501, NOT_BUILT, true },
+		{ "POST /api/instance/link/shop", SHOP_H, 501, NOT_BUILT, true },
 		{ "POST /api/instance/passkey/shop/confirm", SHOP_H, 409, NO_PASSKEY, true },
 		/* %73 is s: the same path */
 		{ "POST /api/instance/reconnect/%73hop", SHOP_H, 400, NO_SESSION, true },
@@ -561,8 +561,11 @@ static void test_new_checks_every_key(void **state)
 		{ "{\"name\":\"a\",\"webhookEvents\":[1]}", 400, "webhookEvents" },
 		{ "{\"name\":\"a\",\"proxyEnabled\":true,\"proxyPort\":\"1080\"}", 400,
 		  "proxyHost" },
-		{ "{\"name\":\"a\",\"webhookEnabled\":true}", 501, "webhookEnabled" },
-		{ "{\"name\":\"a\",\"websocketEnabled\":true}", 501, "websocketEnabled" },
+		{ "{\"name\":\"a\",\"webhookEnabled\":true}", 400, "webhookURL" },
+		{ "{\"name\":\"a\",\"webhookURL\":\"ftp://a.example\"}", 400, "webhookURL" },
+		{ "{\"name\":\"a\",\"webhookURL\":\"http://10.0.0.1/\"}", 400, "webhookURL" },
+		{ "{\"name\":\"a\",\"webhookEvents\":[\"message\"]}", 400, "webhookEvents" },
+		{ "{\"name\":\"a\",\"websocketEnabled\":1}", 400, "websocketEnabled" },
 		{ "{\"name\":\"shop\"}", 409, "instance_exists" },
 	};
 	struct fixture *f = *state;

@@ -121,7 +121,7 @@ static struct gw_instance *make_instance(struct fixture *f, struct gw_account *a
 	struct outcome o = { 0 };
 
 	assert_int_equal(gw_registry_instance_create(f->gw.registry, acc, name, token(tok), NULL,
-	                                             NULL, on_done, &o),
+	                                             NULL, NULL, on_done, &o),
 	                 0);
 	test_run_until(f->gw.base, is_done, &o);
 	assert_int_equal(o.rc, 0);
@@ -133,7 +133,7 @@ static int try_instance(struct fixture *f, struct gw_account *acc, const char *n
 {
 	struct outcome o = { 0 };
 	int rc = gw_registry_instance_create(f->gw.registry, acc, name, token(tok), NULL, NULL,
-	                                     on_done, &o);
+	                                     NULL, on_done, &o);
 
 	assert_true(rc < 0);
 	test_run_due(f->gw.base);
@@ -190,8 +190,9 @@ static void test_an_instance_exists_from_its_commit_on(void **state)
 	struct outcome o = { 0 };
 	char path[128];
 
-	assert_int_equal(
-	    gw_registry_instance_create(reg, acc, "sales", token('s'), NULL, NULL, on_done, &o), 0);
+	assert_int_equal(gw_registry_instance_create(reg, acc, "sales", token('s'), NULL, NULL,
+	                                             NULL, on_done, &o),
+	                 0);
 	assert_null(gw_registry_instance(reg, acc, "sales"));
 	assert_null(gw_registry_instance_by_token(reg, token('s')));
 	assert_null(gw_registry_next(reg, acc, NULL));
@@ -320,13 +321,13 @@ static void test_a_quota_holds_for_those_being_created(void **state)
 	struct outcome a = { 0 }, b = { 0 };
 
 	assert_int_equal(gw_registry_instance_create(f->gw.registry, acc, "a", token('a'), NULL,
-	                                             NULL, on_done, &a),
+	                                             NULL, NULL, on_done, &a),
 	                 0);
 	assert_int_equal(gw_registry_instance_create(f->gw.registry, acc, "b", token('b'), NULL,
-	                                             NULL, on_done, &b),
+	                                             NULL, NULL, on_done, &b),
 	                 0);
 	assert_int_equal(gw_registry_instance_create(f->gw.registry, acc, "c", token('c'), NULL,
-	                                             NULL, on_done, &b),
+	                                             NULL, NULL, on_done, &b),
 	                 -EDQUOT);
 	test_run_until(f->gw.base, is_done, &b);
 	assert_int_equal(acc->instances_n, 2);
@@ -487,7 +488,8 @@ static void test_nothing_changes_when_the_disk_refuses(void **state)
 	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
 	assert_int_equal(
-	    gw_registry_instance_create(reg, acc, "y", token('y'), NULL, NULL, on_done, &add), 0);
+	    gw_registry_instance_create(reg, acc, "y", token('y'), NULL, NULL, NULL, on_done, &add),
+	    0);
 	assert_int_equal(gw_registry_instance_delete(reg, inst, on_done, &del), 0);
 	assert_int_equal(gw_registry_account_rotate(reg, acc, token('R'), on_done, &rot), 0);
 	assert_int_equal(gw_registry_account_create(reg, "new", 1, token('n'), on_done, &acct), 0);
@@ -522,10 +524,11 @@ static void test_everything_is_there_after_a_restart(void **state)
 	{
 		struct outcome o = { 0 };
 
-		assert_int_equal(gw_registry_instance_create(
-		                     f->gw.registry, acc, "x", token('x'),
-		                     "{\"ignoreStatus\":true,\"unknown\":1}", NULL, on_done, &o),
-		                 0);
+		assert_int_equal(
+		    gw_registry_instance_create(f->gw.registry, acc, "x", token('x'),
+		                                "{\"ignoreStatus\":true,\"unknown\":1}", NULL, NULL,
+		                                on_done, &o),
+		    0);
 		test_run_until(f->gw.base, is_done, &o);
 		snprintf(id, sizeof(id), "%s", gw_instance_id(o.inst));
 	}
@@ -559,7 +562,7 @@ static void test_settings_that_are_no_object_are_refused(void **state)
 	struct outcome o = { 0 };
 
 	assert_int_equal(gw_registry_instance_create(f->gw.registry, acc, "x", token('x'), "[1]",
-	                                             NULL, on_done, &o),
+	                                             NULL, NULL, on_done, &o),
 	                 -EINVAL);
 	assert_int_equal(acc->instances_n, 0);
 }
@@ -661,7 +664,7 @@ static void test_a_proxys_password_is_sealed_on_disk_and_never_shown(void **stat
 	assert_int_equal(gw_registry_instance_proxy(f->gw.registry, inst, &test_proxy, on_done, &o),
 	                 0);
 	assert_int_equal(gw_registry_instance_create(f->gw.registry, acc, "y", token('y'), NULL,
-	                                             &test_proxy, on_done, &made),
+	                                             &test_proxy, NULL, on_done, &made),
 	                 0);
 	test_run_until(f->gw.base, is_done, &made);
 	assert_int_equal(o.rc + made.rc, 0);

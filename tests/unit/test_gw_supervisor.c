@@ -139,7 +139,7 @@ static struct gw_instance *instance(struct fixture *f, const char *kind)
 	memset(row.id, 'a' + (int)f->inst_n, GW_ID_LEN);
 	memcpy(row.id, kind, strlen(kind));
 	snprintf(row.name, sizeof(row.name), "%s", kind);
-	assert_int_equal(gw_instance_new(&f->gw, &f->acc, &row, NULL, NULL, inst), 0);
+	assert_int_equal(gw_instance_new(&f->gw, &f->acc, &row, NULL, NULL, NULL, inst), 0);
 	f->inst_n++;
 	return *inst;
 }
