@@ -13,10 +13,12 @@ libworker_a_SOURCES = \
 	worker/wk_failure.c worker/wk_failure.h \
 	worker/wk_fds.c worker/wk_fds.h \
 	worker/wk_heap.c worker/wk_heap.h \
+	worker/wk_http.c worker/wk_http.h worker/wk_http_reader.c worker/wk_http_reader.h \
 	worker/wk_ipc.c worker/wk_ipc.h \
 	worker/wk_ipc_tell.c worker/wk_ipc_tell.h \
 	worker/wk_link_code.c worker/wk_link_code.h \
 	worker/wk_iq.c worker/wk_iq.h \
+	worker/wk_media.c worker/wk_media.h \
 	worker/wk_online.c worker/wk_online.h worker/wk_online_priv.h worker/wk_online_ask.c \
 	worker/wk_online_dirty.c worker/wk_online_ib.c worker/wk_online_rx.c worker/wk_online_up.c \
 	worker/wk_outbox.c worker/wk_outbox.h \

@@ -97,12 +97,7 @@ struct wk_media_ops {
 ATTR_NODISCARD int wk_media_fetch(struct wk_media *m, const struct wk_media_file *file,
                                   const struct wk_media_ops *ops, void *arg,
                                   struct wk_media_get **get_out);
-/* End it without another call. NULL is fine; safe from its callbacks. */
+/* End it without another call. NULL is fine. Not from its callbacks: those return a code. */
 void wk_media_cancel(struct wk_media_get *g);
-
-/* DELETE of a history blob that has been stored (07 section 6); nobody hears how it went. */
-void wk_media_delete_history(struct wk_media *m, const char *direct_path,
-                             const uint8_t enc_sha256[WA_MEDIA_HASH_LEN], const char *enc_handle,
-                             const char *nonce);
 
 #endif

@@ -91,11 +91,35 @@ static int parse_path(const char *p, struct wk_url *u)
 	return copy(u->path, sizeof(u->path), p, strlen(p));
 }
 
+static int take_authority(const char *text, size_t len, struct wk_url *u)
+{
+	bool v6;
+
+	u->port = u->tls ? PORT_TLS : PORT_PLAIN;
+	if (parse_authority(text, len, u, &v6) < 0)
+		return -EINVAL;
+	(void)snprintf(u->hostport, sizeof(u->hostport), v6 ? "[%s]:%u" : "%s:%u", u->host,
+	               u->port);
+	(void)snprintf(u->authority, sizeof(u->authority), "%s", u->hostport);
+	if (u->port == (u->tls ? PORT_TLS : PORT_PLAIN))
+		*strrchr(u->authority, ':') = '\0';
+	return 0;
+}
+
+int wk_url_authority(const char *text, size_t len, bool tls, struct wk_url *url_out)
+{
+	struct wk_url u = { .tls = tls, .path = "/" };
+
+	if (take_authority(text, len, &u) < 0)
+		return -EINVAL;
+	*url_out = u;
+	return 0;
+}
+
 int wk_url_parse(const char *text, struct wk_url *url_out)
 {
 	struct wk_url u = { 0 };
 	size_t len;
-	bool v6;
 
 	if (strncmp(text, "ws://", 5) == 0) {
 		text += 5;
@@ -105,14 +129,9 @@ int wk_url_parse(const char *text, struct wk_url *url_out)
 	} else {
 		return -EINVAL;
 	}
-	u.port = u.tls ? PORT_TLS : PORT_PLAIN;
 	len = strcspn(text, "/?#");
-	if (parse_authority(text, len, &u, &v6) < 0 || parse_path(text + len, &u) < 0)
+	if (take_authority(text, len, &u) < 0 || parse_path(text + len, &u) < 0)
 		return -EINVAL;
-	(void)snprintf(u.hostport, sizeof(u.hostport), v6 ? "[%s]:%u" : "%s:%u", u.host, u.port);
-	(void)snprintf(u.authority, sizeof(u.authority), "%s", u.hostport);
-	if (u.port == (u.tls ? PORT_TLS : PORT_PLAIN))
-		*strrchr(u.authority, ':') = '\0';
 	*url_out = u;
 	return 0;
 }

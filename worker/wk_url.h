@@ -3,6 +3,7 @@
 #define WK_URL_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "common/attr.h"
@@ -25,6 +26,10 @@ struct wk_url {
  * no fragment, printable ASCII only. 0 or -EINVAL.
  */
 ATTR_NODISCARD int wk_url_parse(const char *text, struct wk_url *url_out);
+
+/* HOST[:PORT] alone, len characters; its path is "/". 0 or -EINVAL. */
+ATTR_NODISCARD int wk_url_authority(const char *text, size_t len, bool tls,
+                                    struct wk_url *url_out);
 
 /* A host name or IPv4 address by its characters, at most WK_HOST_CAP - 1 of them; no IPv6. */
 bool wk_url_is_host(const char *text);

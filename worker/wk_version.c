@@ -48,9 +48,9 @@ static void fail_answer(struct wk_version *v, int rc)
 {
 	struct wk_failure f;
 
-	if (v->reader.status != 0 && v->reader.status != 200)
+	if (v->reader.http.status != 0 && v->reader.http.status != 200)
 		wk_failure_set(&f, WA_EPROTO, "%s answered HTTP status %u", v->url->hostport,
-		               v->reader.status);
+		               v->reader.http.status);
 	else
 		wk_failure_set(&f, rc, "no client version in the answer of %s", v->url->hostport);
 	fail(v, &f);
@@ -105,7 +105,7 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
 			fail_answer(v, -ENOMEM);
 		return;
 	}
-	if ((what & BEV_EVENT_EOF) && v->reader.status == 200) {
+	if ((what & BEV_EVENT_EOF) && v->reader.http.status == 200) {
 		fail_answer(v, WA_EPROTO);
 		return;
 	}
@@ -177,7 +177,7 @@ int wk_version_new(struct event_base *base, const struct wk_tls *tls, const stru
 
 int64_t wk_version_date(const struct wk_version *v)
 {
-	return v->reader.date_unix_s;
+	return v->reader.http.date_unix_s;
 }
 
 void wk_version_free(struct wk_version *v)

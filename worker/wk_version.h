@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #include "common/attr.h"
-#include "common/buf.h"
+#include "worker/wk_http_reader.h"
 #include "worker/wk_url.h"
 
 #define WK_VERSION_BODY_MAX (4u * 1024 * 1024)
@@ -20,26 +20,12 @@
 /* ---- the answer, as bytes come in: no I/O ------------------------------------------------ */
 
 struct wk_version_reader {
-	struct buf head; /* until it is complete */
-	enum {
-		WK_BODY_HEAD,
-		WK_BODY_LENGTH,
-		WK_BODY_CLOSE,
-		WK_BODY_CHUNK_SIZE,
-		WK_BODY_CHUNK,
-		WK_BODY_CHUNK_END,
-		WK_BODY_DONE
-	} part;
-	uint64_t left;    /* of the body or chunk; while reading a chunk size, its value so far */
-	unsigned digits;  /* of the chunk size */
-	bool in_ext;      /* chunk extension: skipped */
+	struct wk_http_reader http;
 	size_t seen;      /* bytes of the body */
 	unsigned matched; /* characters of the pattern */
 	enum { WK_SCAN_NAME, WK_SCAN_QUOTE, WK_SCAN_COLON, WK_SCAN_NUMBER } scan;
 	unsigned number_digits;
 	uint64_t number;
-	unsigned status;
-	int64_t date_unix_s; /* of the Date field; 0: none that can be read */
 };
 
 /* A zeroed reader is ready. */

@@ -26,8 +26,8 @@ static struct result feed(const uint8_t *data, size_t size, size_t step)
 		n = size - i < step ? size - i : step;
 		r.rc = wk_version_feed(&reader, data + i, n, &r.revision);
 	}
-	r.date = reader.date_unix_s;
-	r.status = reader.status;
+	r.date = reader.http.date_unix_s;
+	r.status = reader.http.status;
 	wk_version_reader_clear(&reader);
 	return r;
 }

@@ -9,3 +9,9 @@ tests_fuzz_fuzz_version_SOURCES = tests/fuzz/fuzz_version.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_version_CFLAGS = $(FUZZ_TARGET_CFLAGS)
 tests_fuzz_fuzz_version_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 tests_fuzz_fuzz_version_LDADD = $(WORKER_LIBS)
+
+check_PROGRAMS += tests/fuzz/fuzz_http_answer
+tests_fuzz_fuzz_http_answer_SOURCES = tests/fuzz/fuzz_http_answer.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_http_answer_CFLAGS = $(FUZZ_TARGET_CFLAGS)
+tests_fuzz_fuzz_http_answer_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_http_answer_LDADD = $(WORKER_LIBS)

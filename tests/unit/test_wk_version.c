@@ -116,7 +116,7 @@ static int64_t date_of(const char *text, size_t step)
 		n = step == 0 || step > len - i ? len - i : step;
 		rc = wk_version_feed(&r, text + i, n, &revision);
 	}
-	date = r.date_unix_s;
+	date = r.http.date_unix_s;
 	wk_version_reader_clear(&r);
 	return date;
 }

@@ -112,13 +112,14 @@ ATTR_NODISCARD int wa_media_sidecar(const uint8_t media_key[WA_MEDIA_KEY_LEN],
 
 /*
  * Append "https://HOST{directPath}&hash=...&mms-type=...&__wa-mms=". host: from media_conn.
+ * enc_sha256 NULL: a file that is not encrypted, without the query.
  * 0, WA_EPROTO (a path that does not begin with one '/', or holds anything but printable ASCII, or
  * "#", "\\" or "@" before its query; a host with other than letters, digits, '.', '-' and a port),
  * WA_ELIMIT, -ENOMEM.
  */
 ATTR_NODISCARD int wa_media_url(const char *host, const char *direct_path,
-                                const uint8_t enc_sha256[WA_MEDIA_HASH_LEN],
-                                enum wa_media_kind kind, struct buf *out);
+                                const uint8_t *enc_sha256, enum wa_media_kind kind,
+                                struct buf *out);
 /* For a message without directPath: may its url be fetched? https, and a host under .whatsapp.net.
  */
 bool wa_media_url_allowed(const char *url);

@@ -64,9 +64,26 @@ static int append_hash(const uint8_t hash[WA_MEDIA_HASH_LEN], struct buf *out)
 	return rc;
 }
 
-int wa_media_url(const char *host, const char *direct_path,
-                 const uint8_t enc_sha256[WA_MEDIA_HASH_LEN], enum wa_media_kind kind,
-                 struct buf *out)
+static int append_query(const char *mark, const uint8_t enc_sha256[WA_MEDIA_HASH_LEN],
+                        enum wa_media_kind kind, struct buf *out)
+{
+	int rc = buf_append_str(out, mark);
+
+	if (rc == 0)
+		rc = buf_append_str(out, "hash=");
+	if (rc == 0)
+		rc = append_hash(enc_sha256, out);
+	if (rc == 0)
+		rc = buf_append_str(out, "&mms-type=");
+	if (rc == 0)
+		rc = buf_append_str(out, wa_media_mms_type(kind));
+	if (rc == 0)
+		rc = buf_append_str(out, "&__wa-mms=");
+	return rc;
+}
+
+int wa_media_url(const char *host, const char *direct_path, const uint8_t *enc_sha256,
+                 enum wa_media_kind kind, struct buf *out)
 {
 	size_t out_len = out->len;
 	int rc;
@@ -80,16 +97,9 @@ int wa_media_url(const char *host, const char *direct_path,
 		rc = buf_append_str(out, host);
 	if (rc == 0)
 		rc = buf_append_str(out, direct_path);
-	if (rc == 0)
-		rc = buf_append_str(out, strchr(direct_path, '?') == NULL ? "?hash=" : "&hash=");
-	if (rc == 0)
-		rc = append_hash(enc_sha256, out);
-	if (rc == 0)
-		rc = buf_append_str(out, "&mms-type=");
-	if (rc == 0)
-		rc = buf_append_str(out, wa_media_mms_type(kind));
-	if (rc == 0)
-		rc = buf_append_str(out, "&__wa-mms=");
+	if (rc == 0 && enc_sha256 != NULL)
+		rc = append_query(strchr(direct_path, '?') == NULL ? "?" : "&", enc_sha256, kind,
+		                  out);
 	if (rc < 0)
 		out->len = out_len;
 	return rc;
