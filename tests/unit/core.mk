@@ -1,5 +1,5 @@
 CORE_TESTS = tests/unit/test_binary_id tests/unit/test_buf tests/unit/test_log_tail tests/unit/test_codec tests/unit/test_db tests/unit/test_ipc_chan \
-	tests/unit/test_ipc_frame tests/unit/test_json_out tests/unit/test_log tests/unit/test_pb_guard tests/unit/test_qr \
+	tests/unit/test_ipc_frame tests/unit/test_json_out tests/unit/test_log tests/unit/test_pb_guard tests/unit/test_powercut tests/unit/test_qr \
 	tests/unit/test_rd_wr tests/unit/test_sealed tests/unit/test_secret tests/unit/test_settings
 check_PROGRAMS += $(CORE_TESTS)
 TESTS += $(CORE_TESTS)
@@ -51,4 +51,7 @@ tests_unit_test_secret_LDADD = $(CORE_TEST_LIBS)
 tests_unit_test_settings_SOURCES = tests/unit/test_settings.c
 tests_unit_test_settings_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_settings_LDADD = $(CORE_TEST_LIBS)
-EXTRA_DIST += tests/unit/test.h
+EXTRA_DIST += tests/unit/test.h tests/unit/powercut_vfs.h
+tests_unit_test_powercut_SOURCES = tests/unit/test_powercut.c tests/unit/powercut_vfs.c
+tests_unit_test_powercut_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_powercut_LDADD = $(CORE_TEST_LIBS)
