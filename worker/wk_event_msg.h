@@ -43,9 +43,9 @@ struct wk_event_stored {
 struct wk_event_lookup {
 	struct wa_own_users own;
 	const char *own_name; /* push name; NULL or "": not known */
-	/* How a person or group is called: address book, else push name or subject. NULL: unknown
-	 */
-	const char *(*name)(void *arg, const struct wa_jid *jid);
+	/* How a person or group is called: address book, else push name or subject. NULL: unknown.
+	 * alt: the other identity; server "": not known. */
+	const char *(*name)(void *arg, const struct wa_jid *jid, const struct wa_jid *alt);
 	/* The other identity of a user: LID of a PN, PN of a LID; without device. */
 	bool (*other)(void *arg, const struct wa_jid *jid, struct wa_jid *out);
 	/* author: server "" where it is not known, or not needed (private chats). */

@@ -78,12 +78,15 @@ void wk_event_jid(struct wk_event_w *w, const char *name, const struct wa_jid *j
 	jout_str_n(&w->j, name, text, wa_jid_format(&bare, text));
 }
 
-static const char *name_of(const struct wk_event_w *w, const struct wa_jid *jid)
+static const char *name_of(const struct wk_event_w *w, const struct wa_jid *jid,
+                           const struct wa_jid *alt)
 {
 	const char *name = NULL;
 
-	if (wk_jid_is_set(jid) && w->look->name != NULL)
-		name = w->look->name(w->look->arg, jid);
+	if (w->look->name != NULL)
+		name = w->look->name(w->look->arg, jid, alt);
+	if (name == NULL && wa_jid_is_own(jid, &w->look->own))
+		name = w->look->own_name;
 	return name != NULL && name[0] != '\0' ? name : NULL;
 }
 
@@ -116,12 +119,8 @@ void wk_event_who_members(struct wk_event_w *w, const struct wa_jid *jid, const 
 	}
 	wk_event_jid(w, "jid", &pn);
 	wk_event_jid(w, "lid", &lid);
-	name = name_of(w, &me);
-	if (name == NULL)
-		name = name_of(w, &other);
-	if (name == NULL && wa_jid_is_own(&me, &w->look->own))
-		name = w->look->own_name;
-	wk_event_text_set(w, "name", name != NULL && name[0] != '\0' ? name : called);
+	name = name_of(w, &me, &other);
+	wk_event_text_set(w, "name", name != NULL ? name : called);
 }
 
 void wk_event_who(struct wk_event_w *w, const char *name, const struct wa_jid *jid,

@@ -123,6 +123,7 @@ static const char *const schema[] = {
 	"  unix_s INTEGER NOT NULL,"
 	"  body BLOB NOT NULL" /* sealed */
 	") STRICT;",
+	wk_store_name_schema,
 };
 
 /* ---- files --------------------------------------------------------------------------------- */

@@ -33,6 +33,7 @@ struct wk_store_batch {
 
 struct wk_store_hot;
 struct wk_store_lids;
+struct wk_store_names;
 
 /* In secret memory. */
 struct wk_store {
@@ -52,10 +53,12 @@ struct wk_store {
 	struct wk_store_batch batch;
 	struct wk_store_hot *hot;   /* wk_store_signal.c: records of this batch; NULL: none */
 	struct wk_store_lids *lids; /* wk_store_lid.c: pairs looked up lately; NULL: none */
+	struct wk_store_names *names; /* wk_store_name.c: likewise */
 };
 
 /* The step of the schema that makes the outbox. */
 extern const char wk_store_outbox_schema[];
+extern const char wk_store_name_schema[];
 /* A transaction was rolled back. */
 void wk_store_outbox_forget(struct wk_store *st);
 /* Before the database is closed. */
@@ -99,6 +102,7 @@ ATTR_NODISCARD int wk_store_signal_settle(struct wk_store *st);
 void wk_store_drop(struct wk_store *st);
 void wk_store_signal_drop(struct wk_store *st);
 void wk_store_lid_drop(struct wk_store *st);
+void wk_store_name_drop(struct wk_store *st);
 
 /* Bind any bytes as an envelope, sealed for their place; read one: WA_ESTORE_CORRUPT when it does
  * not open. */

@@ -237,6 +237,7 @@ void wk_store_drop(struct wk_store *st)
 {
 	wk_store_signal_drop(st);
 	wk_store_lid_drop(st);
+	wk_store_name_drop(st);
 }
 
 static int load(struct wk_store *st, const char *chat, const struct wa_signal_addr *addr,

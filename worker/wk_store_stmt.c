@@ -124,6 +124,7 @@ static void rollback(struct wk_store *st)
 	if (!sqlite3_get_autocommit(st->db))
 		(void)sqlite3_exec(st->db, "ROLLBACK", NULL, NULL, NULL);
 	wk_store_outbox_forget(st);
+	wk_store_name_drop(st);
 }
 
 static int commit(struct wk_store *st, int rc)
@@ -159,8 +160,10 @@ int wk_store_end(struct wk_store *st, int rc)
 	/* A disk that is full has rolled back everything already: the batch will see it. */
 	if (rc < 0 && !sqlite3_get_autocommit(st->db))
 		(void)sqlite3_exec(st->db, "ROLLBACK TO part", NULL, NULL, NULL);
-	if (rc < 0)
+	if (rc < 0) {
 		wk_store_outbox_forget(st);
+		wk_store_name_drop(st);
+	}
 	out = db_exec(st->db, "RELEASE part");
 	return rc < 0 ? rc : out;
 }

@@ -42,10 +42,10 @@ static struct wk_event_stored kept; /* what the store has under the id "TARGET" 
 static bool has_kept;
 static char kept_asked[WA_JID_TEXT_CAP];
 
-static const char *name_of(void *arg, const struct wa_jid *jid)
+static const char *name_of(void *arg, const struct wa_jid *jid, const struct wa_jid *alt)
 {
 	(void)arg;
-	if (strcmp(jid->user, "551199") == 0)
+	if (strcmp(jid->user, "551199") == 0 || strcmp(alt->user, "551199") == 0)
 		return "Ana Book";
 	return strcmp(jid->server, "g.us") == 0 ? "The group" : NULL;
 }

@@ -1,0 +1,30 @@
+/* worker/wk_emit_priv.h - an emitter's inside, shared by the wk_emit files */
+#ifndef WK_EMIT_PRIV_H
+#define WK_EMIT_PRIV_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/attr.h"
+#include "common/buf.h"
+#include "common/secret.h"
+#include "worker/wa/wa_msg_secret.h"
+#include "worker/wa/wa_pool.h"
+#include "worker/wk_emit.h"
+
+#define DATA_KEPT (64u * 1024) /* bytes of the buffer that stay from one event to the next */
+
+struct wk_emit {
+	struct wk_emit_params p;
+	struct wk_event_lookup look;
+	struct wa_pool *pool; /* quoted messages and so on; empty between calls */
+	struct buf data;      /* the event that is being made */
+	struct buf stored;    /* a message that a look-up found */
+	uint8_t secret[WA_MSG_SECRET_LEN];
+	bool receipts_off; /* the account's privacy: nobody is told what was read */
+};
+
+/* e->data is an event: into the outbox with it. */
+ATTR_NODISCARD int wk_emit_add(struct wk_emit *e, int kind, uint32_t flags);
+
+#endif
