@@ -1,9 +1,9 @@
-/* common/log_tail.c - a ring of log lines in a memfd */
+/* common/log_tail.c - a ring of log lines in a memfd, and what its process has in hand */
 #include "common/log_tail.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdint.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -11,6 +11,7 @@
 
 struct log_tail {
 	uint64_t total;
+	_Atomic uint64_t hand;
 	char ring[LOG_TAIL_LEN];
 };
 
@@ -60,6 +61,13 @@ void log_tail_put(struct log_tail *t, const char *line, size_t len)
 	t->total += len;
 }
 
+void log_tail_hand(struct log_tail *t, uint64_t key)
+{
+	/* the compiler must not move it past the work: whatever ends this process there finds it */
+	atomic_store_explicit(&t->hand, key, memory_order_relaxed);
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
 /* Of a size that cannot change, and not something that blocks. */
 static int check(int fd)
 {
@@ -79,18 +87,37 @@ static char printable(char c)
 	return (c >= ' ' && c <= '~') || c == '\n' ? c : '?';
 }
 
-int log_tail_read(int fd, char *out)
+static int read_all(int fd, struct log_tail *t)
 {
-	struct log_tail t;
-	size_t len, at, n = 0;
 	int rc = check(fd);
 	ssize_t got;
 
 	if (rc < 0)
 		return rc;
-	got = pread(fd, &t, sizeof(t), 0);
-	if (got != (ssize_t)sizeof(t))
+	got = pread(fd, t, sizeof(*t), 0);
+	if (got != (ssize_t)sizeof(*t))
 		return got < 0 ? -errno : -EINVAL;
+	return 0;
+}
+
+int log_tail_read_hand(int fd, uint64_t *key_out)
+{
+	struct log_tail t;
+	int rc = read_all(fd, &t);
+
+	if (rc == 0)
+		*key_out = t.hand;
+	return rc;
+}
+
+int log_tail_read(int fd, char *out)
+{
+	struct log_tail t;
+	size_t len, at, n = 0;
+	int rc = read_all(fd, &t);
+
+	if (rc < 0)
+		return rc;
 	len = t.total < LOG_TAIL_LEN ? (size_t)t.total : LOG_TAIL_LEN;
 	at = t.total < LOG_TAIL_LEN ? 0 : (size_t)(t.total % LOG_TAIL_LEN);
 	for (size_t i = 0; i < len; i++)

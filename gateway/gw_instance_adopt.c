@@ -156,11 +156,31 @@ int gw_act_renew(struct gw_instance *inst, const struct gw_inst_input *in)
 
 /* ---- what is left of it ------------------------------------------------------ */
 
+/* What it worked on last, and whether that is to be set aside from now on. */
+static void note_hand(struct gw_instance *inst, int tail_fd)
+{
+	uint64_t key;
+
+	if (log_tail_read_hand(tail_fd, &key) < 0 || key == 0)
+		return;
+	if (!gw_deaths_note(&inst->deaths, key, clock_ms()))
+		return;
+	LOG(&inst->log, LOG_ERR, "set_aside", LF_INT("deaths", GW_DEATHS_MAX));
+	inst->retry.restarts_n = 0; /* it is mended: the next one need not wait */
+}
+
+const struct gw_deaths *gw_instance_deaths(const struct gw_instance *inst)
+{
+	return &inst->deaths;
+}
+
 void gw_instance_keep_log(struct gw_instance *inst, int tail_fd)
 {
 	char text[LOG_TAIL_LEN + 1];
 	char *kept;
 
+	if (tail_fd >= 0)
+		note_hand(inst, tail_fd);
 	if (tail_fd < 0 || log_tail_read(tail_fd, text) < 0 || text[0] == '\0')
 		return;
 	kept = strdup(text);

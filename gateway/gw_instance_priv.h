@@ -15,6 +15,7 @@
 #include "common/attr.h"
 #include "common/log.h"
 #include "gateway/gw_instance.h"
+#include "gateway/gw_deaths.h"
 #include "gateway/gw_device.h"
 #include "gateway/gw_store.h"
 #include "gateway/gw_supervisor.h"
@@ -233,6 +234,7 @@ struct gw_instance {
 		unsigned crash_i;
 	} retry;
 	struct event *ev_retry;
+	struct gw_deaths deaths; /* what its workers died of */
 
 	struct gw_logout_list logouts;       /* waiting */
 	struct gw_logout_list logouts_ended; /* to be told */
@@ -284,6 +286,8 @@ ATTR_NODISCARD int gw_instance_adopt(struct gw_instance *inst, struct gw_worker 
 bool gw_instance_renew(struct gw_instance *inst);
 /* That worker is not there yet. */
 bool gw_instance_is_renewing(const struct gw_instance *inst);
+/* What its worker must not work on. */
+const struct gw_deaths *gw_instance_deaths(const struct gw_instance *inst);
 /* Its worker has crashed: keep what tail_fd (common/log_tail.h; -1: nothing) holds. */
 void gw_instance_keep_log(struct gw_instance *inst, int tail_fd);
 /* What it is linked to is on disk as it is in memory. */

@@ -113,6 +113,8 @@ int gw_worker_open_ca_file(const struct gw_config *cfg)
 int gw_worker_say_connect(struct gw_worker *w)
 {
 	const struct gw_proxy *proxy = gw_instance_proxy(w->inst);
+	const struct gw_deaths *deaths = gw_instance_deaths(w->inst);
+	uint64_t aside[GW_DEATHS_KEPT];
 	Ipc__SessionSettings settings = IPC__SESSION_SETTINGS__INIT;
 	Ipc__Connect m = IPC__CONNECT__INIT;
 	Ipc__Proxy via = IPC__PROXY__INIT;
@@ -140,6 +142,9 @@ int gw_worker_say_connect(struct gw_worker *w)
 	m.has_linked = m.has_store_generation = true;
 	m.linked = gw_instance_link(w->inst)->linked;
 	m.store_generation = (uint64_t)gw_instance_link(w->inst)->store_generation;
+	m.n_set_aside = deaths->aside_n;
+	m.set_aside = aside;
+	memcpy(aside, deaths->aside, sizeof(aside));
 	rc = ipc_chan_send(w->chan, IPC_CONNECT, 1, &m.base, ca_fd);
 	if (ca_fd >= 0)
 		close(ca_fd);

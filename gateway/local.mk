@@ -12,7 +12,7 @@ libgateway_a_SOURCES = \
 	gateway/gw_instance_json.c gateway/gw_instance_machine.c gateway/gw_instance_pair.c \
 	gateway/gw_instance_priv.h gateway/gw_instance_retry.c gateway/gw_instance_session.c \
 	gateway/gw_instance_shown.c gateway/gw_instance_watch.c gateway/gw_device.h gateway/gw_proxy.c gateway/gw_proxy.h \
-	gateway/gw_dials.c gateway/gw_dials.h \
+	gateway/gw_deaths.c gateway/gw_deaths.h gateway/gw_dials.c gateway/gw_dials.h \
 	gateway/gw_master_key.c gateway/gw_master_key.h \
 	gateway/gw_notify.c gateway/gw_notify.h \
 	gateway/gw_proc.c gateway/gw_proc.h \

@@ -2,7 +2,8 @@
 noinst_LIBRARIES += libworker.a
 libworker_a_SOURCES = \
 	worker/wk.c worker/wk.h \
-	worker/wk_alive.c worker/wk_alive.h \
+	worker/wk_alive.c worker/wk_alive.h worker/wk_hand.c worker/wk_hand.h \
+	worker/wk_store_aside.c worker/wk_store_aside.h \
 	worker/wk_batch.c worker/wk_batch.h \
 	worker/wk_codes.c worker/wk_codes.h \
 	worker/wk_creds.c worker/wk_creds.h \

@@ -16,6 +16,7 @@
 #include "common/log.h"
 #include "common/log_tail.h"
 #include "common/secret.h"
+#include "worker/wk_hand.h"
 #include "worker/wk_ipc.h"
 #include "worker/wk_ipc_tell.h"
 #include "worker/wk_probe.h"
@@ -66,8 +67,10 @@ int wk_log_tail_start(void)
 	struct log_tail *tail = NULL;
 	int fd = -1;
 
-	if (log_tail_new(&tail, &fd) == 0)
+	if (log_tail_new(&tail, &fd) == 0) {
 		log_set_tail(tail);
+		wk_hand_init(tail);
+	}
 	return fd;
 }
 
@@ -248,6 +251,7 @@ static void on_connect(const Ipc__Connect *msg, int ca_fd, void *arg)
 		start_probe(w, &target);
 		return;
 	}
+	wk_hand_set_aside(target.aside, target.aside_n);
 	set_request(w, target.request_id);
 	w->tell.connect_us = now_us;
 	LOG(&w->log, LOG_INFO, "attempt", LF_STR("server", target.url.hostport),

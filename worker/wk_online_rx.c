@@ -1,11 +1,17 @@
 /* worker/wk_online_rx.c - stanzas that come by themselves: acks, notifications, pings */
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
 
 #include "common/err.h"
 #include "worker/wa/wa_stanza.h"
+#include "worker/wk_hand.h"
 #include "worker/wk_online_priv.h"
+#include "worker/wk_store_aside.h"
 
 #define NACK_UNKNOWN_STANZA 488
+#define NACK_UNHANDLED 500
 
 /* A stanza that can't be taken, and can't even be refused. */
 static void bad(struct wk_online *o, const struct wa_node *n)
@@ -182,13 +188,47 @@ static void take(struct wk_online *o, const struct wa_node *n)
 		ack(o, n, NACK_UNKNOWN_STANZA);
 }
 
+/* Three workers have died of it: kept as it came, acknowledged, and that is all. */
+static void set_aside(struct wk_online *o, const struct wa_node *n, uint64_t key)
+{
+	struct buf b = { 0 };
+	int rc = wa_stanza_encode(n, &b);
+
+	LOG(o->p.log, LOG_ERR, "stanza_set_aside", LF_STR("tag", n->tag),
+	    LF_STR("id", wa_node_attr(n, "id")));
+	if (rc == 0)
+		rc = wk_store_aside_put(o->p.store, key, time(NULL), b.p, b.len);
+	buf_wipe(&b);
+	if (rc < 0)
+		wk_online_fail(o, rc, "a stanza can't be set aside");
+	else if (!wa_node_is(n, "iq"))
+		ack(o, n, wa_node_is(n, "message") ? NACK_UNHANDLED : 0);
+}
+
+static void take_in_hand(struct wk_online *o, const struct wa_node *n)
+{
+	uint64_t key = wk_hand_key(n), before;
+
+	if (wk_hand_is_aside(key)) {
+		set_aside(o, n, key);
+		return;
+	}
+	before = wk_hand_take(key);
+#ifdef WARDEN_TEST_HOOKS
+	if (key != 0 && strncmp(wa_node_attr(n, "id"), "TESTDEATH", 9) == 0)
+		abort();
+#endif
+	take(o, n);
+	(void)wk_hand_take(before);
+}
+
 void wk_online_take(struct wk_online *o, const struct wa_node *n)
 {
 	bool queued = wa_node_attr(n, "offline") != NULL;
 
 	if (queued)
 		wk_online_queue_moves(o);
-	take(o, n);
+	take_in_hand(o, n);
 	if (queued && !wk_online_is_over(o))
 		wk_online_queue_taken(o);
 }

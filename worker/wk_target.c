@@ -121,6 +121,10 @@ int wk_target_init(struct wk_target *t, const Ipc__Connect *msg, const char **wh
 
 	memset(t, 0, sizeof(*t));
 	*why_out = check(t, msg);
+	while (t->aside_n < WK_HAND_ASIDE_MAX && t->aside_n < msg->n_set_aside) {
+		t->aside[t->aside_n] = msg->set_aside[t->aside_n];
+		t->aside_n++;
+	}
 	rc = *why_out != NULL ? -EINVAL : copy_all(t, msg, why_out);
 	if (rc < 0)
 		wk_target_clear(t);

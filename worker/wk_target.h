@@ -10,6 +10,7 @@
 #include "proto/ipc.pb-c.h"
 #include "worker/wa/wa_device.h"
 #include "worker/wa/wa_noise.h"
+#include "worker/wk_hand.h"
 #include "worker/wk_proxy.h"
 #include "worker/wk_settings.h"
 #include "worker/wk_url.h"
@@ -38,6 +39,8 @@ struct wk_target {
 	uint64_t store_generation;     /* that it was told of last; an older store is not the one */
 	struct wk_proxy proxy;
 	struct wk_settings settings;
+	uint64_t aside[WK_HAND_ASIDE_MAX]; /* what is not to be worked on */
+	size_t aside_n;
 };
 
 /*

@@ -283,7 +283,7 @@ static void serve(int sock, const char *kind)
 	if (strcmp(kind, "log-huge") == 0)
 		tell_log_and_die(sock, memory((off_t)1 << 40, F_SEAL_SHRINK | F_SEAL_GROW));
 	if (strcmp(kind, "log-unsealed") == 0)
-		tell_log_and_die(sock, memory(LOG_TAIL_LEN + 8, 0));
+		tell_log_and_die(sock, memory(LOG_TAIL_LEN + 16, 0));
 	if (strcmp(kind, "deaf") == 0) {
 		reply_honest(sock);
 		wait_for_the_end(); /* and reads nothing any more */

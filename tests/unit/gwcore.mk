@@ -2,7 +2,7 @@
 GWCORE_TESTS = tests/unit/test_gw_config tests/unit/test_gw_dir tests/unit/test_gw_table \
 	tests/unit/test_gw_store tests/unit/test_gw_registry tests/unit/test_gw_instance \
 	tests/unit/test_gw_supervisor tests/unit/test_gw_session tests/unit/test_gw_numbers \
-	tests/unit/test_gw_dials tests/unit/test_gw_version tests/unit/test_gw_master_key \
+	tests/unit/test_gw_deaths tests/unit/test_gw_dials tests/unit/test_gw_version tests/unit/test_gw_master_key \
 	tests/unit/test_gw_proc tests/unit/test_gw_uids tests/unit/test_gw_sandbox tests/unit/test_gw_worker_check tests/unit/test_gw_doctor \
 	tests/unit/test_gw_probe tests/unit/test_gw_hook_addr tests/unit/test_gw_hook_config
 check_PROGRAMS += $(GWCORE_TESTS) tests/unit/gw_fake_worker
@@ -54,6 +54,9 @@ tests_unit_test_gw_session_LDADD = $(GWCORE_LDADD)
 tests_unit_test_gw_numbers_SOURCES = tests/unit/test_gw_numbers.c
 tests_unit_test_gw_numbers_CFLAGS = $(GWCORE_CFLAGS)
 tests_unit_test_gw_numbers_LDADD = $(GWCORE_LDADD)
+tests_unit_test_gw_deaths_SOURCES = tests/unit/test_gw_deaths.c
+tests_unit_test_gw_deaths_CFLAGS = $(GWCORE_CFLAGS)
+tests_unit_test_gw_deaths_LDADD = $(GWCORE_LDADD)
 tests_unit_test_gw_dials_SOURCES = tests/unit/test_gw_dials.c tests/unit/gw_test.h \
 	tests/unit/gw_fake_clock.c tests/unit/gw_fake_clock.h
 tests_unit_test_gw_dials_CFLAGS = $(GWCORE_CFLAGS)

@@ -13,7 +13,7 @@
 
 #include "common/log_tail.h"
 
-#define FILE_LEN (8 + LOG_TAIL_LEN)
+#define FILE_LEN (16 + LOG_TAIL_LEN)
 
 static char text[LOG_TAIL_LEN + 1];
 
@@ -132,6 +132,27 @@ static void test_what_no_terminal_should_see_is_replaced(void **state)
 }
 
 /* Who has the descriptor can't make it shorter: reading never faults. */
+static void test_what_is_in_hand_is_read_beside_the_lines(void **state)
+{
+	struct log_tail *t;
+	uint64_t key = 1;
+	int fd;
+
+	(void)state;
+	assert_int_equal(log_tail_new(&t, &fd), 0);
+	assert_int_equal(log_tail_read_hand(fd, &key), 0);
+	assert_int_equal(key, 0);
+	log_tail_hand(t, UINT64_MAX - 1);
+	put(t, "one\n");
+	log_tail_free(t);
+	assert_int_equal(log_tail_read_hand(fd, &key), 0); /* who wrote it is gone */
+	assert_true(key == UINT64_MAX - 1);
+	assert_int_equal(log_tail_read(fd, text), 0);
+	assert_string_equal(text, "one\n");
+	assert_int_equal(close(fd), 0);
+	assert_int_equal(log_tail_read_hand(-1, &key), -EBADF);
+}
+
 static void test_its_size_is_sealed(void **state)
 {
 	struct log_tail *t;
@@ -225,6 +246,7 @@ int main(void)
 		cmocka_unit_test(test_a_ring_that_is_exactly_full_loses_nothing),
 		cmocka_unit_test(test_a_line_that_is_too_long_keeps_its_end),
 		cmocka_unit_test(test_what_no_terminal_should_see_is_replaced),
+		cmocka_unit_test(test_what_is_in_hand_is_read_beside_the_lines),
 		cmocka_unit_test(test_its_size_is_sealed),
 		cmocka_unit_test(test_other_descriptors_are_refused),
 		cmocka_unit_test(test_memory_that_could_shrink_or_is_of_another_size_is_refused),

@@ -1,7 +1,7 @@
 # The worker process: its own modules, and real processes for the zygote.
 WORKER_TESTS = tests/unit/test_wk_emit tests/unit/test_wk_event_msg tests/unit/test_wk_iq tests/unit/test_wk_online tests/unit/test_wk_online_live \
 	tests/unit/test_wk_prekeys \
-	tests/unit/test_wk_alive tests/unit/test_wk_conn tests/unit/test_wk_dial \
+	tests/unit/test_wk_alive tests/unit/test_wk_hand tests/unit/test_wk_conn tests/unit/test_wk_dial \
 	tests/unit/test_wk_dial_proxy tests/unit/test_wk_proxy tests/unit/test_wk_link_code \
 	tests/unit/test_wk_pair tests/unit/test_wk_passkey tests/unit/test_wk_retry \
 	tests/unit/test_wk_sandbox tests/unit/test_wk_session tests/unit/test_wk_session_life \
@@ -23,6 +23,9 @@ tests_unit_test_wk_event_msg_SOURCES = tests/unit/test_wk_event_msg.c
 tests_unit_test_wk_event_msg_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_wk_event_msg_LDADD = $(WORKER_TEST_LIBS)
 
+tests_unit_test_wk_hand_SOURCES = tests/unit/test_wk_hand.c
+tests_unit_test_wk_hand_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_wk_hand_LDADD = $(WORKER_TEST_LIBS)
 tests_unit_test_wk_alive_SOURCES = tests/unit/test_wk_alive.c
 tests_unit_test_wk_alive_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_wk_alive_LDADD = $(WORKER_TEST_LIBS)
