@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -19,6 +20,10 @@ static const char pragmas[] = "PRAGMA locking_mode=EXCLUSIVE;"
                               "PRAGMA mmap_size=0;"
                               "PRAGMA temp_store=MEMORY;" /* a worker sees no /tmp */
                               "PRAGMA cache_size=-256;";
+
+/* What a burst has made of the log is given back. */
+static const char pragmas_large[] = "PRAGMA cache_size=-8192;"
+                                    "PRAGMA journal_size_limit=33554432;";
 
 int db_err(int sqlite_rc)
 {
@@ -67,7 +72,7 @@ static int check_sound(sqlite3 *db)
 	return rc;
 }
 
-int db_open(const char *path, sqlite3 **db_out)
+static int open_as(const char *path, bool large, sqlite3 **db_out)
 {
 	sqlite3 *db = NULL;
 	int fd, rc;
@@ -85,9 +90,11 @@ int db_open(const char *path, sqlite3 **db_out)
 	sqlite3_db_config(db, SQLITE_DBCONFIG_LOOKASIDE, NULL, 128, 64);
 	sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	rc = db_exec(db, pragmas);
+	if (rc == 0 && large)
+		rc = db_exec(db, pragmas_large);
 	if (rc == 0)
 		rc = take_lock(db);
-	if (rc == 0)
+	if (rc == 0 && !large)
 		rc = check_sound(db);
 	if (rc < 0)
 		goto out;
@@ -96,6 +103,16 @@ int db_open(const char *path, sqlite3 **db_out)
 out:
 	db_close(db);
 	return rc;
+}
+
+int db_open(const char *path, sqlite3 **db_out)
+{
+	return open_as(path, false, db_out);
+}
+
+int db_open_large(const char *path, sqlite3 **db_out)
+{
+	return open_as(path, true, db_out);
 }
 
 void db_close(sqlite3 *db)

@@ -13,6 +13,11 @@
  * process holds it; WA_ESTORAGE for anything else. *db_out is untouched on failure.
  */
 ATTR_NODISCARD int db_open(const char *path, sqlite3 **db_out);
+/*
+ * The same for a file that may be large: not read through at the start, so damage shows where it is
+ * met; a larger cache.
+ */
+ATTR_NODISCARD int db_open_large(const char *path, sqlite3 **db_out);
 /* NULL is fine. */
 void db_close(sqlite3 *db);
 

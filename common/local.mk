@@ -10,7 +10,7 @@ libcommon_a_SOURCES = \
 	common/err.c common/err.h \
 	common/heap.c \
 	common/ipc.h common/ipc_frame.c common/ipc_chan.c common/ipc_memfd.c common/ipc_memfd.h \
-	common/json_out.c common/json_out.h \
+	common/json_check.c common/json_check.h common/json_out.c common/json_out.h \
 	common/landlock.c common/landlock.h \
 	common/log.c common/log.h common/log_tail.c common/log_tail.h \
 	common/log_journal.c common/log_journal.h \

@@ -8,6 +8,7 @@
 struct event_base;
 struct gw_activation;
 struct gw_dials;
+struct gw_events;
 struct gw_http;
 struct gw_limit;
 struct gw_master_key;
@@ -34,6 +35,7 @@ struct gw_config {
 	int64_t limit_create_per_minute;
 	char *cors_origins;    /* NULL: none */
 	char *trusted_proxies; /* NULL: none */
+	int64_t event_retention_days;
 	int64_t connect_timeout_s;
 	int64_t worker_memory_max_mb;
 	char *worker_path;
@@ -65,6 +67,7 @@ struct gw {
 	struct gw_dials *dials;       /* admission of dials */
 	struct gw_version *version;   /* the client version to be */
 	struct gw_registry *registry; /* accounts and instances in memory */
+	struct gw_events *events;     /* of all instances; NULL: none are kept */
 	struct gw_supervisor *sup;    /* zygote and workers */
 	struct gw_prober *prober;     /* is WhatsApp reached? */
 	struct gw_limit *limit;

@@ -300,6 +300,7 @@ static const struct setting table[] = {
 	{ INT(worker_memory_max_mb, "64", 8, 65536, "memory of one worker, in MB") },
 	{ STR(worker_path, WARDEN_WORKER_PATH, "FILE", "the worker's binary"),
 	  .check = check_path },
+	{ INT(event_retention_days, "7", 1, 3650, "how long events are kept, in days") },
 	{ INT(max_connections, "10000", 1, 1000000, "HTTP connections at once") },
 	{ INT(max_connections_per_address, "256", 1, 1000000,
 	      "HTTP connections at once from one address") },

@@ -28,9 +28,10 @@ struct gw;
 struct gw_events;
 struct gw_instance;
 
-#define GW_EVENTS_GROUP 256          /* jobs of one transaction */
-#define GW_EVENTS_READ_MAX 256       /* events of one read */
-#define GW_EVENTS_READ_BYTES 1048576 /* ... and about how many bytes */
+#define GW_EVENTS_GROUP 256         /* jobs of one transaction */
+#define GW_EVENTS_READ_MAX 256      /* events of one read */
+#define GW_EVENTS_READ_BYTES 262144 /* ... and about how many bytes */
+#define GW_EVENTS_NEW UINT64_MAX    /* to read from: nothing that is there already */
 
 /*
  * Open data_dir/events.db and start its thread. Blocking, before the loop; the registry is loaded.
@@ -82,7 +83,8 @@ typedef void gw_events_on_read(int rc, const struct gw_events_batch *b, void *ar
 struct gw_events_read;
 /*
  * Durable events from a sequence on that f wants, at most max (GW_EVENTS_READ_MAX) of them. What is
- * older than what is kept is passed over. 0, or -ENOMEM.
+ * older than what is kept is passed over. from GW_EVENTS_NEW: no events, but where new ones will
+ * begin (next). 0, or -ENOMEM.
  */
 ATTR_NODISCARD int gw_events_read(struct gw_events *ev, struct gw_instance *inst, uint64_t from,
                                   size_t max, const struct gw_event_filter *f,
@@ -93,14 +95,17 @@ void gw_events_read_cancel(struct gw_events_read *r);
 /* Sequence of the newest durable event; 0: there never was one. */
 uint64_t gw_events_newest(struct gw_events *ev, struct gw_instance *inst);
 
-/* There are events up to newest. From the loop; may cancel any watch. */
+/*
+ * There are events up to newest. From the loop; may cancel any watch. inst NULL: the instance is
+ * gone, and the watch with it.
+ */
 typedef void gw_events_on_more(struct gw_instance *inst, uint64_t newest, void *arg);
 struct gw_events_watch;
-/* 0 or -ENOMEM. The watch ends with gw_events_unwatch() or, without a word, with the instance. */
+/* 0 or -ENOMEM. */
 ATTR_NODISCARD int gw_events_watch(struct gw_events *ev, struct gw_instance *inst,
                                    gw_events_on_more *cb, void *arg,
                                    struct gw_events_watch **w_out);
-void gw_events_unwatch(struct gw_events_watch *w); /* NULL is fine; not after the instance's end */
+void gw_events_unwatch(struct gw_events_watch *w); /* NULL is fine */
 
 /*
  * The JSON text to be sent as "codes" with this event now (gw_event_text_with()), to a receiver for

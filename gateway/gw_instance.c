@@ -13,6 +13,7 @@
 #include "common/log.h"
 #include "common/secret.h"
 #include "gateway/gw.h"
+#include "gateway/gw_events.h"
 #include "gateway/gw_hook_config.h"
 #include "gateway/gw_instance_act.h"
 #include "gateway/gw_numbers.h"
@@ -346,6 +347,8 @@ void gw_instance_free(struct gw_instance *inst)
 	}
 	while ((w = TAILQ_FIRST(&inst->watches)) != NULL)
 		gw_watch_cancel(w);
+	if (inst->events != NULL)
+		gw_events_forget(inst->gw->events, inst);
 	event_drop(inst->ev_notify);
 	event_drop(inst->ev_deadline);
 	event_drop(inst->ev_retry);

@@ -21,6 +21,7 @@
 #include "gateway/gw_supervisor.h"
 
 struct event;
+struct gw_event_stream;
 struct gw_worker;
 
 #define GW_NUMBER_CAP 16 /* 15 digits */
@@ -253,6 +254,8 @@ struct gw_instance {
 
 	gw_instance_gone_cb *on_gone; /* of gw_instance_delete() */
 	void *on_gone_arg;
+
+	struct gw_event_stream *events; /* gw_events'; NULL until it has to do with any */
 
 	struct gw_shown *shown; /* cache of gw_instance_json_text(); NULL until asked for */
 };

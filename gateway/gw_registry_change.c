@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "common/secret.h"
 #include "gateway/gw.h"
+#include "gateway/gw_events.h"
 #include "gateway/gw_hook_config.h"
 #include "gateway/gw_instance_priv.h"
 #include "gateway/gw_proxy.h"
@@ -303,6 +304,8 @@ static void on_instance_deleted(int rc, void *arg)
 		LOG(gw_instance_log(inst), LOG_NOTICE, "instance_deleted",
 		    LF_STR("account", gw_instance_account(inst)->name),
 		    LF_STR("name", gw_instance_name(inst)));
+		if (c->reg->gw->events != NULL)
+			gw_events_erase(c->reg->gw->events, gw_instance_id(inst));
 		gw_registry_node_remove(c->reg, c->node);
 	} else {
 		c->node->life = GW_LIFE_LIVE;

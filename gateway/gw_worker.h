@@ -45,6 +45,8 @@ void gw_worker_logout(struct gw_worker *w, const char *request_id);
 void gw_worker_settings(struct gw_worker *w);
 /* Its instance's proxy has changed: the worker's next dial takes it. */
 void gw_worker_proxy(struct gw_worker *w);
+/* Its events up to number are on disk; again: what it sent after that is lost. */
+void gw_worker_event_commit(struct gw_worker *w, uint64_t store, uint64_t number, bool again);
 /* The person's part of the passkey step. 0, -ENOMEM, WA_ESTATE (it leaves). */
 ATTR_NODISCARD int gw_worker_passkey_answer(struct gw_worker *w, const char *credential,
                                             const char *request_id);

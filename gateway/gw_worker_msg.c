@@ -8,6 +8,7 @@
 #include "common/ipc.h"
 #include "common/log.h"
 #include "gateway/gw.h"
+#include "gateway/gw_events.h"
 #include "gateway/gw_instance_priv.h"
 #include "gateway/gw_worker_ask.h"
 #include "gateway/gw_worker_check.h"
@@ -90,6 +91,8 @@ static int on_hello_reply(struct gw_worker *w, struct ipc_msg *msg)
 	w->spawn_us = clock_us() - w->born_us;
 	gw_supervisor_release(w->sup, w);
 	w->phase = GW_W_READY;
+	if (w->gw->events != NULL)
+		gw_events_worker_met(w->gw->events, w->inst);
 	gw_worker_timer(w, gw_supervisor_times(w->sup)->ping);
 	return 0;
 }
@@ -300,6 +303,17 @@ static int on_version_found(struct gw_worker *w, const Ipc__VersionFound *m)
 	return 0;
 }
 
+/* ---- events ------------------------------------------------------------------ */
+
+static int on_event(struct gw_worker *w, struct ipc_msg *m)
+{
+	if (w->phase != GW_W_READY && w->phase != GW_W_LEAVING)
+		return w->phase == GW_W_STARTING ? WA_ESTATE : 0;
+	if (w->gw->events == NULL)
+		return 0; /* without an answer, it keeps them */
+	return gw_events_take(w->gw->events, w->inst, (const Ipc__Event *)m->body, &m->fd);
+}
+
 /* ---- its log ---------------------------------------------------------------- */
 
 /* Read only when it has crashed; a descriptor that is no such ring is refused then. */
@@ -366,7 +380,7 @@ int gw_worker_on_msg(struct ipc_chan *c, struct ipc_msg *m, void *arg)
 	struct gw_worker *w = arg;
 
 	(void)c;
-	if (talks_too_much(w, m->type))
+	if (m->type != IPC_EVENT && talks_too_much(w, m->type)) /* events have their window */
 		return WA_ELIMIT;
 	switch (m->type) {
 	case IPC_HELLO_REPLY:
@@ -401,7 +415,7 @@ int gw_worker_on_msg(struct ipc_chan *c, struct ipc_msg *m, void *arg)
 	case IPC_VERSION_FOUND:
 		return on_version_found(w, (const Ipc__VersionFound *)m->body);
 	case IPC_EVENT:
-		return 0; /* not kept yet */
+		return on_event(w, m);
 	case IPC_FAILED:
 		return on_failed(w, (const Ipc__Failed *)m->body);
 	case IPC_BYE:

@@ -242,6 +242,21 @@ void gw_worker_on_version(struct gw_version_asker *a, uint32_t revision, bool lo
 		(void)!ipc_chan_send(w->chan, IPC_VERSION_TELL, 0, &m.base, -1);
 }
 
+/* ---- events ----------------------------------------------------------------- */
+
+void gw_worker_event_commit(struct gw_worker *w, uint64_t store, uint64_t number, bool again)
+{
+	Ipc__EventCommit m = IPC__EVENT_COMMIT__INIT;
+
+	m.has_store = m.has_number = true;
+	m.store = store;
+	m.number = number;
+	m.has_again = m.again = again;
+	/* one that leaves has time until then to hear it */
+	if (w->chan != NULL && w->phase != GW_W_WAITING)
+		(void)!ipc_chan_send(w->chan, IPC_EVENT_COMMIT, 0, &m.base, -1);
+}
+
 /* ---- a person's wishes ------------------------------------------------------ */
 
 void gw_worker_logout(struct gw_worker *w, const char *request_id)

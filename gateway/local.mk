@@ -6,7 +6,9 @@ libgateway_a_SOURCES = \
 	gateway/gw_config.c gateway/gw_config.h \
 	gateway/gw_dir.c gateway/gw_dir.h \
 	gateway/gw_exec.c gateway/gw_exec.h \
-	gateway/gw_event.c gateway/gw_event.h gateway/gw_events.h \
+	gateway/gw_event.c gateway/gw_event.h gateway/gw_events.c gateway/gw_events.h \
+	gateway/gw_events_db.c gateway/gw_events_db.h gateway/gw_events_priv.h \
+	gateway/gw_events_read.c gateway/gw_events_thread.c \
 	gateway/gw_instance.c gateway/gw_instance.h \
 	gateway/gw_instance_act.h gateway/gw_instance_adopt.c gateway/gw_instance_attempt.c gateway/gw_instance_end.c \
 	gateway/gw_instance_json.c gateway/gw_instance_machine.c gateway/gw_instance_pair.c \

@@ -19,6 +19,7 @@
 #include "gateway/gw_activation.h"
 #include "gateway/gw_config.h"
 #include "gateway/gw_dials.h"
+#include "gateway/gw_events.h"
 #include "gateway/gw_http.h"
 #include "gateway/gw_instance_priv.h"
 #include "gateway/gw_limit.h"
@@ -134,6 +135,15 @@ static int start_registry(struct gw *gw)
 	return rc;
 }
 
+static int start_events(struct gw *gw)
+{
+	int rc = gw_events_new(gw, &gw->events);
+
+	if (rc < 0)
+		LOG(NULL, LOG_ERR, "no_events", LF_ERR("err", rc));
+	return rc;
+}
+
 /* What all workers of this host share. */
 static int start_shared(struct gw *gw)
 {
@@ -205,6 +215,8 @@ static int start_parts(struct gw *gw)
 	if (rc == 0)
 		rc = start_registry(gw);
 	if (rc == 0)
+		rc = start_events(gw);
+	if (rc == 0)
 		rc = start_shared(gw);
 	if (rc == 0)
 		rc = gw_metrics_new(gw->cfg.metrics_allow, &gw->metrics);
@@ -227,12 +239,15 @@ static void stop_parts(struct gw *gw)
 {
 	if (gw->store != NULL)
 		gw_store_drain(gw->store); /* what was promised is done, and told */
+	if (gw->events != NULL)
+		gw_events_drain(gw->events);
 	gw_http_free(gw->http);
 	gw_limit_free(gw->limit);
 	gw_prober_free(gw->prober);
 	gw->prober = NULL;
 	gw_supervisor_free(gw->sup);
 	gw_registry_free(gw->registry);
+	gw_events_free(gw->events);
 	gw_store_free(gw->store);
 	gw_upgrade_free(gw->upgrade);
 	gw_version_free(gw->version);

@@ -97,6 +97,14 @@ int gw_worker_passkey_confirm(struct gw_worker *w, const char *request_id)
 	return 0;
 }
 
+void gw_worker_event_commit(struct gw_worker *w, uint64_t store, uint64_t number, bool again)
+{
+	(void)w;
+	(void)store;
+	(void)number;
+	(void)again;
+}
+
 void fake_worker_gone(struct gw_instance *inst)
 {
 	const struct gw_reason asked = { 0 };
