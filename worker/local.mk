@@ -9,7 +9,8 @@ libworker_a_SOURCES = \
 	worker/wk_creds.c worker/wk_creds.h \
 	worker/wk_conn.c worker/wk_conn.h \
 	worker/wk_dial.c worker/wk_dial.h worker/wk_dial_proxy.c worker/wk_dial_proxy.h \
-	worker/wk_emit.c worker/wk_emit.h worker/wk_emit_priv.h \
+	worker/wk_emit.c worker/wk_emit.h worker/wk_emit_priv.h worker/wk_emit_call.c \
+	worker/wk_emit_group.c worker/wk_emit_receipt.c \
 	worker/wk_event_msg.c worker/wk_event_msg.h worker/wk_event_priv.h worker/wk_event_open.c \
 	worker/wk_event_parts.c worker/wk_event_who.c \
 	worker/wk_failure.c worker/wk_failure.h \

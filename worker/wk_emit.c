@@ -20,6 +20,7 @@
 #include "worker/wk_store_outbox.h"
 
 #define POOL_FIRST 4096
+#define SMALL_TEXT_MAX (16u * 1024) /* of texts in events that are no messages */
 
 /* ---- look-ups -----------------------------------------------------------------------------------
  *
@@ -151,6 +152,22 @@ void wk_emit_free(struct wk_emit *e)
 void wk_emit_read_receipts(struct wk_emit *e, bool off)
 {
 	e->receipts_off = off;
+}
+
+struct wk_event_w wk_emit_begin(struct wk_emit *e)
+{
+	buf_reset(&e->data); /* one that was not finished */
+	return (struct wk_event_w){ .j = json_out(&e->data),
+		                    .look = &e->look,
+		                    .text_max = SMALL_TEXT_MAX,
+		                    .list_max = SIZE_MAX };
+}
+
+void wk_emit_time(struct wk_event_w *w, const char *name, uint64_t unix_s)
+{
+	bool told = unix_s > 0 && unix_s < INT64_MAX / 1000;
+
+	jout_time(&w->j, name, told ? (int64_t)unix_s * 1000 : clock_unix_ms());
 }
 
 int wk_emit_add(struct wk_emit *e, int kind, uint32_t flags)

@@ -47,4 +47,18 @@ void wk_emit_read_receipts(struct wk_emit *e, bool off);
  */
 ATTR_NODISCARD int wk_emit_message(struct wk_emit *e, const struct wk_event_msg *m);
 
+/* Stanzas; one that can't be read, or says nothing to a user, is passed over. Not their acks. */
+
+/* <receipt>: message.status for each who got or read it. */
+ATTR_NODISCARD int wk_emit_receipt(struct wk_emit *e, const struct wa_node *n);
+/* <call>: call.update; one that rings is declined through the batch when the settings say so. */
+ATTR_NODISCARD int wk_emit_call(struct wk_emit *e, const struct wa_node *n);
+/* <notification type="w:gp2">: group.flow for each change; subjects and identities are learned. */
+ATTR_NODISCARD int wk_emit_group(struct wk_emit *e, const struct wa_node *n);
+/* A group's change as history has it: group.flow. Stubs of other kinds are passed over. */
+ATTR_NODISCARD int wk_emit_stub(struct wk_emit *e, const struct wa_jid *chat,
+                                const struct Wa__WebMessageInfo *info);
+/* <groups> that we take part in: their subjects are learned. */
+ATTR_NODISCARD int wk_emit_groups(struct wk_emit *e, const struct wa_node *result);
+
 #endif

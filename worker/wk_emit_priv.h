@@ -11,6 +11,7 @@
 #include "worker/wa/wa_msg_secret.h"
 #include "worker/wa/wa_pool.h"
 #include "worker/wk_emit.h"
+#include "worker/wk_event_priv.h"
 
 #define DATA_KEPT (64u * 1024) /* bytes of the buffer that stay from one event to the next */
 
@@ -24,6 +25,10 @@ struct wk_emit {
 	bool receipts_off; /* the account's privacy: nobody is told what was read */
 };
 
+/* A new event, to be written into e->data. */
+struct wk_event_w wk_emit_begin(struct wk_emit *e);
+/* An instant in seconds; 0, or one that is none: now. */
+void wk_emit_time(struct wk_event_w *w, const char *name, uint64_t unix_s);
 /* e->data is an event: into the outbox with it. */
 ATTR_NODISCARD int wk_emit_add(struct wk_emit *e, int kind, uint32_t flags);
 

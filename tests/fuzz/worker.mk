@@ -15,3 +15,9 @@ tests_fuzz_fuzz_http_answer_SOURCES = tests/fuzz/fuzz_http_answer.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_http_answer_CFLAGS = $(FUZZ_TARGET_CFLAGS)
 tests_fuzz_fuzz_http_answer_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 tests_fuzz_fuzz_http_answer_LDADD = $(WORKER_LIBS)
+
+check_PROGRAMS += tests/fuzz/fuzz_event
+tests_fuzz_fuzz_event_SOURCES = tests/fuzz/fuzz_event.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_event_CFLAGS = $(FUZZ_TARGET_CFLAGS)
+tests_fuzz_fuzz_event_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_event_LDADD = $(WORKER_LIBS) $(JANSSON_LIBS)

@@ -1,5 +1,5 @@
 # The worker process: its own modules, and real processes for the zygote.
-WORKER_TESTS = tests/unit/test_wk_emit tests/unit/test_wk_event_msg tests/unit/test_wk_iq tests/unit/test_wk_online tests/unit/test_wk_online_live \
+WORKER_TESTS = tests/unit/test_wk_emit_stanza tests/unit/test_wk_emit tests/unit/test_wk_event_msg tests/unit/test_wk_iq tests/unit/test_wk_online tests/unit/test_wk_online_live \
 	tests/unit/test_wk_prekeys \
 	tests/unit/test_wk_alive tests/unit/test_wk_hand tests/unit/test_wk_conn tests/unit/test_wk_dial \
 	tests/unit/test_wk_dial_proxy tests/unit/test_wk_proxy tests/unit/test_wk_link_code \
@@ -18,6 +18,10 @@ EMIT_FIXTURE = tests/unit/emit_fixture.c tests/unit/emit_fixture.h $(STORE_FIXTU
 tests_unit_test_wk_emit_SOURCES = tests/unit/test_wk_emit.c $(EMIT_FIXTURE)
 tests_unit_test_wk_emit_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_wk_emit_LDADD = $(WORKER_TEST_LIBS)
+
+tests_unit_test_wk_emit_stanza_SOURCES = tests/unit/test_wk_emit_stanza.c $(EMIT_FIXTURE)
+tests_unit_test_wk_emit_stanza_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_wk_emit_stanza_LDADD = $(WORKER_TEST_LIBS)
 
 tests_unit_test_wk_event_msg_SOURCES = tests/unit/test_wk_event_msg.c
 tests_unit_test_wk_event_msg_CFLAGS = $(UNIT_CFLAGS)
