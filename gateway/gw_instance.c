@@ -279,7 +279,8 @@ static int events_make(struct gw_instance *inst)
 	inst->ev_deadline = event_new(base, -1, 0, gw_instance_on_deadline, inst);
 	inst->ev_retry = event_new(base, -1, 0, gw_instance_on_retry, inst);
 	inst->ev_show = event_new(base, -1, 0, gw_instance_on_show, inst);
-	return inst->ev_notify != NULL && inst->ev_deadline != NULL && inst->ev_retry != NULL &&
+	inst->ev_told = event_new(base, -1, 0, gw_instance_on_told, inst);
+	return inst->ev_notify != NULL && inst->ev_told != NULL && inst->ev_deadline != NULL && inst->ev_retry != NULL &&
 	               inst->ev_show != NULL
 	           ? 0
 	           : -ENOMEM;
@@ -353,6 +354,7 @@ void gw_instance_free(struct gw_instance *inst)
 	event_drop(inst->ev_deadline);
 	event_drop(inst->ev_retry);
 	event_drop(inst->ev_show);
+	event_drop(inst->ev_told);
 	gw_instance_code_clear(inst);
 	gw_instance_passkey_clear(inst);
 	secret_free(inst->proxy);

@@ -22,6 +22,16 @@ void gw_inst_move(struct gw_instance *inst, enum gw_inst_state next);
 void gw_inst_show(struct gw_instance *inst);
 void gw_instance_on_show(int fd, short what, void *arg);
 
+/* ---- events (gw_instance_events.c)
+ * ----------------------------------------------------------------- */
+
+/* What clients see may have changed. */
+void gw_inst_tell_conn(struct gw_instance *inst);
+void gw_inst_tell_code(struct gw_instance *inst);
+void gw_inst_tell_passkey(struct gw_instance *inst);
+void gw_inst_tell_linked(struct gw_instance *inst);
+void gw_instance_on_told(int fd, short what, void *arg);
+
 /* ---- watches and codes (gw_instance_watch.c) --------------------------------------------------
  */
 

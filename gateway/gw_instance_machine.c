@@ -335,13 +335,16 @@ static enum gw_conn_state conn_of(const struct gw_instance *inst)
 static void show_now(struct gw_instance *inst, enum gw_conn_state now)
 {
 	event_del(inst->ev_show);
-	if (now == inst->conn)
+	if (now == inst->conn) {
+		gw_inst_tell_conn(inst);
 		return;
+	}
 	LOG(&inst->log, inst->no_news ? LOG_DEBUG : LOG_INFO, "instance_state",
 	    LF_STR("from", gw_conn_state_name(inst->conn)), LF_STR("to", gw_conn_state_name(now)));
 	inst->conn = now;
 	inst->conn_at_ms = clock_ms();
 	inst->since_unix_ms = clock_unix_ms();
+	gw_inst_tell_conn(inst);
 }
 
 /* How much longer "connected" is shown of a session that is just being brought back. */

@@ -126,6 +126,7 @@ int gw_act_code(struct gw_instance *inst, const struct gw_inst_input *in)
 	inst->goal = GW_GOAL_PAIR;
 	gw_inst_error_clear(inst); /* what failed last time works now */
 	gw_inst_deadline(inst, (uint64_t)in->code.valid_ms + GRACE_MS);
+	gw_inst_tell_code(inst);
 	gw_instance_notify(inst);
 	return 0;
 }
@@ -145,6 +146,7 @@ int gw_act_passkey(struct gw_instance *inst, const struct gw_inst_input *in)
 	if (p->status == GW_PASSKEY_DONE)
 		valid_ms = PAIR_SUCCESS_MS;
 	inst->passkey_seq++;
+	gw_inst_tell_passkey(inst);
 	gw_inst_deadline(inst, valid_ms + GRACE_MS);
 	gw_instance_notify(inst);
 	return 0;
@@ -161,6 +163,7 @@ int gw_act_linked(struct gw_instance *inst, const struct gw_inst_input *in)
 	inst->history.messages = 0;
 	inst->link.business_name[0] = inst->link.push_name[0] = inst->link.lid[0] = '\0';
 	gw_inst_link_take(inst, &in->account);
+	gw_inst_tell_linked(inst);
 	gw_instance_code_clear(inst);
 	if (inst->passkey.status != GW_PASSKEY_NONE)
 		inst->passkey.status = GW_PASSKEY_DONE;
@@ -176,6 +179,7 @@ int gw_act_late_linked(struct gw_instance *inst, const struct gw_inst_input *in)
 
 	inst->link.history_days = inst->attempt.history_days;
 	gw_inst_link_take(inst, &in->account);
+	gw_inst_tell_linked(inst);
 	if (inst->state == GW_LEAVING && !inst->gw->stopping)
 		gw_inst_move(inst, GW_QUEUED);
 	else if (inst->state != GW_QUEUED)

@@ -122,6 +122,7 @@ struct gw_inst_input {
 	const char *step;               /* STEP: a word, static */
 	bool step_is_login;             /* STEP: one that only a saved session comes to */
 	uint32_t attempt;               /* DOWN: tries since it was last online */
+	bool silent;                    /* DOWN: WhatsApp did not answer any more */
 	uint64_t retry_ms;              /* DOWN: until the next; 0: at once */
 	struct {
 		bool pairing;     /* a pairing code, not a QR code */
@@ -198,6 +199,17 @@ struct gw_instance {
 	struct event *ev_show;   /* conn follows the state a little later */
 
 	struct {
+		enum gw_conn_state conn; /* of the last instance.state about it */
+		bool known;              /* there was one, or it needed none */
+		bool adopting;           /* its worker has yet to say what it is at */
+		bool pairing;            /* that was of a pairing */
+		bool silent;             /* keepalive_timeout was told, keepalive_restored not yet */
+		unsigned due;            /* what ev_told is to tell */
+		uint64_t at_ms;          /* monotonic, of the last such */
+	} told;
+	struct event *ev_told;
+
+	struct {
 		char number[GW_NUMBER_CAP]; /* "": by QR */
 		uint32_t history_days;
 		char request_id[65];
@@ -221,6 +233,7 @@ struct gw_instance {
 	struct {
 		int down_rc;          /* why it is not online; 0: restart, or never said */
 		bool down_at_once;    /* the next try came at once */
+		bool down_silent;     /* because WhatsApp did not answer any more */
 		uint64_t try_ms;      /* monotonic: when this try was begun */
 		unsigned attempt;     /* tries since it was last online */
 		uint64_t online_ms;   /* monotonic, since when; 0: it is not */

@@ -120,6 +120,7 @@ int gw_act_session_step(struct gw_instance *inst, const struct gw_inst_input *in
 	const struct gw_account_said nothing = { 0 };
 
 	inst->attempt.step = in->step;
+	inst->told.adopting = false;
 	inst->retry.next_unix_ms = 0;
 	if (inst->from == GW_WAITING)
 		inst->retry.try_ms = clock_ms();
@@ -156,6 +157,7 @@ int gw_act_online(struct gw_instance *inst, const struct gw_inst_input *in)
 	gw_inst_error_clear(inst);
 	inst->retry.down_rc = 0;
 	inst->retry.down_at_once = false;
+	inst->retry.down_silent = false;
 	inst->retry.attempt = 0;
 	inst->retry.next_unix_ms = 0;
 	inst->retry.held_n = 0;
@@ -201,6 +203,8 @@ int gw_act_down(struct gw_instance *inst, const struct gw_inst_input *in)
 	inst->retry.down_rc = r->rc;
 	inst->retry.attempt = in->attempt;
 	inst->retry.down_at_once = in->retry_ms == 0;
+	inst->retry.down_silent = in->silent;
+	inst->told.adopting = false;
 	if (r->rc != 0)
 		gw_inst_error_set(inst, r);
 	if (in->retry_ms == 0) {

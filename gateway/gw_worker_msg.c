@@ -248,6 +248,7 @@ static int on_down(struct gw_worker *w, const Ipc__Down *m)
 	struct gw_reason r = reason_take(m->rc, m->reason, m->detail);
 	const struct gw_inst_input in = { .reason = &r,
 		                          .attempt = m->attempt,
+		                          .silent = m->has_silent && m->silent,
 		                          .retry_ms = m->retry_ms };
 
 	if (m->attempt > ATTEMPT_MAX || m->retry_ms > RETRY_MAX_MS)

@@ -10,7 +10,7 @@ libgateway_a_SOURCES = \
 	gateway/gw_events_db.c gateway/gw_events_db.h gateway/gw_events_priv.h \
 	gateway/gw_events_read.c gateway/gw_events_thread.c \
 	gateway/gw_instance.c gateway/gw_instance.h \
-	gateway/gw_instance_act.h gateway/gw_instance_adopt.c gateway/gw_instance_attempt.c gateway/gw_instance_end.c \
+	gateway/gw_instance_act.h gateway/gw_instance_adopt.c gateway/gw_instance_attempt.c gateway/gw_instance_end.c gateway/gw_instance_events.c \
 	gateway/gw_instance_json.c gateway/gw_instance_machine.c gateway/gw_instance_pair.c \
 	gateway/gw_instance_priv.h gateway/gw_instance_retry.c gateway/gw_instance_session.c \
 	gateway/gw_instance_shown.c gateway/gw_instance_watch.c gateway/gw_device.h gateway/gw_proxy.c gateway/gw_proxy.h \

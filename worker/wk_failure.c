@@ -24,6 +24,7 @@ void wk_failure_set(struct wk_failure *f, int rc, const char *fmt, ...)
 
 	f->rc = wa_err_is_outcome(rc) || rc == WA_ENO_SESSION ? rc : WA_EWORKER_CRASHED;
 	f->reason = 0;
+	f->silent = false;
 	f->detail[0] = '\0';
 	va_start(ap, fmt);
 	append(f, fmt, ap);

@@ -3,6 +3,7 @@
 #ifndef WK_FAILURE_H
 #define WK_FAILURE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/attr.h"
@@ -12,6 +13,7 @@
 struct wk_failure {
 	int rc; /* enum wa_err, one of the contract's outcomes, or WA_ENO_SESSION; 0: none */
 	uint32_t reason; /* number of <failure> or <stream:error>; 0: none */
+	bool silent;     /* the peer did not answer keepalive pings any more */
 	char detail[WK_DETAIL_CAP];
 };
 

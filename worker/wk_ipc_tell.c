@@ -158,6 +158,8 @@ static void on_down(const struct wk_failure *f, unsigned attempt, uint64_t retry
 	msg.has_reason = f->reason != 0;
 	msg.reason = f->reason;
 	msg.detail = text_or_null(f->detail);
+	msg.has_silent = f->silent;
+	msg.silent = f->silent;
 	msg.attempt = attempt;
 	msg.retry_ms = retry_ms;
 	wk_ipc_send(t->ipc, IPC_DOWN, &msg.base);

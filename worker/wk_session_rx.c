@@ -50,6 +50,7 @@ static void peer_is_dead(struct wk_session *s)
 	struct wk_failure f;
 
 	wk_failure_set(&f, WA_ENETWORK, "%s no longer answers", s->target.url.hostport);
+	f.silent = true;
 	wk_session_lose(s, &f, &hint);
 }
 

@@ -1,6 +1,6 @@
 # The gateway's core. Each test links the library and stands in for what it does not test.
 GWCORE_TESTS = tests/unit/test_gw_config tests/unit/test_gw_dir tests/unit/test_gw_table \
-	tests/unit/test_gw_events tests/unit/test_gw_store tests/unit/test_gw_registry tests/unit/test_gw_instance \
+	tests/unit/test_gw_events tests/unit/test_gw_instance_events tests/unit/test_gw_store tests/unit/test_gw_registry tests/unit/test_gw_instance \
 	tests/unit/test_gw_supervisor tests/unit/test_gw_session tests/unit/test_gw_numbers \
 	tests/unit/test_gw_deaths tests/unit/test_gw_dials tests/unit/test_gw_version tests/unit/test_gw_master_key \
 	tests/unit/test_gw_proc tests/unit/test_gw_uids tests/unit/test_gw_sandbox tests/unit/test_gw_worker_check tests/unit/test_gw_doctor \
@@ -52,6 +52,9 @@ GW_INSTANCE_FIXTURE = tests/unit/gw_instance_fixture.c tests/unit/gw_instance_fi
 tests_unit_test_gw_instance_SOURCES = tests/unit/test_gw_instance.c $(GW_INSTANCE_FIXTURE)
 tests_unit_test_gw_instance_CFLAGS = $(GWCORE_CFLAGS)
 tests_unit_test_gw_instance_LDADD = $(GWCORE_LDADD)
+tests_unit_test_gw_instance_events_SOURCES = tests/unit/test_gw_instance_events.c $(GW_INSTANCE_FIXTURE)
+tests_unit_test_gw_instance_events_CFLAGS = $(GWCORE_CFLAGS)
+tests_unit_test_gw_instance_events_LDADD = $(GWCORE_LDADD)
 tests_unit_test_gw_session_SOURCES = tests/unit/test_gw_session.c $(GW_INSTANCE_FIXTURE)
 tests_unit_test_gw_session_CFLAGS = $(GWCORE_CFLAGS)
 tests_unit_test_gw_session_LDADD = $(GWCORE_LDADD)
