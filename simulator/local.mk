@@ -6,13 +6,17 @@ libsim_a_SOURCES = \
 	simulator/sim_link.c simulator/sim_link.h \
 	simulator/sim_passkey.c simulator/sim_passkey.h \
 	simulator/sim_pb.c simulator/sim_pb.h \
-	simulator/sim_api.c simulator/sim_api_fault.c simulator/sim_api_phone.c simulator/sim_api_msg.c simulator/sim_api.h \
+	simulator/sim_api.c simulator/sim_api_fault.c simulator/sim_api_phone.c simulator/sim_api_msg.c simulator/sim_api_send.c simulator/sim_api_group.c simulator/sim_api.h \
+	simulator/sim_build.c simulator/sim_build.h simulator/sim_build_act.c \
+	simulator/sim_build_media.c \
 	simulator/sim_cert.c simulator/sim_cert.h \
 	simulator/sim_client.c simulator/sim_client.h simulator/sim_client_priv.h \
 	simulator/sim_client_error.c simulator/sim_client_fault.c simulator/sim_client_fault.h \
 	simulator/sim_control.c simulator/sim_control.h \
 	simulator/sim_device.c simulator/sim_device.h \
 	simulator/sim_fault.c simulator/sim_fault.h \
+	simulator/sim_group.c simulator/sim_group.h simulator/sim_group_priv.h \
+	simulator/sim_group_change.c simulator/sim_group_iq.c simulator/sim_group_send.c \
 	simulator/sim_http.c simulator/sim_http.h \
 	simulator/sim_json.c simulator/sim_json.h \
 	simulator/sim_keep.c simulator/sim_keep.h \

@@ -10,9 +10,11 @@
 #include "common/clock.h"
 #include "common/codec.h"
 #include "common/err.h"
+#include "simulator/sim_api.h"
 #include "simulator/sim_control.h"
 #include "simulator/sim_device.h"
 #include "simulator/sim_fault.h"
+#include "simulator/sim_group.h"
 #include "simulator/sim_log.h"
 #include "simulator/sim_media.h"
 #include "simulator/sim_media_fault.h"
@@ -92,6 +94,8 @@ static int start_stores(struct sim *s)
 	if (rc == 0)
 		rc = sim_devices_new(&s->rnd, &s->devices);
 	if (rc == 0)
+		rc = sim_groups_new(&s->rnd, &s->groups);
+	if (rc == 0)
 		sim_pair_start(s);
 	return rc;
 }
@@ -122,7 +126,9 @@ int sim_start(struct sim *s, struct event_base *base, const struct sim_options *
 void sim_stop(struct sim *s)
 {
 	sim_control_free(s->control);
+	sim_bulks_free(s);
 	sim_server_free(s->server);
+	sim_groups_free(s->groups);
 	sim_devices_free(s->devices);
 	sim_phones_free(s->phones);
 	sim_media_faults_free(s->media_faults);

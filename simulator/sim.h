@@ -33,13 +33,15 @@ struct sim {
 	struct sim_media *media; /* files of the media host */
 	struct sim_media_faults *media_faults;
 	struct sim_devices *devices;
-	sim_on_own *on_own;    /* peer messages of companions; NULL: nobody listens */
-	bool no_ik;            /* every IK ClientHello gets XXfallback */
-	uint64_t ids_made;     /* of stanzas */
-	uint32_t keys_made;    /* static Noise keys before the present one */
-	uint32_t revision;     /* what /sw.js tells */
-	uint32_t lookups;      /* how often /sw.js was served */
-	uint32_t revision_min; /* older clients are outdated */
+	struct sim_groups *groups;
+	struct sim_bulk *bulks; /* messages that are sent in a row (sim_api_send.c) */
+	sim_on_own *on_own;     /* peer messages of companions; NULL: nobody listens */
+	bool no_ik;             /* every IK ClientHello gets XXfallback */
+	uint64_t ids_made;      /* of stanzas */
+	uint32_t keys_made;     /* static Noise keys before the present one */
+	uint32_t revision;      /* what /sw.js tells */
+	uint32_t lookups;       /* how often /sw.js was served */
+	uint32_t revision_min;  /* older clients are outdated */
 	struct sim_server *server;
 	struct sim_control *control;
 };

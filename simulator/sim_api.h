@@ -21,10 +21,21 @@ void sim_api_type_code(struct sim_call *call);
 void sim_api_answer_passkey(struct sim_call *call);
 void sim_api_unlink(struct sim_call *call);
 struct sim_phone *sim_api_phone(struct sim_call *call); /* of params[0]; NULL: answered with 404 */
-/* Messages (sim_api_msg.c) */
+/* By number or user JID; NULL: no phone. */
+struct sim_phone *sim_api_find(const struct sim *s, const char *who);
+/* The phones that a JSON array names, in *phones_out (to be freed); false after an error answer. */
+bool sim_api_people(struct sim_call *call, const json_t *list, struct sim_phone ***phones_out,
+                    size_t *n_out);
+/* Messages (sim_api_msg.c, sim_api_send.c) */
 void sim_api_send(struct sim_call *call);
+void sim_bulks_free(struct sim *s); /* what is not sent yet stays unsent */
 void sim_api_inbox(struct sim_call *call);
 void sim_api_receipts(struct sim_call *call);
+/* Groups (sim_api_group.c) */
+void sim_api_add_group(struct sim_call *call);
+void sim_api_list_groups(struct sim_call *call);
+void sim_api_show_group(struct sim_call *call);
+void sim_api_change_group(struct sim_call *call);
 /* Faults (sim_api_fault.c) */
 void sim_api_add_fault(struct sim_call *call);
 void sim_api_list_faults(struct sim_call *call);

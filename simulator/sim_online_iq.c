@@ -6,6 +6,7 @@
 #include "common/codec.h"
 #include "common/log.h"
 #include "simulator/sim_client_priv.h"
+#include "simulator/sim_group.h"
 #include "simulator/sim_media.h"
 #include "simulator/sim_online.h"
 #include "worker/wa/wa_jid.h"
@@ -171,14 +172,6 @@ static void on_clean(struct sim_client *c, const struct wa_node *iq)
 	answer_empty(c, iq);
 }
 
-static void on_groups(struct sim_client *c, const struct wa_node *iq)
-{
-	struct wa_node *n = sim_online_answer(iq, "result");
-
-	wa_node_add(n, "groups");
-	sim_client_send(c, n);
-}
-
 static void on_picture(struct sim_client *c, const struct wa_node *iq)
 {
 	sim_online_error(c, iq, 404, "item-not-found");
@@ -222,7 +215,7 @@ static const struct request {
 	{ "w:m", "set", "media_conn", on_media_conn },
 	{ "w:sync:app:state", "set", "sync", on_app_state },
 	{ "urn:xmpp:whatsapp:dirty", "set", "clean", on_clean },
-	{ "w:g2", "get", "participating", on_groups },
+	{ "w:g2", NULL, NULL, sim_group_iq },
 	{ "w:profile:picture", "get", NULL, on_picture },
 	{ "urn:xmpp:whatsapp:push", "set", "config", answer_empty },
 	{ "w:stats", "set", NULL, answer_empty },

@@ -6,6 +6,7 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "simulator/sim_client_priv.h"
+#include "simulator/sim_group.h"
 #include "simulator/sim_mail.h"
 #include "simulator/sim_msg.h"
 #include "simulator/sim_online.h"
@@ -157,6 +158,15 @@ static void ask_again(const struct passing *p, struct sim_phone *phone, const st
 		wa_node_free(n);
 }
 
+/* Nothing but a sender key, and what goes with any message. */
+static bool is_only_key(const struct buf *plain)
+{
+	struct sim_msg_info info;
+
+	sim_msg_describe(plain->p, plain->len, &info);
+	return strcmp(info.type, "none") == 0;
+}
+
 static void phone_takes(const struct passing *p, struct sim_phone *phone, const struct buf *plain)
 {
 	const char *chat = phone == p->sender || p->group ? p->to : p->sender->jid;
@@ -169,6 +179,8 @@ static void phone_takes(const struct passing *p, struct sim_phone *phone, const 
 		if (sim_msg_field(part, len, 2, &part, &len) &&
 		    sim_peer_take_skdm(p->c->sim, phone, p->from, p->to, part, len) < 0)
 			LOG(NULL, LOG_NOTICE, "bad_skdm", LF_STR("from", p->from->jid));
+		if (is_only_key(plain))
+			return;
 	}
 	other = p->group ? NULL : find_phone(p->c->sim, chat, &jid);
 	if (sim_send_to_inbox(phone, p->from->jid, other == NULL ? chat : other->jid, p->id,
@@ -238,6 +250,84 @@ static void hand_on_all(const struct passing *p)
 		hand_on(p, wa_node_attr(to, "jid"), wa_node_child(to, "enc"));
 }
 
+/* ---- to many -----------------------------------------------------------------------------------
+ */
+
+/* What the sender has sealed for that device alone (its sender key); NULL: nothing. */
+static const struct wa_node *sealed_for(const struct passing *p, const char *jid, const char *lid)
+{
+	const struct wa_node *list = wa_node_child(p->n, "participants");
+
+	for (const struct wa_node *to = list == NULL ? NULL : wa_node_child(list, "to"); to != NULL;
+	     to = wa_node_next(to, "to")) {
+		if (wa_node_attr_is(to, "jid", jid) || wa_node_attr_is(to, "jid", lid))
+			return wa_node_child(to, "enc");
+	}
+	return NULL;
+}
+
+static void many_to_device(const struct passing *p, struct sim_device *device)
+{
+	const struct wa_node *own = sealed_for(p, device->jid, device->lid);
+	struct wa_node *n = make_stanza(p, false);
+
+	if (own != NULL)
+		copy_into(wa_node_add(n, "enc"), own);
+	for (const struct wa_node *enc = wa_node_child(p->n, "enc"); enc != NULL;
+	     enc = wa_node_next(enc, "enc"))
+		copy_into(wa_node_add(n, "enc"), enc);
+	copy_rest(n, p->n);
+	if (sim_online_push(device, n) < 0)
+		LOG(NULL, LOG_WARNING, "not_queued", LF_STR("device", device->jid));
+}
+
+static void many_to_phone(const struct passing *p, struct sim_phone *phone)
+{
+	const struct wa_node *own = sealed_for(p, phone->jid, phone->lid);
+
+	if (own != NULL)
+		to_phone(p, phone, own);
+	for (const struct wa_node *enc = wa_node_child(p->n, "enc"); enc != NULL;
+	     enc = wa_node_next(enc, "enc"))
+		to_phone(p, phone, enc);
+	for (struct sim_device *d = sim_device_first(p->c->sim->devices, phone->number); d != NULL;
+	     d = d->next) {
+		if (d != p->from)
+			many_to_device(p, d);
+	}
+}
+
+static void to_group(struct passing *p, const struct sim_group *g)
+{
+	const struct sim_member *m = sim_group_member(g, p->sender);
+
+	if (m == NULL || (g->announcement && m->rank == SIM_MEMBER)) {
+		sim_online_send_ack(p->c, p->n, 403);
+		return;
+	}
+	p->lid = !g->pn;
+	sim_online_send_ack(p->c, p->n, 0);
+	for (size_t i = 0; i < g->n; i++)
+		many_to_phone(p, g->members[i].phone);
+}
+
+/* A status goes to the accounts that its sender names. */
+static void to_status(struct passing *p)
+{
+	const struct wa_node *list = wa_node_child(p->n, "participants");
+	struct wa_jid jid;
+
+	p->lid = true;
+	sim_online_send_ack(p->c, p->n, 0);
+	for (const struct wa_node *to = list == NULL ? NULL : wa_node_child(list, "to"); to != NULL;
+	     to = wa_node_next(to, "to")) {
+		struct sim_phone *phone = find_phone(p->c->sim, wa_node_attr(to, "jid"), &jid);
+
+		if (phone != NULL && jid.device == 0)
+			many_to_phone(p, phone);
+	}
+}
+
 void sim_online_message(struct sim_client *c, const struct wa_node *n)
 {
 	struct wa_jid jid;
@@ -251,18 +341,24 @@ void sim_online_message(struct sim_client *c, const struct wa_node *n)
 		.unix_s = clock_unix_s(),
 	};
 	const struct sim_phone *to = find_phone(c->sim, p.to, &jid);
+	const struct sim_group *g = p.to == NULL ? NULL : sim_groups_find(c->sim->groups, p.to);
 
 	if (p.id == NULL || p.to == NULL || p.sender == NULL) {
 		sim_online_send_ack(c, n, 400);
 		return;
 	}
-	if (to == NULL) {
+	p.group = g != NULL || strcmp(p.to, SIM_STATUS) == 0;
+	if (g != NULL) {
+		to_group(&p, g);
+	} else if (p.group) {
+		to_status(&p);
+	} else if (to == NULL) {
 		sim_online_send_ack(c, n, 404);
-		return;
+	} else {
+		p.lid = strcmp(jid.server, "lid") == 0;
+		sim_online_send_ack(c, n, 0);
+		hand_on_all(&p);
 	}
-	p.lid = strcmp(jid.server, "lid") == 0;
-	sim_online_send_ack(c, n, 0);
-	hand_on_all(&p);
 }
 
 /* ---- receipts ----------------------------------------------------------------------------------

@@ -291,29 +291,39 @@ void sim_peer_forget(struct sim_phone *phone, const struct sim_device *device)
 /* ---- seal --------------------------------------------------------------------------------------
  */
 
-/* The msg inside a pkmsg. */
-static int strip(struct buf *cipher, enum wa_enc *type)
+/* The msg inside a pkmsg; false: there is none. */
+static bool find_inner(const struct buf *cipher, const uint8_t **data_out, size_t *len_out)
 {
 	struct sim_pb_field f;
-	struct buf inner = { 0 };
 	struct rd r;
-	int rc = WA_EPROTO;
+
+	rd_init(&r, cipher->p + 1, cipher->len - 1);
+	while (sim_pb_next(&r, &f)) {
+		if (f.number == 4 && f.type == SIM_PB_BYTES) {
+			*data_out = f.data;
+			*len_out = f.len;
+			return true;
+		}
+	}
+	return false;
+}
+
+static int strip(struct buf *cipher, enum wa_enc *type)
+{
+	struct buf inner = { 0 };
+	const uint8_t *data;
+	size_t len;
+	int rc;
 
 	if (*type != WA_ENC_PKMSG)
 		return 0;
-	rd_init(&r, cipher->p + 1, cipher->len - 1);
-	while (sim_pb_next(&r, &f)) {
-		if (f.number == 4 && f.type == SIM_PB_BYTES)
-			rc = buf_append(&inner, f.data, f.len);
-	}
-	if (rc == 0) {
-		buf_free(cipher);
-		*cipher = inner;
-		*type = WA_ENC_MSG;
-	} else {
-		buf_free(&inner);
-	}
-	return rc;
+	rc = find_inner(cipher, &data, &len) ? buf_append(&inner, data, len) : WA_EPROTO;
+	if (rc < 0)
+		return rc;
+	buf_free(cipher);
+	*cipher = inner;
+	*type = WA_ENC_MSG;
+	return 0;
 }
 
 static int encrypt(struct sim *s, struct sim_peer *p, struct sim_device *to, const void *msg,
@@ -349,10 +359,15 @@ static int spoil_before(struct sim *s, struct sim_peer *p, struct sim_device *to
 	return rc;
 }
 
-void sim_peer_spoil_after(enum sim_spoil_kind spoil, struct buf *cipher)
+void sim_peer_spoil_after(enum sim_spoil_kind spoil, enum wa_enc type, struct buf *cipher)
 {
+	size_t last = cipher->len - 1, len;
+	const uint8_t *inner;
+
+	if (type == WA_ENC_PKMSG && find_inner(cipher, &inner, &len))
+		last = (size_t)(inner - cipher->p) + len - 1;
 	if (spoil == SIM_SPOIL_MAC)
-		cipher->p[cipher->len - 1] ^= 1;
+		cipher->p[last] ^= 1;
 	if (spoil == SIM_SPOIL_CIPHER && cipher->len > CUT_LEN)
 		cipher->len = CUT_LEN;
 }
@@ -387,7 +402,7 @@ int sim_peer_seal(struct sim *s, struct sim_phone *from, struct sim_device *to, 
 	if (rc == 0 && how->bare)
 		rc = strip(&cipher, &type);
 	if (rc == 0) {
-		sim_peer_spoil_after(how->spoil, &cipher);
+		sim_peer_spoil_after(how->spoil, type, &cipher);
 		sim_peer_add_enc(parent, type, how, &cipher);
 	}
 	buf_free(&cipher);

@@ -50,7 +50,7 @@ int sim_peer_seal_group(struct sim *s, struct sim_phone *phone, const char *grou
 	if (rc == 0)
 		rc = wa_signal_group_encrypt(p->signal, group, &own, msg, msg_len, out);
 	if (rc == 0)
-		sim_peer_spoil_after(how->spoil, out);
+		sim_peer_spoil_after(how->spoil, WA_ENC_SKMSG, out);
 	return rc;
 }
 

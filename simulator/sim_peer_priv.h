@@ -22,7 +22,8 @@ struct sim_peer {
 ATTR_NODISCARD int sim_peer_get(struct sim_phone *phone, struct sim_peer **peer_out);
 /* Where sessions with the device are kept: under its LID. */
 void sim_peer_addr(const struct sim_device *device, struct wa_signal_addr *addr_out);
-void sim_peer_spoil_after(enum sim_spoil_kind spoil, struct buf *cipher);
+/* Break a finished ciphertext. */
+void sim_peer_spoil_after(enum sim_spoil_kind spoil, enum wa_enc type, struct buf *cipher);
 void sim_peer_add_enc(struct wa_node *parent, enum wa_enc type, const struct sim_seal *how,
                       const struct buf *cipher);
 

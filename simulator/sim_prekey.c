@@ -113,6 +113,41 @@ static int take_signed(const struct wa_node *skey, struct sim_prekey_device *dev
 	return 0;
 }
 
+int sim_prekeys_read_retry(const struct wa_node *receipt, const struct wa_node *keys,
+                           struct wa_prekey_bundle *b_out)
+{
+	const uint8_t *registration = bytes_of(receipt, "registration", 4);
+	const struct wa_node *one = keys == NULL ? NULL : wa_node_child(keys, "key");
+	const struct wa_node *skey = keys == NULL ? NULL : wa_node_child(keys, "skey");
+	struct sim_prekey_device device = { 0 };
+	struct sim_prekey_error e;
+	const uint8_t *identity, *type, *id, *pub;
+
+	memset(b_out, 0, sizeof(*b_out));
+	if (registration == NULL)
+		return WA_EPROTO;
+	b_out->registration_id = be(registration, 4);
+	if (keys == NULL)
+		return 0;
+	identity = bytes_of(keys, "identity", WA_KEY_LEN);
+	type = bytes_of(keys, "type", 1);
+	if (identity == NULL || type == NULL || type[0] != KEY_TYPE || one == NULL || skey == NULL)
+		return WA_EPROTO;
+	memcpy(device.identity, identity, WA_KEY_LEN);
+	id = bytes_of(one, "id", 3);
+	pub = bytes_of(one, "value", WA_KEY_LEN);
+	if (take_signed(skey, &device, &e) < 0 || id == NULL || pub == NULL || !is_id(be(id, 3)))
+		return WA_EPROTO;
+	memcpy(b_out->identity, identity, WA_KEY_LEN);
+	b_out->signed_prekey_id = device.signed_id;
+	memcpy(b_out->signed_prekey, device.signed_pub, WA_KEY_LEN);
+	memcpy(b_out->signed_prekey_sig, device.signed_sig, WA_SIG_LEN);
+	b_out->has_prekey = true;
+	b_out->prekey_id = be(id, 3);
+	memcpy(b_out->prekey, pub, WA_KEY_LEN);
+	return 0;
+}
+
 static int check_owner(const struct sim_prekey_device *device, const struct wa_node *iq,
                        struct sim_prekey_error *e)
 {

@@ -13,6 +13,7 @@
 #include "common/attr.h"
 #include "worker/wa/wa_keys.h"
 #include "worker/wa/wa_node.h"
+#include "worker/wa/wa_signal.h"
 
 #define SIM_PREKEY_ID_MAX 0xFFFFFEu
 #define SIM_PREKEYS_MAX 20000 /* one device's */
@@ -63,6 +64,12 @@ ATTR_NODISCARD int sim_prekeys_digest(const struct sim_prekeys *p,
  */
 void sim_prekeys_bundle(struct sim_prekeys *p, const struct sim_prekey_device *device,
                         struct wa_node *user);
+/*
+ * A retry receipt's <registration> and <keys>, each part as strictly as an upload's. keys NULL: only
+ * the registration id. 0 or WA_EPROTO.
+ */
+ATTR_NODISCARD int sim_prekeys_read_retry(const struct wa_node *receipt, const struct wa_node *keys,
+                                          struct wa_prekey_bundle *b_out);
 /* Take a one-time prekey off, as for a bundle. False: none is left. */
 bool sim_prekeys_take(struct sim_prekeys *p, uint32_t *id_out, uint8_t pub_out[WA_KEY_LEN]);
 /* As if others had begun sessions until only so many keys are left. */

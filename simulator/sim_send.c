@@ -10,11 +10,13 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "simulator/sim.h"
+#include "simulator/sim_group.h"
 #include "simulator/sim_msg.h"
 #include "simulator/sim_online.h"
-#include "worker/wa/wa_receipt.h"
+#include "simulator/sim_prekey.h"
 
 #define ID_RANDOM 9
+#define RETRIES_MAX 5
 
 int sim_send_make_id(struct sim_phone *phone, char out[SIM_MSG_ID_CAP])
 {
@@ -246,9 +248,32 @@ int sim_peer_send_own(struct sim *s, struct sim_phone *phone, struct sim_device 
 /* ---- again -------------------------------------------------------------------------------------
  */
 
-/* The keys that the device wants to be sealed for from now on, as a retry receipt has them. */
+/* What a retry receipt of a client says. */
+struct ask {
+	const char *id; /* borrowed */
+	unsigned count;
+	bool has_keys;
+	struct wa_prekey_bundle keys; /* of the registration id at least */
+};
+
+static bool read_ask(const struct wa_node *receipt, struct ask *ask)
+{
+	const struct wa_node *retry = wa_node_child(receipt, "retry");
+	const struct wa_node *keys = wa_node_child(receipt, "keys");
+	const char *count = retry == NULL ? NULL : wa_node_attr(retry, "count");
+
+	ask->id = retry == NULL ? NULL : wa_node_attr(retry, "id");
+	if (ask->id == NULL || count == NULL || count[0] < '1' || count[0] > '9' ||
+	    count[1] != '\0')
+		return false;
+	ask->count = (unsigned)(count[0] - '0');
+	ask->has_keys = keys != NULL;
+	return sim_prekeys_read_retry(receipt, keys, &ask->keys) == 0;
+}
+
+/* The keys that the device wants to be sealed for from now on. */
 static void take_keys(struct sim *s, struct sim_phone *phone, struct sim_device *device,
-                      const struct wa_retry *ask)
+                      const struct ask *ask)
 {
 	int rc;
 
@@ -262,19 +287,36 @@ static void take_keys(struct sim *s, struct sim_phone *phone, struct sim_device 
 	}
 }
 
+static bool is_group(const char *chat)
+{
+	return strstr(chat, "@g.us") != NULL;
+}
+
+/* What this device gets: a group's message with the sender key, its own account's wrapped. */
+static int make_again(struct sim *s, const struct sim_out *o, const struct sim_device *device,
+                      const struct sim_mail_entry *e, struct buf *msg)
+{
+	bool own = strcmp(device->account->number, o->from->number) == 0;
+	uint32_t key_id;
+	int rc;
+
+	if (own && !is_group(e->chat) && strcmp(e->chat, device->jid) != 0)
+		return sim_send_wrap(e->chat, e->msg, e->msg_len, msg);
+	rc = buf_append(msg, e->msg, e->msg_len);
+	if (rc == 0 && is_group(e->chat))
+		rc = sim_send_skdm(s, o->from, e->chat, msg, &key_id);
+	return rc;
+}
+
 static int seal_again(struct sim *s, const struct sim_out *o, struct sim_device *device,
                       const struct sim_mail_entry *e, struct wa_node *n)
 {
-	bool own = strcmp(device->account->number, o->from->number) == 0;
-	struct buf wrapped = { 0 };
-	int rc;
+	struct buf msg = { 0 };
+	int rc = make_again(s, o, device, e, &msg);
 
-	if (!own || strcmp(e->chat, device->jid) == 0)
-		return sim_peer_seal(s, o->from, device, e->msg, e->msg_len, &o->seal, n);
-	rc = sim_send_wrap(e->chat, e->msg, e->msg_len, &wrapped);
 	if (rc == 0)
-		rc = sim_peer_seal(s, o->from, device, wrapped.p, wrapped.len, &o->seal, n);
-	buf_free(&wrapped);
+		rc = sim_peer_seal(s, o->from, device, msg.p, msg.len, &o->seal, n);
+	buf_free(&msg);
 	return rc;
 }
 
@@ -305,12 +347,19 @@ void sim_send_again(struct sim *s, struct sim_phone *phone, struct sim_device *d
                     const struct wa_node *receipt)
 {
 	struct sim_mail_entry e;
-	struct wa_retry ask;
+	struct ask ask;
 
-	if (wa_retry_read(receipt, &ask) < 0 || ask.count > WA_RETRY_COUNT_MAX ||
-	    !sim_mail_find_sent(phone, ask.message_id, &e) || e.no_retry)
+	if (!read_ask(receipt, &ask)) {
+		LOG(NULL, LOG_NOTICE, "bad_retry_receipt", LF_STR("device", device->jid));
+		return;
+	}
+	if (ask.count > RETRIES_MAX || !sim_mail_find_sent(phone, ask.id, &e) || e.no_retry)
 		return;
 	take_keys(s, phone, device, &ask);
+	if (strcmp(e.chat, SIM_STATUS) == 0) { /* not again, but the next one brings the key */
+		sim_peer_unmark_skdm(phone, e.chat, device);
+		return;
+	}
 	struct sim_out o = {
 		.from = phone,
 		.type = e.stanza_type,

@@ -17,7 +17,6 @@
 #include "simulator/sim_peer.h"
 
 struct sim;
-struct sim_group;
 
 /* One message of a phone. Zero-initialised but for from, msg and type: the usual. */
 struct sim_out {
@@ -77,6 +76,10 @@ int sim_send_push(struct sim_device *device, struct wa_node *node, const struct 
 /* Append Message{31 deviceSentMessage{1 chat, 2 msg}}. 0 or -ENOMEM. */
 ATTR_NODISCARD int sim_send_wrap(const char *chat, const uint8_t *msg, size_t msg_len,
                                  struct buf *out);
+/* Append Message{2 senderKeyDistributionMessage} of the phone's key for the chat as it is now.
+ * 0, WA_SIG_*, -ENOMEM. (sim_group_send.c) */
+ATTR_NODISCARD int sim_send_skdm(struct sim *s, struct sim_phone *from, const char *chat,
+                                 struct buf *out, uint32_t *key_id_out);
 /* The phone's record of what it sent, and the recipient's of what it got; to NULL: a group's chat.
  */
 ATTR_NODISCARD int sim_send_record(struct sim_out *o, const char *chat);
