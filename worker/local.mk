@@ -23,7 +23,8 @@ libworker_a_SOURCES = \
 	worker/wk_iq.c worker/wk_iq.h \
 	worker/wk_media.c worker/wk_media.h \
 	worker/wk_online.c worker/wk_online.h worker/wk_online_priv.h worker/wk_online_ask.c \
-	worker/wk_online_dirty.c worker/wk_online_ib.c worker/wk_online_rx.c worker/wk_online_up.c \
+	worker/wk_online_dirty.c worker/wk_online_ib.c worker/wk_online_in.c \
+	worker/wk_online_rx.c worker/wk_online_up.c \
 	worker/wk_outbox.c worker/wk_outbox.h \
 	worker/wk_pair.c worker/wk_pair.h worker/wk_pair_id.h \
 	worker/wk_passkey.c worker/wk_passkey.h \
@@ -31,6 +32,9 @@ libworker_a_SOURCES = \
 	worker/wk_prekeys.c worker/wk_prekeys.h \
 	worker/wk_probe.c worker/wk_probe.h \
 	worker/wk_proxy.c worker/wk_proxy.h \
+	worker/wk_recv.c worker/wk_recv.h worker/wk_recv_priv.h worker/wk_recv_budget.c \
+	worker/wk_recv_budget.h worker/wk_recv_open.c worker/wk_recv_phone.c worker/wk_recv_take.c \
+	worker/wk_retry_ask.c worker/wk_retry_ask.h worker/wk_signal.c worker/wk_signal.h \
 	worker/wk_session.c worker/wk_session.h worker/wk_session_priv.h \
 	worker/wk_retry.c worker/wk_retry.h \
 	worker/wk_session_ask.c worker/wk_session_act.c worker/wk_session_end.c worker/wk_session_events.c \

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/clock.h"
 #include "common/err.h"
@@ -103,8 +104,11 @@ static int send_after(struct wk_batch *b)
 
 static int commit(struct wk_batch *b)
 {
-	int rc = wk_store_batch_end(b->st, b->rc);
+	int rc = b->rc;
 
+	if (rc == 0 && b->ops->on_commit != NULL && !b->freed)
+		rc = b->ops->on_commit(b->arg);
+	rc = wk_store_batch_end(b->st, rc);
 	b->stanzas = b->seen = 0;
 	(void)evtimer_del(b->pass);
 	if (rc == 0 && b->freed)
@@ -189,6 +193,22 @@ void wk_batch_after(struct wk_batch *b, struct wa_node *takes)
 		return;
 	}
 	b->after[b->after_n++] = takes;
+}
+
+size_t wk_batch_place(const struct wk_batch *b)
+{
+	return b->after_n;
+}
+
+void wk_batch_after_at(struct wk_batch *b, size_t place, struct wa_node *takes)
+{
+	size_t n = b->after_n;
+
+	wk_batch_after(b, takes);
+	if (b->after_n == n) /* no memory */
+		return;
+	memmove(&b->after[place + 1], &b->after[place], (n - place) * sizeof(b->after[0]));
+	b->after[place] = takes;
 }
 
 void wk_batch_leave(struct wk_batch *b, int rc)

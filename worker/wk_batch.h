@@ -19,6 +19,7 @@
 #define WK_BATCH_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "common/attr.h"
 
@@ -34,6 +35,8 @@ struct wk_batch_ops {
 	/* Borrowed. 0 or a negative code: then on_failed. WA_EPROTO, WA_ELIMIT: a stanza that no
 	 * words can carry; it is passed over. */
 	int (*send)(const struct wa_node *n, void *arg);
+	/* Before a commit: 0, or a code of wk_store.h, which undoes the batch. May be NULL. */
+	int (*on_commit)(void *arg);
 	/* What was written is durable, what was to be sent is sent. */
 	void (*on_committed)(void *arg);
 	/* Last call. Not from within enter and wk_batch_free(). */
@@ -51,6 +54,9 @@ void wk_batch_free(struct wk_batch *b);
 ATTR_NODISCARD int wk_batch_enter(struct wk_batch *b);
 /* takes: NULL (no memory) undoes the batch at leave. Between enter and leave only. */
 void wk_batch_after(struct wk_batch *b, struct wa_node *takes);
+/* Between others: in front of what was handed over since wk_batch_place(). */
+size_t wk_batch_place(const struct wk_batch *b);
+void wk_batch_after_at(struct wk_batch *b, size_t place, struct wa_node *takes);
 /* May call on_failed, and on_committed when the batch is full. */
 void wk_batch_leave(struct wk_batch *b, int rc);
 

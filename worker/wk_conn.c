@@ -169,6 +169,16 @@ int wk_conn_send(struct wk_conn *c, const struct wa_node *n)
 	return rc;
 }
 
+void wk_conn_pause(struct wk_conn *c, _Bool stop)
+{
+	if (c->phase != PHASE_OPEN)
+		return;
+	if (stop)
+		(void)bufferevent_disable(c->bev, EV_READ);
+	else
+		(void)bufferevent_enable(c->bev, EV_READ);
+}
+
 _Bool wk_conn_close(struct wk_conn *c)
 {
 	if (c->phase != PHASE_OPEN)

@@ -73,6 +73,12 @@ void wk_conn_free(struct wk_conn *c);
 ATTR_NODISCARD int wk_conn_send(struct wk_conn *c, const struct wa_node *n);
 
 /*
+ * Stop reading, or go on: what was read is still worked on. The peer's end is noticed when reading
+ * goes on.
+ */
+void wk_conn_pause(struct wk_conn *c, _Bool stop);
+
+/*
  * Say goodbye: close frame 1000, then wait for the peer's; on_end(NULL) follows. False when there
  * is no open WebSocket to close: nothing happens then.
  */

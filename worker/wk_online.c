@@ -10,6 +10,7 @@
 #include "common/err.h"
 #include "common/secret.h"
 #include "worker/wa/wa_stanza.h"
+#include "worker/wk_batch.h"
 #include "worker/wk_online_priv.h"
 #include "worker/wk_timer.h"
 
@@ -28,7 +29,9 @@ bool wk_online_is_over(const struct wk_online *o)
 
 static void destroy(struct wk_online *o)
 {
-	event_free(o->timer);
+	if (o->timer != NULL)
+		event_free(o->timer);
+	wk_online_in_clear(o);
 	wk_prekeys_clear(&o->keys);
 	free(o);
 }
@@ -103,9 +106,11 @@ int wk_online_new(const struct wk_online_params *params, struct wk_online **onli
 	wk_iq_init(&o->iq, tag, params->speed);
 	wk_prekeys_init(&o->keys, params->store, params->creds);
 	o->timer = evtimer_new(params->base, on_timer, o);
-	rc = o->timer == NULL ? -ENOMEM : 0;
-	if (rc < 0)
-		goto fail;
+	rc = o->timer == NULL ? -ENOMEM : wk_online_in_init(o);
+	if (rc < 0) {
+		wk_online_free(o);
+		return rc;
+	}
 	*online_out = o;
 	return 0;
 fail:
@@ -119,6 +124,9 @@ void wk_online_free(struct wk_online *o)
 		return;
 	o->phase = WK_PHASE_OVER;
 	o->freed = true;
+	/* At once: the store may be gone before what is on the stack has returned. */
+	wk_batch_free(o->batch);
+	o->batch = NULL;
 	if (o->depth == 0)
 		destroy(o);
 }

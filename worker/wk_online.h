@@ -5,7 +5,7 @@
  * stream (failure, stream:error, xmlstreamend and keepalive pings are the session's own).
  * Bring-up: offset, LID, pre-key count and upload, active, unified session, end of the offline
  * queue (or 60 s without a stanza of it), then properties, block list, privacy, digest, presence.
- * Messages are left to the server: see wk_online_rx.c.
+ * Messages go through a batch into the store and the outbox (wk_recv.h, wk_emit.h).
  * Source: protocol notes 04.
  */
 #ifndef WK_ONLINE_H
@@ -22,7 +22,11 @@
 
 struct event_base;
 struct wa_node;
+struct wk_batch;
+struct wk_emit;
 struct wk_online;
+struct wk_outbox;
+struct wk_recv;
 struct wk_store;
 
 struct wk_online_ops {
@@ -35,6 +39,8 @@ struct wk_online_ops {
 	void (*on_client_expires)(int64_t unix_s, void *arg);
 	/* How wk_online_logout() ended: f NULL: WhatsApp has taken it. Once. */
 	void (*on_logout)(const struct wk_failure *f, void *arg);
+	/* So much waits for the gateway that nothing more should be read. May be NULL. */
+	void (*on_full)(void *arg);
 	/*
 	 * The stream can't go on: the store failed (WA_ESTORAGE, WA_ESTORE_CORRUPT), send failed,
 	 * or the server leaves a request of the bring-up unanswered (WA_ETIMEOUT). Once, last call.
@@ -46,6 +52,7 @@ struct wk_online_params {
 	struct event_base *base;
 	struct wk_store *store;             /* borrowed */
 	struct wk_creds *creds;             /* borrowed; changed, and saved when it is */
+	struct wk_outbox *outbox;           /* borrowed; NULL: events stay where they are */
 	const struct wk_settings *settings; /* borrowed; wk_online_settings() says it has changed */
 	const struct log_ctx *log;
 	unsigned speed; /* divides every deadline */
@@ -72,6 +79,11 @@ void wk_online_settings(struct wk_online *o);
  * ended, once for all calls that came meanwhile. WA_ESTATE before on_online.
  */
 ATTR_NODISCARD int wk_online_logout(struct wk_online *o);
+
+/* For those who take part in the session: valid as long as it is. */
+struct wk_batch *wk_online_batch(struct wk_online *o);
+struct wk_emit *wk_online_emit(struct wk_online *o);
+struct wk_recv *wk_online_recv(struct wk_online *o);
 
 /* Stanzas so far that were malformed, that nobody knows. */
 struct wk_online_counts {

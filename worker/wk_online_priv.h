@@ -70,6 +70,9 @@ struct wk_online {
 	enum wk_phase phase;
 	struct wk_iq iq;
 	struct wk_prekeys keys;
+	struct wk_batch *batch; /* what comes in */
+	struct wk_emit *emit;
+	struct wk_recv *recv;
 	bool digest_wanted;  /* as soon as no upload is waiting */
 	unsigned uploads;    /* that the server has taken on this connection */
 	uint64_t upload_ms;  /* when it took the last one */
@@ -82,7 +85,6 @@ struct wk_online {
 	enum { WK_SHOWN_NOTHING, WK_SHOWN_AWAY, WK_SHOWN_HERE } shown; /* presence sent last */
 	char abt_hash[WK_ABT_HASH_CAP]; /* of the properties we have */
 	struct wk_dirty dirty[WK_DIRTY_N];
-	unsigned messages; /* that wait at the server for a version that can read them */
 	struct wk_online_counts counts;
 };
 
@@ -146,6 +148,14 @@ void wk_online_show(struct wk_online *o);
  */
 
 void wk_online_take(struct wk_online *o, const struct wa_node *n);
+
+/* ---- wk_online_in.c: what comes in, from the stream to the outbox
+ * --------------------------------
+ */
+
+/* 0 or -ENOMEM; clear is to be called in any case. */
+ATTR_NODISCARD int wk_online_in_init(struct wk_online *o);
+void wk_online_in_clear(struct wk_online *o);
 
 /* ---- wk_online_ib.c: bulletins
  * -------------------------------------------------------------------

@@ -8,6 +8,7 @@
 #include "worker/wa/wa_stanza.h"
 #include "worker/wk_hand.h"
 #include "worker/wk_online_priv.h"
+#include "worker/wk_recv.h"
 #include "worker/wk_store_aside.h"
 
 #define NACK_UNKNOWN_STANZA 488
@@ -90,6 +91,10 @@ static void on_server(struct wk_online *o, const struct wa_node *n)
  */
 static void on_notification(struct wk_online *o, const struct wa_node *n)
 {
+	if (wa_node_attr_is(n, "type", "encrypt") && wa_node_child(n, "identity") != NULL) {
+		wk_recv_identity(o->recv, n);
+		return;
+	}
 	ack(o, n, 0);
 	if (wk_online_is_over(o))
 		return;
@@ -104,17 +109,15 @@ static void on_acked(struct wk_online *o, const struct wa_node *n)
 	ack(o, n, 0);
 }
 
-/*
- * A message that was acked or receipted is gone from the server for good, and this version has no
- * way to decrypt and keep it. So neither is sent: the server keeps the message queued and gives it
- * to the version that can.
- */
-static void on_content(struct wk_online *o, const struct wa_node *n)
+static void on_receipt(struct wk_online *o, const struct wa_node *n)
 {
-	(void)n;
-	o->messages++;
-	if (o->messages == 1)
-		LOG(o->p.log, LOG_NOTICE, "messages_wait_at_whatsapp");
+	if (!wa_node_attr_is(n, "type", "retry") || !wk_recv_retry(o->recv, n))
+		ack(o, n, 0);
+}
+
+static void on_message(struct wk_online *o, const struct wa_node *n)
+{
+	wk_recv_message(o->recv, n);
 }
 
 /* ---- IQs and the rest ---------------------------------------------------------------------------
@@ -163,10 +166,9 @@ static const struct {
 	{ "iq", on_iq },
 	{ "ib", wk_online_on_ib },
 	{ "notification", on_notification },
-	{ "receipt", on_acked },
+	{ "receipt", on_receipt },
 	{ "call", on_acked },
-	{ "message", on_content },
-	{ "status", on_content },
+	{ "message", on_message },
 	{ "error", on_error },
 	/* Acks of what we sent, others' presence, a second <success>. */
 	{ "ack", on_ignored },

@@ -8,6 +8,7 @@
 #include "worker/wa/wa_login.h"
 #include "worker/wa/wa_stanza.h"
 #include "worker/wk_online_priv.h"
+#include "worker/wk_recv.h"
 
 #define OFFLINE_BATCH 100
 #define STALL_MS 60000              /* without a stanza of the queue: it counts as over */
@@ -201,6 +202,8 @@ static void go_online(struct wk_online *o)
 	wk_online_digest(o);
 	wk_online_show(o);
 	wk_online_dirty_start(o);
+	if (!wk_online_is_over(o))
+		wk_recv_resume(o->recv);
 }
 
 static void send_session_id(struct wk_online *o)

@@ -16,6 +16,7 @@ void wk_session_drop(struct wk_session *s)
 	wk_online_free(s->online);
 	s->online = NULL;
 	s->online_ms = 0;
+	s->paused = false;
 	wk_dial_free(s->dial);
 	s->dial = NULL;
 	wk_conn_free(s->conn);

@@ -1,6 +1,8 @@
 /* worker/wk_session_events.c - the outbox of a session: there as long as its store is open */
 #include <errno.h>
 
+#include "worker/wk_conn.h"
+#include "worker/wk_online.h"
 #include "worker/wk_outbox.h"
 #include "worker/wk_session_priv.h"
 #include "worker/wk_store.h"
@@ -14,7 +16,13 @@ static int on_send(const Ipc__Event *msg, int fd, void *arg)
 
 static void on_room(void *arg)
 {
-	(void)arg; /* whoever stopped reading asks wk_outbox_is_full() again */
+	struct wk_session *s = arg;
+
+	if (!s->paused)
+		return;
+	s->paused = false;
+	if (s->conn != NULL)
+		wk_conn_pause(s->conn, false);
 }
 
 void wk_session_events_open(struct wk_session *s)
@@ -31,6 +39,8 @@ void wk_session_events_open(struct wk_session *s)
 
 void wk_session_events_close(struct wk_session *s)
 {
+	wk_online_free(s->online); /* its batch, too, is in the store */
+	s->online = NULL;
 	wk_outbox_free(s->outbox);
 	s->outbox = NULL;
 }

@@ -45,6 +45,16 @@ static void on_client_expires(int64_t unix_s, void *arg)
 	s->target.version_stale = s->target.version_auto;
 }
 
+/* What is not read stays at WhatsApp, until the outbox has room (wk_session_events.c). */
+static void on_full(void *arg)
+{
+	struct wk_session *s = arg;
+
+	s->paused = true;
+	if (s->conn != NULL)
+		wk_conn_pause(s->conn, true);
+}
+
 static void on_failed(const struct wk_failure *f, void *arg)
 {
 	wk_session_fail(arg, f);
@@ -83,12 +93,14 @@ void wk_session_on_success(struct wk_session *s, const struct wa_node *n)
 		.on_profile = on_profile,
 		.on_client_expires = on_client_expires,
 		.on_logout = on_logout,
+		.on_full = on_full,
 		.on_failed = on_failed,
 	};
 	const struct wk_online_params params = {
 		.base = s->p.base,
 		.store = s->store,
 		.creds = &s->creds,
+		.outbox = s->outbox,
 		.settings = &s->target.settings,
 		.log = s->p.log,
 		.speed = s->p.speed,

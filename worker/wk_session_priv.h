@@ -63,6 +63,7 @@ struct wk_session {
 
 	/* online */
 	struct wk_online *online;
+	bool paused;        /* nothing is read: the gateway has to catch up */
 	uint64_t online_ms; /* monotonic: since when; 0: it is not */
 
 	/* failing and trying again */

@@ -63,6 +63,8 @@ void wk_session_on_alive_timer(int fd, short what, void *session)
 
 	(void)fd;
 	(void)what;
+	if (s->paused) /* answers can't be seen: the peer has the benefit of the doubt */
+		s->alive.waiting = 0;
 	switch (wk_alive_tick(&s->alive, now)) {
 	case WK_ALIVE_DEAD:
 		peer_is_dead(s);

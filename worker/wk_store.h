@@ -69,6 +69,8 @@ ATTR_NODISCARD int wk_store_prekeys(struct wk_store *st, size_t n, struct wk_pre
 /* The server has them: every pre-key made so far with an id among these. */
 ATTR_NODISCARD int wk_store_prekeys_uploaded(struct wk_store *st, const struct wk_prekey *keys,
                                              size_t n);
+/* A new one that is handed out by ourselves, never uploaded; of those only the newest are kept. */
+ATTR_NODISCARD int wk_store_prekey_give(struct wk_store *st, struct wk_prekey *out);
 /* Public half of a pre-key we still have; -ENOENT: used up, or never ours. */
 ATTR_NODISCARD int wk_store_prekey_pub(struct wk_store *st, uint32_t id, uint8_t pub[WA_KEY_LEN]);
 

@@ -376,33 +376,23 @@ int wk_store_msg_has(struct wk_store *st, const struct wk_msg *m)
 	return rc < 0 ? rc : (flags & WK_MSG_PLACEHOLDER) == 0;
 }
 
-int wk_store_msg_mark(struct wk_store *st, const struct wa_jid *chat, const char *id,
-                      unsigned flags, unsigned *found_out)
+int wk_store_msg_mark(struct wk_store *st, const struct wk_msg *m, unsigned flags)
 {
-	int64_t from = id_part(st, id);
+	struct chat c = { 0, 0 };
+	int64_t keys[2];
 	sqlite3_stmt *s;
-	struct chat c;
-	int rc = chat_of(st, chat, false, &c);
+	int rc = keys_of(st, m, false, &c, keys);
 
-	*found_out = 0;
-	if (rc < 0)
-		return rc == -ENOENT ? 0 : rc;
-	rc = wk_store_keep(st,
-	                   "UPDATE message SET flags = flags | ?1"
-	                   " WHERE key BETWEEN ?2 AND ?3 AND chat = ?4",
-	                   &s);
+	if (rc < 0) /* a foreign id that fits nothing is none of ours */
+		return rc == -ENOENT || rc == WA_ELIMIT ? 0 : rc;
+	rc = wk_store_keep(st, "UPDATE message SET flags = flags | ?1 WHERE key IN (?2, ?3)", &s);
 	if (rc == 0)
 		rc = db_err(sqlite3_bind_int64(s, 1, flags));
 	if (rc == 0)
-		rc = db_err(sqlite3_bind_int64(s, 2, from));
+		rc = db_err(sqlite3_bind_int64(s, 2, keys[0]));
 	if (rc == 0)
-		rc = db_err(sqlite3_bind_int64(s, 3, from | WHO_MASK));
-	if (rc == 0)
-		rc = db_err(sqlite3_bind_int64(s, 4, c.id));
-	rc = wk_store_run(st, s, rc);
-	if (rc == 0)
-		*found_out = (unsigned)sqlite3_changes(st->db);
-	return rc;
+		rc = db_err(sqlite3_bind_int64(s, 3, keys[1]));
+	return wk_store_run(st, s, rc);
 }
 
 /* ---- reading -----------------------------------------------------------------------------------

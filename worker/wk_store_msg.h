@@ -73,9 +73,9 @@ ATTR_NODISCARD int wk_store_msg_list(struct wk_store *st, const struct wa_jid *c
 /* The oldest message of a chat. -ENOENT: there is none. */
 ATTR_NODISCARD int wk_store_msg_oldest(struct wk_store *st, const struct wa_jid *chat,
                                        const struct wk_store_msg_each *each);
-/* Set flags of messages (EDITED, REVOKED) by chat and id; *found_out: how many there were. */
-ATTR_NODISCARD int wk_store_msg_mark(struct wk_store *st, const struct wa_jid *chat, const char *id,
-                                     unsigned flags, unsigned *found_out);
+/* Set flags (EDITED, REVOKED) of the message with m's chat, sender, id and FROM_ME, if it is there.
+ */
+ATTR_NODISCARD int wk_store_msg_mark(struct wk_store *st, const struct wk_msg *m, unsigned flags);
 /* The secret of a message, by chat and id. 0; -ENOENT. */
 ATTR_NODISCARD int wk_store_msg_secret(struct wk_store *st, const struct wa_jid *chat,
                                        const char *id, uint8_t out[WA_MSG_SECRET_LEN]);

@@ -8,6 +8,8 @@
 #include "worker/wa/wa_prekey.h"
 #include "worker/wk_store_priv.h"
 
+#define GIVEN_KEPT 1000
+
 /* How many waiting pre-keys there are; the first n of them go to out. */
 static int read_waiting(struct wk_store *st, size_t n, struct wk_prekey *out, size_t *found_out)
 {
@@ -123,7 +125,8 @@ static int save_counter(struct wk_store *st, int64_t counter)
 	return wk_store_finish(s, rc);
 }
 
-static int make(struct wk_store *st, size_t n, struct wk_prekey *out)
+/* uploaded: 0: the server is to get them; 2: handed out by ourselves. */
+static int make(struct wk_store *st, size_t n, int uploaded, struct wk_prekey *out)
 {
 	sqlite3_stmt *add = NULL, *look = NULL;
 	int64_t counter = 0, seq = 0;
@@ -137,8 +140,10 @@ static int make(struct wk_store *st, size_t n, struct wk_prekey *out)
 	if (rc == 0)
 		rc = wk_store_prepare(
 		    st,
-		    "INSERT INTO prekey(id, seq, priv, pub, uploaded) VALUES (?1, ?2, ?3, ?4, 0)",
+		    "INSERT INTO prekey(id, seq, priv, pub, uploaded) VALUES (?1, ?2, ?3, ?4, ?5)",
 		    &add);
+	if (rc == 0)
+		rc = db_err(sqlite3_bind_int64(add, 5, uploaded));
 	for (size_t i = 0; rc == 0 && i < n; i++) {
 		rc = next_id(look, &counter, &id);
 		if (rc == 0)
@@ -159,7 +164,32 @@ int wk_store_prekeys(struct wk_store *st, size_t n, struct wk_prekey *out)
 	rc = wk_store_begin(st);
 	if (rc < 0)
 		return rc;
-	return wk_store_end(st, make(st, n - found, out + found));
+	return wk_store_end(st, make(st, n - found, 0, out + found));
+}
+
+static int forget_given(struct wk_store *st)
+{
+	sqlite3_stmt *s;
+	int rc = wk_store_keep(st,
+	                       "DELETE FROM prekey WHERE uploaded = 2"
+	                       " AND seq < (SELECT max(seq) FROM prekey) - ?1",
+	                       &s);
+
+	if (rc == 0)
+		rc = db_err(sqlite3_bind_int64(s, 1, GIVEN_KEPT));
+	return wk_store_run(st, s, rc);
+}
+
+int wk_store_prekey_give(struct wk_store *st, struct wk_prekey *out)
+{
+	int rc = wk_store_begin(st);
+
+	if (rc < 0)
+		return rc;
+	rc = make(st, 1, 2, out);
+	if (rc == 0 && out->id % 64 == 0)
+		rc = forget_given(st);
+	return wk_store_end(st, rc);
 }
 
 int wk_store_prekeys_uploaded(struct wk_store *st, const struct wk_prekey *keys, size_t n)

@@ -496,7 +496,7 @@ static void test_each_stanza_of_the_queue_gives_it_60_s_more(void **state)
 	to_queue(f, speed);
 	begin = clock_ms();
 	do {
-		struct wa_node *n = fx_stanza("message", "M1", "2@s.whatsapp.net", "text");
+		struct wa_node *n = fx_stanza("presence", "P1", "2@s.whatsapp.net", NULL);
 
 		wa_node_set(n, "offline", "1");
 		last = clock_ms(); /* not after it: a busy machine may take a while to come back */

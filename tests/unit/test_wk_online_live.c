@@ -95,16 +95,22 @@ static void test_stanza_of_the_queue_is_acked_before_online(void **state)
 	fx_expect(f, "count ack:receipt");
 }
 
-static void test_message_is_left_to_the_server(void **state)
+static void test_message_is_answered_after_the_commit(void **state)
 {
 	struct fx *f = *state;
 
 	fx_online(f, 1);
 	fx_give(f, fx_stanza("message", "M1", USER, "text"));
 	fx_give(f, fx_stanza("message", NULL, NULL, NULL));
-	fx_give(f, fx_stanza("status", "S1", USER, NULL));
 	fx_expect(f, "");
-	assert_int_equal(bad_of(f) + unknown_of(f), 0);
+	fx_wait(f);
+	fx_expect(f, "ack:message!488"); /* nothing is in it */
+	fx_disk_full(true);
+	fx_give(f, fx_stanza("message", "M1", USER, "text"));
+	fx_wait(f);
+	fx_disk_full(false);
+	fx_expect(f, "FAILED");
+	assert_int_equal(f->failure.rc, WA_ESTORAGE);
 }
 
 static void test_malformed_stanza_is_counted_and_not_acked(void **state)
@@ -361,7 +367,7 @@ static void test_digest_of_an_unknown_type_or_none_asks_for_nothing(void **state
 	fx_expect(f, "");
 }
 
-static void test_identity_notification_is_acked_only(void **state)
+static void test_identity_notification_is_acked_after_the_commit(void **state)
 {
 	struct fx *f = *state;
 	struct wa_node *n = fx_stanza("notification", "N1", USER, "encrypt");
@@ -369,6 +375,8 @@ static void test_identity_notification_is_acked_only(void **state)
 	fx_online(f, 1);
 	wa_node_add(n, "identity");
 	fx_give(f, n);
+	fx_expect(f, "");
+	fx_wait(f);
 	fx_expect(f, "ack:notification");
 }
 
@@ -871,7 +879,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_stanzas_get_the_ack_of_their_class),
 		TEST(test_stanza_of_the_queue_is_acked_before_online),
-		TEST(test_message_is_left_to_the_server),
+		TEST(test_message_is_answered_after_the_commit),
 		TEST(test_malformed_stanza_is_counted_and_not_acked),
 		TEST(test_stanza_whose_ack_no_node_can_carry_does_not_end_the_stream),
 		TEST(test_unknown_stanza_is_refused_and_counted),
@@ -887,7 +895,7 @@ int main(void)
 		TEST(test_digest_with_a_key_that_is_not_ours_uploads_all_anew),
 		TEST(test_server_that_has_no_keys_gets_them_all),
 		TEST(test_digest_of_an_unknown_type_or_none_asks_for_nothing),
-		TEST(test_identity_notification_is_acked_only),
+		TEST(test_identity_notification_is_acked_after_the_commit),
 		TEST(test_unanswered_request_is_given_up),
 		TEST(test_only_errors_that_pass_are_asked_again),
 		TEST(test_request_is_repeated_a_few_times_only),

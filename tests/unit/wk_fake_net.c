@@ -121,6 +121,12 @@ int wk_conn_send(struct wk_conn *c, const struct wa_node *n)
 	return 0;
 }
 
+void wk_conn_pause(struct wk_conn *c, _Bool stop)
+{
+	(void)c;
+	(void)stop;
+}
+
 _Bool wk_conn_close(struct wk_conn *c)
 {
 	assert_ptr_equal(c, conn);

@@ -3,7 +3,7 @@ WORKER_TESTS = tests/unit/test_wk_emit_stanza tests/unit/test_wk_emit tests/unit
 	tests/unit/test_wk_prekeys \
 	tests/unit/test_wk_alive tests/unit/test_wk_hand tests/unit/test_wk_conn tests/unit/test_wk_dial \
 	tests/unit/test_wk_dial_proxy tests/unit/test_wk_proxy tests/unit/test_wk_link_code \
-	tests/unit/test_wk_pair tests/unit/test_wk_passkey tests/unit/test_wk_retry \
+	tests/unit/test_wk_pair tests/unit/test_wk_passkey tests/unit/test_wk_recv tests/unit/test_wk_retry \
 	tests/unit/test_wk_sandbox tests/unit/test_wk_session tests/unit/test_wk_session_life \
 	tests/unit/test_wk_outbox tests/unit/test_wk_store tests/unit/test_wk_store_msg \
 	tests/unit/test_wk_target tests/unit/test_wk_tls \
@@ -84,6 +84,14 @@ tests_unit_test_wk_store_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_wk_store_LDADD = $(WORKER_TEST_LIBS)
 
 STORE_FIXTURE = tests/unit/store_fixture.c tests/unit/store_fixture.h
+
+RECV_FIXTURE = tests/unit/recv_fixture.c tests/unit/recv_fixture.h $(STORE_FIXTURE) \
+	tests/unit/signal_store.c tests/unit/signal_store.h
+
+tests_unit_test_wk_recv_SOURCES = tests/unit/test_wk_recv.c $(RECV_FIXTURE) tests/unit/faulty_vfs.c \
+	tests/unit/faulty_vfs.h
+tests_unit_test_wk_recv_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_wk_recv_LDADD = $(WORKER_TEST_LIBS)
 
 tests_unit_test_wk_store_msg_SOURCES = tests/unit/test_wk_store_msg.c $(STORE_FIXTURE)
 tests_unit_test_wk_store_msg_CFLAGS = $(UNIT_CFLAGS)
