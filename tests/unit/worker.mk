@@ -1,7 +1,7 @@
 # The worker process: its own modules, and real processes for the zygote.
 WORKER_TESTS = tests/unit/test_wk_emit_stanza tests/unit/test_wk_emit tests/unit/test_wk_event_msg tests/unit/test_wk_iq tests/unit/test_wk_online tests/unit/test_wk_online_live \
 	tests/unit/test_wk_prekeys \
-	tests/unit/test_wk_alive tests/unit/test_wk_hand tests/unit/test_wk_conn tests/unit/test_wk_dial \
+	tests/unit/test_wk_alive tests/unit/test_wk_hand tests/unit/test_wk_powercut tests/unit/test_wk_conn tests/unit/test_wk_dial \
 	tests/unit/test_wk_dial_proxy tests/unit/test_wk_proxy tests/unit/test_wk_link_code \
 	tests/unit/test_wk_pair tests/unit/test_wk_passkey tests/unit/test_wk_recv tests/unit/test_wk_retry \
 	tests/unit/test_wk_sandbox tests/unit/test_wk_session tests/unit/test_wk_session_life \
@@ -30,6 +30,18 @@ tests_unit_test_wk_event_msg_LDADD = $(WORKER_TEST_LIBS)
 tests_unit_test_wk_hand_SOURCES = tests/unit/test_wk_hand.c
 tests_unit_test_wk_hand_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_wk_hand_LDADD = $(WORKER_TEST_LIBS)
+RECEIVE_WORLD = tests/unit/receive_world.c tests/unit/receive_world.h tests/unit/signal_store.c \
+	tests/unit/powercut_vfs.c
+tests_unit_test_wk_powercut_SOURCES = tests/unit/test_wk_powercut.c $(RECEIVE_WORLD)
+tests_unit_test_wk_powercut_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_wk_powercut_LDADD = $(WORKER_TEST_LIBS)
+
+# More of the same, for tests/bench/powercuts.
+noinst_PROGRAMS += tests/tools/powercuts
+tests_tools_powercuts_SOURCES = tests/tools/powercuts.c $(RECEIVE_WORLD)
+tests_tools_powercuts_CFLAGS = $(AM_CFLAGS) -I$(top_srcdir)/tests/unit $(EVENT_CFLAGS) $(SSL_CFLAGS) $(SQLITE_CFLAGS) \
+	$(PROTOBUFC_CFLAGS) $(SIGNAL_CFLAGS)
+tests_tools_powercuts_LDADD = $(WORKER_LIBS)
 tests_unit_test_wk_alive_SOURCES = tests/unit/test_wk_alive.c
 tests_unit_test_wk_alive_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_wk_alive_LDADD = $(WORKER_TEST_LIBS)
