@@ -11,8 +11,15 @@
 static int on_send(const struct wa_node *n, void *arg)
 {
 	struct wk_online *o = arg;
+	int rc = wk_online_is_over(o) ? WA_ESTATE : o->p.ops->send(n, o->p.arg);
 
-	return wk_online_is_over(o) ? WA_ESTATE : o->p.ops->send(n, o->p.arg);
+	/* Answers are made of foreign words: some no node can carry. */
+	if (rc == WA_EPROTO || rc == WA_ELIMIT) {
+		o->counts.bad++;
+		LOG(o->p.log, wk_online_level(o->counts.bad), "stanza_bad", LF_STR("tag", n->tag),
+		    LF_INT("so_far", o->counts.bad));
+	}
+	return rc;
 }
 
 static int on_commit(void *arg)

@@ -6,6 +6,8 @@
 
 #include "common/err.h"
 #include "worker/wa/wa_stanza.h"
+#include "worker/wk_batch.h"
+#include "worker/wk_emit.h"
 #include "worker/wk_hand.h"
 #include "worker/wk_online_priv.h"
 #include "worker/wk_recv.h"
@@ -54,6 +56,25 @@ static void ack(struct wk_online *o, const struct wa_node *n, unsigned error)
 		wk_online_fail(o, rc, "an ack can't be sent");
 }
 
+/* What it says becomes events; its ack leaves once they are on disk. */
+static void tell(struct wk_online *o, const struct wa_node *n,
+                 int (*emit)(struct wk_emit *e, const struct wa_node *n))
+{
+	const char *id = wa_node_attr(n, "id");
+	const char *from = wa_node_attr(n, "from");
+	int rc;
+
+	if (id == NULL || id[0] == '\0' || from == NULL || from[0] == '\0') {
+		bad(o, n);
+		return;
+	}
+	if (wk_batch_enter(o->batch) < 0)
+		return;
+	rc = emit(o->emit, n);
+	wk_batch_after(o->batch, wa_ack(n, o->p.creds->jid, 0));
+	wk_batch_leave(o->batch, rc);
+}
+
 /* ---- notifications ------------------------------------------------------------------------------
  */
 
@@ -86,13 +107,17 @@ static void on_server(struct wk_online *o, const struct wa_node *n)
 }
 
 /*
- * Own devices, block list and privacy (account_sync), other users' devices and identities, groups,
- * pictures and so on: nothing of theirs is kept yet, so their ack is all they need.
+ * Own devices, block list and privacy (account_sync), other users' devices, pictures and so on:
+ * nothing of theirs is kept, so their ack is all they need.
  */
 static void on_notification(struct wk_online *o, const struct wa_node *n)
 {
 	if (wa_node_attr_is(n, "type", "encrypt") && wa_node_child(n, "identity") != NULL) {
 		wk_recv_identity(o->recv, n);
+		return;
+	}
+	if (wa_node_attr_is(n, "type", "w:gp2")) {
+		tell(o, n, wk_emit_group);
 		return;
 	}
 	ack(o, n, 0);
@@ -104,15 +129,15 @@ static void on_notification(struct wk_online *o, const struct wa_node *n)
 		on_server(o, n);
 }
 
-static void on_acked(struct wk_online *o, const struct wa_node *n)
+static void on_call(struct wk_online *o, const struct wa_node *n)
 {
-	ack(o, n, 0);
+	tell(o, n, wk_emit_call);
 }
 
 static void on_receipt(struct wk_online *o, const struct wa_node *n)
 {
 	if (!wa_node_attr_is(n, "type", "retry") || !wk_recv_retry(o->recv, n))
-		ack(o, n, 0);
+		tell(o, n, wk_emit_receipt);
 }
 
 static void on_message(struct wk_online *o, const struct wa_node *n)
@@ -167,7 +192,7 @@ static const struct {
 	{ "ib", wk_online_on_ib },
 	{ "notification", on_notification },
 	{ "receipt", on_receipt },
-	{ "call", on_acked },
+	{ "call", on_call },
 	{ "message", on_message },
 	{ "error", on_error },
 	/* Acks of what we sent, others' presence, a second <success>. */

@@ -17,6 +17,7 @@
 #include "common/err.h"
 #include "worker/wa/wa_keys.h"
 #include "worker/wa/wa_stanza.h"
+#include "worker/wk_batch.h"
 
 #define ID "abcdefghijklmnop"
 
@@ -340,6 +341,8 @@ void fx_give(struct fx *f, struct wa_node *n)
 	assert_int_equal(wa_stanza_encode(n, &wire), 0);
 	assert_int_equal(wa_stanza_decode(wire.p, wire.len, &copy), 0);
 	wk_online_stanza(f->online, copy);
+	if (f->online != NULL && !f->batches)
+		(void)!wk_batch_flush(wk_online_batch(f->online));
 	wa_node_free(copy);
 	wa_node_free(n);
 	buf_free(&wire);

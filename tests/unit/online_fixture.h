@@ -31,6 +31,7 @@ struct fx {
 	struct log_ctx log;
 	struct wk_online *online;
 	unsigned speed;
+	bool batches;          /* what comes in waits for its batch; else it is committed at once */
 	int send_rc;           /* what send returns */
 	const char *free_at;   /* free the session when this word is written to the trace */
 	bool saved_when_count; /* the login was on disk when the count was asked for */

@@ -467,9 +467,9 @@ static void test_queue_longer_than_a_batch_is_asked_for_again(void **state)
 	give_queued(f, 99);
 	fx_expect(f, "ack:receipt");
 	give_queued(f, 1);
-	fx_expect(f, "ack:receipt offline_batch");
+	fx_expect(f, "offline_batch ack:receipt");
 	give_queued(f, 100);
-	fx_expect(f, "ack:receipt offline_batch");
+	fx_expect(f, "offline_batch ack:receipt");
 	fx_ib(f, "offline");
 	fx_expect(f, FX_BRINGUP_END);
 	give_queued(f, 101);

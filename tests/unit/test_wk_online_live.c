@@ -100,6 +100,7 @@ static void test_message_is_answered_after_the_commit(void **state)
 	struct fx *f = *state;
 
 	fx_online(f, 1);
+	f->batches = true;
 	fx_give(f, fx_stanza("message", "M1", USER, "text"));
 	fx_give(f, fx_stanza("message", NULL, NULL, NULL));
 	fx_expect(f, "");
@@ -373,6 +374,7 @@ static void test_identity_notification_is_acked_after_the_commit(void **state)
 	struct wa_node *n = fx_stanza("notification", "N1", USER, "encrypt");
 
 	fx_online(f, 1);
+	f->batches = true;
 	wa_node_add(n, "identity");
 	fx_give(f, n);
 	fx_expect(f, "");
