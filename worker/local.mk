@@ -4,13 +4,15 @@ libworker_a_SOURCES = \
 	worker/wk.c worker/wk.h \
 	worker/wk_alive.c worker/wk_alive.h worker/wk_hand.c worker/wk_hand.h \
 	worker/wk_store_aside.c worker/wk_store_aside.h \
+	worker/wk_appstate.c worker/wk_appstate.h worker/wk_appstate_priv.h \
+	worker/wk_appstate_apply.c worker/wk_appstate_step.c worker/wk_appstate_step.h \
 	worker/wk_batch.c worker/wk_batch.h \
 	worker/wk_codes.c worker/wk_codes.h \
 	worker/wk_creds.c worker/wk_creds.h \
 	worker/wk_conn.c worker/wk_conn.h \
 	worker/wk_dial.c worker/wk_dial.h worker/wk_dial_proxy.c worker/wk_dial_proxy.h \
 	worker/wk_emit.c worker/wk_emit.h worker/wk_emit_priv.h worker/wk_emit_call.c \
-	worker/wk_emit_group.c worker/wk_emit_receipt.c \
+	worker/wk_emit_group.c worker/wk_emit_label.c worker/wk_emit_receipt.c \
 	worker/wk_event_msg.c worker/wk_event_msg.h worker/wk_event_priv.h worker/wk_event_open.c \
 	worker/wk_event_parts.c worker/wk_event_who.c \
 	worker/wk_failure.c worker/wk_failure.h \
@@ -45,6 +47,7 @@ libworker_a_SOURCES = \
 	worker/wk_sandbox_landlock.c worker/wk_sandbox_seccomp.c \
 	worker/wk_settings.c worker/wk_settings.h \
 	worker/wk_store.c worker/wk_store.h worker/wk_store_priv.h \
+	worker/wk_store_appstate.c worker/wk_store_appstate.h \
 	worker/wk_store_name.c worker/wk_store_name.h \
 	worker/wk_store_lid.c worker/wk_store_lid.h worker/wk_store_link.c \
 	worker/wk_store_msg.c worker/wk_store_msg.h \

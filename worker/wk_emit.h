@@ -47,6 +47,22 @@ void wk_emit_read_receipts(struct wk_emit *e, bool off);
  */
 ATTR_NODISCARD int wk_emit_message(struct wk_emit *e, const struct wk_event_msg *m);
 
+/* A label, or something that was labelled. */
+struct wk_emit_label {
+	const char *label;      /* its id */
+	const char *name;       /* NULL: not known */
+	struct wa_jid chat;     /* labelled; server "": it is about the label itself */
+	const char *message_id; /* NULL: the chat as a whole */
+	bool added;             /* or taken off; of the label itself: it is there, or deleted */
+	bool has_color;
+	int32_t color;
+	int64_t unix_ms; /* 0: not told */
+	bool first;      /* how it stood when we came: not news */
+};
+
+/* label.update. */
+ATTR_NODISCARD int wk_emit_label(struct wk_emit *e, const struct wk_emit_label *l);
+
 /* Stanzas; one that can't be read, or says nothing to a user, is passed over. Not their acks. */
 
 /* <receipt>: message.status for each who got or read it. */

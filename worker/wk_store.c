@@ -124,6 +124,7 @@ static const char *const schema[] = {
 	"  body BLOB NOT NULL" /* sealed */
 	") STRICT;",
 	wk_store_name_schema,
+	wk_store_appstate_schema,
 	wk_store_aside_schema,
 };
 

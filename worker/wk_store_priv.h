@@ -59,6 +59,7 @@ struct wk_store {
 /* The step of the schema that makes the outbox. */
 extern const char wk_store_outbox_schema[];
 extern const char wk_store_name_schema[];
+extern const char wk_store_appstate_schema[];
 extern const char wk_store_aside_schema[];
 /* A transaction was rolled back. */
 void wk_store_outbox_forget(struct wk_store *st);

@@ -65,7 +65,9 @@ static void on_failed(int rc, void *arg)
 
 int ef_setup(void **state)
 {
-	static const struct wk_batch_ops ops = { on_send, on_committed, on_failed };
+	static const struct wk_batch_ops ops = { .send = on_send,
+		                                 .on_committed = on_committed,
+		                                 .on_failed = on_failed };
 	struct emit_fixture *f = calloc(1, sizeof(*f));
 	struct wk_emit_params p;
 
