@@ -17,6 +17,8 @@ libsim_a_SOURCES = \
 	simulator/sim_fault.c simulator/sim_fault.h \
 	simulator/sim_group.c simulator/sim_group.h simulator/sim_group_priv.h \
 	simulator/sim_group_change.c simulator/sim_group_iq.c simulator/sim_group_send.c \
+	simulator/sim_history.c simulator/sim_history.h simulator/sim_history_msg.c \
+	simulator/sim_history_part.c simulator/sim_history_part.h \
 	simulator/sim_http.c simulator/sim_http.h \
 	simulator/sim_json.c simulator/sim_json.h \
 	simulator/sim_keep.c simulator/sim_keep.h \
@@ -36,6 +38,7 @@ libsim_a_SOURCES = \
 	simulator/sim_pair.c simulator/sim_pair.h simulator/sim_pair_priv.h \
 	simulator/sim_pair_code.c simulator/sim_pair_passkey.c simulator/sim_pair_success.c \
 	simulator/sim_peer.c simulator/sim_peer.h simulator/sim_peer_priv.h simulator/sim_peer_group.c \
+	simulator/sim_pbw.c simulator/sim_pbw.h \
 	simulator/sim_phone.c simulator/sim_phone.h \
 	simulator/sim_prekey.c simulator/sim_prekey.h \
 	simulator/sim_qr.c simulator/sim_qr.h \
@@ -47,7 +50,8 @@ libsim_a_SOURCES = \
 	simulator/sim_state.c simulator/sim_state.h \
 	simulator/sim_stream.c simulator/sim_stream.h \
 	simulator/sim_tls.c simulator/sim_tls.h \
-	simulator/sim_wire.c simulator/sim_wire.h
+	simulator/sim_wire.c simulator/sim_wire.h \
+	simulator/sim_zip.c simulator/sim_zip.h
 libsim_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(SSL_CFLAGS) $(JANSSON_CFLAGS) $(PROTOBUFC_CFLAGS)
 SIM_LIBS = libsim.a $(WA_LIBS) $(WSLAY_LIBS) $(SSL_LIBS) $(JANSSON_LIBS) $(WA_EXT_LIBS)
 

@@ -270,12 +270,18 @@ int sim_media_put(struct sim_media *m, enum sim_media_kind kind, enum sim_media_
 
 void sim_media_direct_path(const struct sim_media_blob *b, char out[SIM_MEDIA_PATH_CAP])
 {
+	sim_media_sign_path(b->path, b->enc_sha256, out);
+}
+
+void sim_media_sign_path(const char *path, const uint8_t enc_sha256[SIM_HASH_LEN],
+                         char out[SIM_MEDIA_PATH_CAP])
+{
 	char oh[B64_CAP(12)];
 
-	b64_encode(b->enc_sha256, 12, oh);
+	b64_encode(enc_sha256, 12, oh);
 	for (char *p = oh; *p != '\0'; p++)
 		*p = *p == '+' ? '-' : *p == '/' ? '_' : *p;
-	if ((size_t)snprintf(out, SIM_MEDIA_PATH_CAP, "%.120s" QUERY, b->path, oh, EXPIRES) >=
+	if ((size_t)snprintf(out, SIM_MEDIA_PATH_CAP, "%.120s" QUERY, path, oh, EXPIRES) >=
 	    SIM_MEDIA_PATH_CAP)
 		out[0] = '\0';
 }

@@ -66,6 +66,9 @@ ATTR_NODISCARD int sim_media_store(struct sim_media *m, enum sim_media_kind kind
                                    size_t len, struct sim_media_blob **blob_out);
 /* The direct path of a blob: path and query. */
 void sim_media_direct_path(const struct sim_media_blob *b, char out[SIM_MEDIA_PATH_CAP]);
+/* The same for a path alone. */
+void sim_media_sign_path(const char *path, const uint8_t enc_sha256[SIM_HASH_LEN],
+                         char out[SIM_MEDIA_PATH_CAP]);
 /* The url of a message for that direct path. */
 void sim_media_url(const char *direct_path, char out[SIM_MEDIA_URL_CAP]);
 

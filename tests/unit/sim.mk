@@ -1,7 +1,8 @@
 # libsim.a: what of the simulator needs no socket
 SIM_TESTS = tests/unit/test_sim_adv tests/unit/test_sim_device tests/unit/test_sim_link \
 	tests/unit/test_sim_prekey \
-	tests/unit/test_sim_cert tests/unit/test_sim_fault tests/unit/test_sim_http tests/unit/test_sim_media \
+	tests/unit/test_sim_cert tests/unit/test_sim_fault tests/unit/test_sim_history \
+	tests/unit/test_sim_http tests/unit/test_sim_media \
 	tests/unit/test_sim_noise tests/unit/test_sim_qr tests/unit/test_sim_rand tests/unit/test_sim_reg
 check_PROGRAMS += $(SIM_TESTS)
 TESTS += $(SIM_TESTS)
@@ -22,6 +23,9 @@ tests_unit_test_sim_device_LDADD = $(SIM_LDADD)
 tests_unit_test_sim_fault_SOURCES = tests/unit/test_sim_fault.c
 tests_unit_test_sim_fault_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_sim_fault_LDADD = $(SIM_LDADD)
+tests_unit_test_sim_history_SOURCES = tests/unit/test_sim_history.c
+tests_unit_test_sim_history_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_sim_history_LDADD = $(SIM_LDADD)
 tests_unit_test_sim_http_SOURCES = tests/unit/test_sim_http.c
 tests_unit_test_sim_http_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_sim_http_LDADD = $(SIM_LDADD)
