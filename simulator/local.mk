@@ -49,6 +49,8 @@ libsim_a_SOURCES = \
 	simulator/sim_server.c simulator/sim_server.h \
 	simulator/sim_state.c simulator/sim_state.h \
 	simulator/sim_stream.c simulator/sim_stream.h \
+	simulator/sim_sync.c simulator/sim_sync.h simulator/sim_sync_priv.h \
+	simulator/sim_sync_note.c simulator/sim_sync_own.c simulator/sim_api_history.c \
 	simulator/sim_tls.c simulator/sim_tls.h \
 	simulator/sim_wire.c simulator/sim_wire.h \
 	simulator/sim_zip.c simulator/sim_zip.h

@@ -22,6 +22,7 @@
 #include "simulator/sim_phone.h"
 #include "simulator/sim_server.h"
 #include "simulator/sim_state.h"
+#include "simulator/sim_sync.h"
 #include "simulator/sim_tls.h"
 #include "worker/wa/wa_device.h"
 
@@ -97,6 +98,8 @@ static int start_stores(struct sim *s)
 		rc = sim_groups_new(&s->rnd, &s->groups);
 	if (rc == 0)
 		sim_pair_start(s);
+	if (rc == 0)
+		sim_sync_start(s);
 	return rc;
 }
 

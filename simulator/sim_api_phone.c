@@ -51,18 +51,43 @@ static bool take_count(struct sim_call *call, const char *name, json_int_t value
 	return true;
 }
 
+/* Member `history` of a new phone. */
+static bool take_history_options(struct sim_call *call, json_t *j, struct sim_history_options *o)
+{
+	json_int_t chunk = 0, recent = 0, ahead = 0, inline_max = 0;
+	int manual = 0, honour = 0;
+	json_error_t e;
+
+	if (j == NULL)
+		return true;
+	if (json_unpack_ex(j, &e, 0, "{s?b, s?b, s?I, s?I, s?I, s?I !}", "manual", &manual,
+	                   "honour", &honour, "chunkMessages", &chunk, "recentDays", &recent,
+	                   "ahead", &ahead, "inlineMax", &inline_max) < 0) {
+		sim_call_error(call, 400, "bad_request", "history: %s", e.text);
+		return false;
+	}
+	o->wanted = true;
+	o->manual = manual != 0;
+	o->honour = honour != 0;
+	return take_count(call, "chunkMessages", chunk, &o->chunk_messages) &&
+	       take_count(call, "recentDays", recent, &o->recent_days) &&
+	       take_count(call, "ahead", ahead, &o->ahead) &&
+	       take_count(call, "inlineMax", inline_max, &o->inline_max);
+}
+
 static bool take_phone(struct sim_call *call, struct sim_phone *phone)
 {
 	const char *number = "", *name = "", *lid = NULL;
 	int business = 0, passkey = 0, hosted = 0, rotate = 0, options = 1;
 	json_int_t chats = 0, messages = 0, days = 0;
+	json_t *history = NULL;
 	json_error_t e;
 
 	if (json_unpack_ex(
-	        call->body, &e, 0, "{s:s, s?s, s?s, s?b, s?b, s?b, s?b, s?b, s?I, s?I, s?I !}",
+	        call->body, &e, 0, "{s:s, s?s, s?s, s?b, s?b, s?b, s?b, s?b, s?I, s?I, s?I, s?o !}",
 	        "number", &number, "name", &name, "lid", &lid, "business", &business, "passkey",
 	        &passkey, "passkeyOptions", &options, "hosted", &hosted, "rotate", &rotate, "chats",
-	        &chats, "messages", &messages, "daysOfHistory", &days) < 0) {
+	        &chats, "messages", &messages, "daysOfHistory", &days, "history", &history) < 0) {
 		sim_call_error(call, 400, "bad_request", "%s", e.text);
 		return false;
 	}
@@ -86,7 +111,9 @@ static bool take_phone(struct sim_call *call, struct sim_phone *phone)
 	phone->no_options = options == 0;
 	phone->hosted = hosted != 0;
 	phone->rotate = rotate != 0;
-	return take_count(call, "chats", chats, &phone->chats) &&
+	phone->made_unix_s = clock_unix_s();
+	return take_history_options(call, history, &phone->history) &&
+	       take_count(call, "chats", chats, &phone->chats) &&
 	       take_count(call, "messages", messages, &phone->messages) &&
 	       take_count(call, "daysOfHistory", days, &phone->days_of_history);
 }

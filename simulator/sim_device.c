@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/err.h"
+#include "simulator/sim_sync.h"
 
 struct sim_devices {
 	struct sim_rand rnd;
@@ -33,6 +34,7 @@ static void device_free(struct sim_device *device)
 	buf_free(&device->identity_bytes);
 	sim_prekeys_free(device->prekeys);
 	sim_queue_free(device->queue);
+	sim_sync_free(device->sync);
 	free(device);
 }
 
@@ -198,6 +200,7 @@ static int fill(struct sim_device *device, const struct sim_device_new *params)
 	snprintf(device->lid, sizeof(device->lid), "%.20s:%u@lid", a->lid_user, device->id);
 	memcpy(device->noise_key, params->noise_key, WA_KEY_LEN);
 	device->key_index = params->key_index;
+	device->history = params->history;
 	device->platform_type = params->platform_type;
 	snprintf(device->name, sizeof(device->name), "%s",
 	         params->name == NULL ? "" : params->name);

@@ -26,6 +26,7 @@
 
 struct sim_client;
 struct sim_devices;
+struct sim_sync;
 
 /* What is common to the devices of one number; made with the first of them. */
 struct sim_account {
@@ -61,6 +62,8 @@ struct sim_device {
 	struct sim_prekey_device prekey; /* registration id, identity, signed prekey as of now */
 	struct sim_prekeys *prekeys;     /* owned; one-time prekeys on the server */
 	struct sim_queue *queue;         /* owned; stanzas that were not acked yet */
+	struct sim_history_ask history;  /* what it has asked for */
+	struct sim_sync *sync;           /* owned; what its phone tells it; NULL: nothing yet */
 	struct sim_device *next;         /* of the same account */
 };
 
@@ -81,6 +84,7 @@ struct sim_device_new {
 	const uint8_t *identity_bytes; /* serialized ADVSignedDeviceIdentity with deviceSignature */
 	size_t identity_bytes_len;
 	int64_t now_unix_ms;
+	struct sim_history_ask history;
 };
 
 ATTR_NODISCARD int sim_devices_new(const struct sim_rand *rnd, struct sim_devices **devices_out);

@@ -39,6 +39,17 @@ const char *sim_history_type_word(enum sim_history_type type)
 	return words[type];
 }
 
+bool sim_history_type_find(const char *word, enum sim_history_type *type_out)
+{
+	for (int i = SIM_HISTORY_BOOTSTRAP; i <= SIM_HISTORY_ON_DEMAND; i++) {
+		if (strcmp(sim_history_type_word((enum sim_history_type)i), word) == 0) {
+			*type_out = (enum sim_history_type)i;
+			return true;
+		}
+	}
+	return false;
+}
+
 /* What was made goes through deflate, and is forgotten. */
 static int flush(struct writing *x)
 {

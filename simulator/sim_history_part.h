@@ -27,6 +27,8 @@ enum sim_history_type {
 };
 
 const char *sim_history_type_word(enum sim_history_type type);
+/* By its word; false: there is none. */
+bool sim_history_type_find(const char *word, enum sim_history_type *type_out);
 
 struct sim_history_part {
 	enum sim_history_type type;

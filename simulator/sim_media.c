@@ -22,7 +22,7 @@ struct sim_media {
 	struct sim_media_blob *by_path[BUCKETS], *by_hash[BUCKETS];
 	struct sim_media_blob *first, *last;
 	size_t count;
-	uint64_t bytes, numbers;
+	uint64_t bytes, spare_bytes, numbers;
 	sim_media_source_fn *source;
 	void *source_arg;
 };
@@ -111,7 +111,24 @@ void sim_media_drop(struct sim_media *m, struct sim_media_blob *b)
 	*(b->next != NULL ? &b->next->prev : &m->last) = b->prev;
 	m->count--;
 	m->bytes -= b->data.len;
+	if (b->spare)
+		m->spare_bytes -= b->data.len;
 	sim_media_release(b);
+}
+
+void sim_media_spare(struct sim_media *m, struct sim_media_blob *b)
+{
+	struct sim_media_blob *old = m->first, *next;
+
+	if (b->spare)
+		return;
+	b->spare = true;
+	m->spare_bytes += b->data.len;
+	for (; old != NULL && m->spare_bytes > SIM_MEDIA_SPARE; old = next) {
+		next = old->next;
+		if (old->spare)
+			sim_media_drop(m, old);
+	}
 }
 
 void sim_media_hold(struct sim_media_blob *b)

@@ -35,6 +35,7 @@ struct sim_media_blob {
 	uint64_t number; /* rises from 1: the name of it in the control API */
 	/* internal */
 	uint32_t holds;
+	bool spare;
 	struct sim_media_blob *next_path, *next_hash, *next, *prev;
 };
 
@@ -77,6 +78,9 @@ void sim_media_url(const char *direct_path, char out[SIM_MEDIA_URL_CAP]);
 struct sim_media_blob *sim_media_find(struct sim_media *m, const char *path, size_t path_len);
 struct sim_media_blob *sim_media_find_hash(struct sim_media *m, const uint8_t hash[SIM_HASH_LEN]);
 struct sim_media_blob *sim_media_find_number(struct sim_media *m, uint64_t number);
+/* Nobody should need it any more: it goes when SIM_MEDIA_SPARE bytes of such files are here. */
+#define SIM_MEDIA_SPARE (64u * 1024 * 1024)
+void sim_media_spare(struct sim_media *m, struct sim_media_blob *b);
 /* Gone for whoever asks; the memory stays while it is held. */
 void sim_media_drop(struct sim_media *m, struct sim_media_blob *b);
 void sim_media_hold(struct sim_media_blob *b);

@@ -12,6 +12,7 @@
 #include "common/secret.h"
 #include "simulator/sim_client_fault.h"
 #include "simulator/sim_client_priv.h"
+#include "simulator/sim_sync.h"
 
 #define BACKLOG_MAX (256u * 1024) /* of the queue on its way to the socket */
 #define OFFLINE_ATTR_MAX 12
@@ -75,6 +76,8 @@ void sim_online_set_active(struct sim_client *c, bool active)
 	c->session.flushing = true;
 	c->session.flushed = 0;
 	pump(c);
+	if (c->session.device != NULL)
+		sim_sync_online(c->sim, c->session.device);
 }
 
 int sim_online_push(struct sim_device *device, struct wa_node *node)

@@ -12,6 +12,7 @@
 #include "simulator/sim_online.h"
 #include "simulator/sim_peer.h"
 #include "simulator/sim_send.h"
+#include "simulator/sim_sync.h"
 #include "worker/wa/wa_jid.h"
 
 #define TARGETS_MAX 8192 /* devices of one message */
@@ -485,7 +486,8 @@ void sim_online_receipt(struct sim_client *c, const struct wa_node *n)
 	if (c->session.device == NULL)
 		return;
 	each_id(n, on_id, c);
-	relay_all(c, n);
+	if (!sim_sync_receipt(c->sim, c->session.device, n))
+		relay_all(c, n);
 }
 
 void sim_online_acked(struct sim_client *c, const struct wa_node *n)

@@ -181,6 +181,7 @@ static int add_device(struct sim_client *c, const struct buf *identity)
 		.identity_bytes = identity->p,
 		.identity_bytes_len = identity->len,
 		.now_unix_ms = clock_unix_ms(),
+		.history = c->payload.history,
 	};
 	struct sim_device *device;
 	int rc = sim_online_link(c->sim, &params, &device);

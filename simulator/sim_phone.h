@@ -19,6 +19,17 @@ struct sim_client;
 struct sim_peer;
 struct sim_mail;
 
+/* How a phone hands its history to companions; 0: as the comment says. */
+struct sim_history_options {
+	bool manual; /* not by itself after linking */
+	bool honour; /* no more than the companion has asked for; real phones send what they like */
+	bool wanted; /* also without chats */
+	uint32_t chunk_messages; /* 1000: messages of one part */
+	uint32_t recent_days;    /* 90: what is RECENT */
+	uint32_t ahead;          /* 1: parts on the way that are not acknowledged */
+	uint32_t inline_max;     /* 65536: bytes of a first part that go inside its message */
+};
+
 /* Where the passkey step of a phone's latest companion is. */
 enum sim_passkey_state {
 	SIM_PASSKEY_NONE,
@@ -39,8 +50,10 @@ struct sim_phone {
 	bool passkey;    /* a companion must bring an assertion */
 	bool no_options; /* the notification of the passkey step comes without its options */
 	bool rotate;     /* after a scan the phone asks for another code */
-	/* Account history, served once messages are simulated. */
+	/* Account history */
 	uint32_t chats, messages, days_of_history;
+	int64_t made_unix_s; /* the newest message is just before it */
+	struct sim_history_options history;
 	/* What sim_phones_add() fills in */
 	char jid[SIM_JID_CAP]; /* number@s.whatsapp.net */
 	struct sim_rand rnd;   /* the phone's own stream */

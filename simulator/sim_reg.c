@@ -142,6 +142,20 @@ static const char *check_build_hash(const Wa__DevicePairingData *d, const Wa__Ap
 	return NULL;
 }
 
+static void keep_history_ask(const Wa__DeviceProps *props, struct sim_history_ask *out)
+{
+	const Wa__HistorySyncConfig *c = props->history_sync_config;
+
+	out->full = props->require_full_sync;
+	if (c == NULL)
+		return;
+	out->full_days = c->full_sync_days_limit;
+	out->full_mb = c->full_sync_size_mb_limit;
+	out->quota_mb = c->storage_quota_mb;
+	out->recent_days = c->recent_sync_days_limit;
+	out->inline_payload = c->inline_initial_payload;
+}
+
 /* What the phone would show of the device; deviceProps that don't parse leave it empty. */
 static void keep_device_props(const Wa__DevicePairingData *d, struct sim_payload *out)
 {
@@ -155,6 +169,7 @@ static void keep_device_props(const Wa__DevicePairingData *d, struct sim_payload
 	snprintf(out->device_name, sizeof(out->device_name), "%s",
 	         props->os == NULL ? "" : props->os);
 	out->platform_type = props->platform_type;
+	keep_history_ask(props, &out->history);
 	pb_free(msg);
 }
 

@@ -17,6 +17,13 @@ enum sim_payload_kind { SIM_PAYLOAD_REGISTRATION, SIM_PAYLOAD_LOGIN };
 
 #define SIM_DEVICE_NAME_CAP 64
 
+/* The history that a companion has asked for (DeviceProps); 0 and false: not said. */
+struct sim_history_ask {
+	bool full; /* requireFullSync */
+	uint32_t full_days, full_mb, quota_mb, recent_days;
+	bool inline_payload; /* the first blob may be inside its message */
+};
+
 /* What is kept of an accepted payload. */
 struct sim_payload {
 	enum sim_payload_kind kind;
@@ -31,6 +38,7 @@ struct sim_payload {
 	uint32_t revision;                     /* third number of the version */
 	int32_t platform_type;                 /* DeviceProps */
 	char device_name[SIM_DEVICE_NAME_CAP]; /* DeviceProps.os, cut */
+	struct sim_history_ask history;
 };
 
 /* Why a payload was refused. */
