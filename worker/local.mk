@@ -3,7 +3,7 @@ noinst_LIBRARIES += libworker.a
 libworker_a_SOURCES = \
 	worker/wk.c worker/wk.h \
 	worker/wk_alive.c worker/wk_alive.h worker/wk_hand.c worker/wk_hand.h \
-	worker/wk_store_aside.c worker/wk_store_aside.h \
+	worker/wk_recv_aside.c worker/wk_store_aside.c worker/wk_store_aside.h \
 	worker/wk_appstate.c worker/wk_appstate.h worker/wk_appstate_priv.h \
 	worker/wk_appstate_apply.c worker/wk_appstate_step.c worker/wk_appstate_step.h \
 	worker/wk_batch.c worker/wk_batch.h \

@@ -2,8 +2,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "common/clock.h"
 #include "common/err.h"
 #include "worker/wa/wa_stanza.h"
 #include "worker/wk_batch.h"
@@ -14,7 +14,6 @@
 #include "worker/wk_store_aside.h"
 
 #define NACK_UNKNOWN_STANZA 488
-#define NACK_UNHANDLED 500
 
 /* A stanza that can't be taken, and can't even be refused. */
 static void bad(struct wk_online *o, const struct wa_node *n)
@@ -219,17 +218,22 @@ static void take(struct wk_online *o, const struct wa_node *n)
 static void set_aside(struct wk_online *o, const struct wa_node *n, uint64_t key)
 {
 	struct buf b = { 0 };
-	int rc = wa_stanza_encode(n, &b);
+	int rc;
 
 	LOG(o->p.log, LOG_ERR, "stanza_set_aside", LF_STR("tag", n->tag),
 	    LF_STR("id", wa_node_attr(n, "id")));
+	if (wa_node_is(n, "message")) {
+		wk_recv_set_aside(o->recv, n, key);
+		return;
+	}
+	rc = wa_stanza_encode(n, &b);
 	if (rc == 0)
-		rc = wk_store_aside_put(o->p.store, key, time(NULL), b.p, b.len);
+		rc = wk_store_aside_put(o->p.store, key, clock_unix_ms() / 1000, b.p, b.len);
 	buf_wipe(&b);
 	if (rc < 0)
 		wk_online_fail(o, rc, "a stanza can't be set aside");
 	else if (!wa_node_is(n, "iq"))
-		ack(o, n, wa_node_is(n, "message") ? NACK_UNHANDLED : 0);
+		ack(o, n, 0);
 }
 
 static void take_in_hand(struct wk_online *o, const struct wa_node *n)

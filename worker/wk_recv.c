@@ -14,6 +14,7 @@
 #include "worker/wa/wa_stanza.h"
 #include "worker/wk_batch.h"
 #include "worker/wk_creds.h"
+#include "worker/wk_hand.h"
 #include "worker/wk_recv_priv.h"
 #include "worker/wk_store.h"
 #include "worker/wk_store_lid.h"
@@ -377,10 +378,12 @@ static int take_any(struct wk_recv *r, const struct wa_node *n)
 
 static void work(struct wk_recv *r, const struct wa_node *n)
 {
+	uint64_t before = wk_hand_take(wk_hand_key(n)); /* it may have been held meanwhile */
 	int rc = wk_batch_enter(r->p.batch);
 
 	if (rc == 0)
 		wk_batch_leave(r->p.batch, take_any(r, n));
+	(void)wk_hand_take(before);
 }
 
 /* ---- those who cost too much -------------------------------------------------------------------

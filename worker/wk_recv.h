@@ -78,6 +78,11 @@ void wk_recv_handle(struct wk_recv *r, enum wk_recv_own_kind kind, struct wk_rec
 void wk_recv_resume(struct wk_recv *r);
 /* A <message>. */
 void wk_recv_message(struct wk_recv *r, const struct wa_node *n);
+/*
+ * A <message> that three workers died of (wk_hand.h): kept sealed as it came, told of as one that
+ * could not be opened, and acknowledged. Nothing in it is looked at.
+ */
+void wk_recv_set_aside(struct wk_recv *r, const struct wa_node *n, uint64_t key);
 /* A <receipt type="retry">: true when it was about a message to our phone, and is answered. */
 bool wk_recv_retry(struct wk_recv *r, const struct wa_node *n);
 /* <notification type="encrypt"><identity/>: that user has registered anew; its sessions are void.
