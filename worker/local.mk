@@ -26,7 +26,7 @@ libworker_a_SOURCES = \
 	worker/wk_media.c worker/wk_media.h \
 	worker/wk_online.c worker/wk_online.h worker/wk_online_priv.h worker/wk_online_ask.c \
 	worker/wk_online_dirty.c worker/wk_online_ib.c worker/wk_online_in.c \
-	worker/wk_online_rx.c worker/wk_online_up.c \
+	worker/wk_online_rx.c worker/wk_online_state.c worker/wk_online_up.c \
 	worker/wk_outbox.c worker/wk_outbox.h \
 	worker/wk_pair.c worker/wk_pair.h worker/wk_pair_id.h \
 	worker/wk_passkey.c worker/wk_passkey.h \

@@ -41,6 +41,8 @@ static void back_off(struct wk_appstate *a, struct wk_collection_state *c)
 		ms *= 2;
 	c->tries++;
 	c->wanted = true;
+	if (c->again)
+		return; /* there is news: at once */
 	c->not_before_ms = clock_ms() + (ms < AGAIN_MAX_MS ? ms : AGAIN_MAX_MS) / a->p.speed;
 }
 
@@ -54,31 +56,43 @@ static bool is_due(struct wk_appstate *a, enum wk_collection c, uint64_t now_ms)
 	       wk_store_appstate_load(a->p.store, c, &row) == 0 && row.waits_len == 0;
 }
 
+bool wk_appstate_is_due(struct wk_appstate *a)
+{
+	uint64_t now_ms = clock_ms();
+
+	if (!a->online || wk_appstate_is_busy(a))
+		return false;
+	for (int i = 0; i < WK_COLLECTION_N; i++) {
+		if (is_due(a, (enum wk_collection)i, now_ms))
+			return wk_store_appstate_has_keys(a->p.store) == 1;
+	}
+	return false;
+}
+
 /* Ask for what is due, or see to it that it will be. */
 static void ask(struct wk_appstate *a)
 {
 	uint64_t now_ms = clock_ms(), next_ms = 0;
-	bool due = false;
 
-	if (!a->online || a->asking || a->answer != NULL)
+	if (wk_appstate_is_due(a)) {
+		a->p.ops->ask(a->p.arg);
 		return;
+	}
 	for (int i = 0; i < WK_COLLECTION_N; i++) {
 		const struct wk_collection_state *s = &a->c[i];
 
-		due |= is_due(a, (enum wk_collection)i, now_ms);
 		if (s->wanted && s->not_before_ms > now_ms &&
 		    (next_ms == 0 || s->not_before_ms < next_ms))
 			next_ms = s->not_before_ms;
 	}
-	if (due && wk_store_appstate_has_keys(a->p.store) == 1)
-		a->p.ops->ask(a->p.arg);
-	else if (next_ms != 0)
+	if (next_ms != 0 && !wk_appstate_is_busy(a))
 		wake(a, next_ms - now_ms);
 }
 
 static void want(struct wk_appstate *a, enum wk_collection c)
 {
 	a->c[c].wanted = true;
+	a->c[c].again = true;
 	a->c[c].given_up = false;
 	a->c[c].not_before_ms = 0;
 }
@@ -149,7 +163,8 @@ void wk_appstate_start(struct wk_appstate *a)
 		    (row.version == 0 || row.told > row.version))
 			want(a, (enum wk_collection)i);
 	}
-	wake(a, 0);
+	if (wk_appstate_is_due(a))
+		wake(a, 0);
 }
 
 bool wk_appstate_is_busy(const struct wk_appstate *a)
@@ -268,7 +283,7 @@ struct wa_node *wk_appstate_build(struct wk_appstate *a, const char *id)
 		wa_appstate_fetch_add(iq, wk_collection_name((enum wk_collection)i),
 		                      s->snapshot ? 0 : row.version);
 		s->asked = true;
-		s->wanted = false;
+		s->wanted = s->again = false;
 	}
 	a->asking = iq != NULL;
 	return iq;

@@ -69,6 +69,8 @@ ATTR_NODISCARD int wk_appstate_told(struct wk_appstate *a, const struct wa_node 
 /* Everything may have changed (a dirty bit). False: there is no key, nothing can be fetched. */
 bool wk_appstate_renew(struct wk_appstate *a);
 
+/* Is there something to be asked for now? */
+bool wk_appstate_is_due(struct wk_appstate *a);
 /* The request for all that is wanted; NULL: nothing is, or no memory. */
 struct wa_node *wk_appstate_build(struct wk_appstate *a, const char *id);
 /* Its answer; NULL: an error, or none came; it is asked again later. */

@@ -16,6 +16,7 @@ struct wk_media_get;
 struct wk_collection_state {
 	bool wanted;    /* is to be fetched */
 	bool asked;     /* in the request on its way, or the answer at hand */
+	bool again;     /* it became wanted anew since then */
 	bool snapshot;  /* from the beginning: what is here did not fit */
 	bool tolerant;  /* even a fresh snapshot did not fit: a hash that differs is let pass */
 	bool given_up;  /* until the server speaks of it again */

@@ -310,7 +310,7 @@ static void finish(struct wk_appstate *a, enum wk_collection c)
 
 	s->asked = false;
 	s->snapshot = s->tolerant = false;
-	if (wa_node_attr_is(a->at, "has_more_patches", "true")) {
+	if (s->again || wa_node_attr_is(a->at, "has_more_patches", "true")) {
 		s->wanted = true;
 	} else if (wk_store_appstate_load(a->p.store, c, &row) == 0 && row.told > row.version &&
 	           s->tries < BEHIND_TRIES_MAX) {

@@ -33,7 +33,10 @@ static const char *name_of(void *arg, const struct wa_jid *jid, const struct wa_
 	struct wk_emit *e = arg;
 	const char *name;
 
-	return wk_store_name(e->p.store, jid, alt, &name) == 0 ? name : NULL;
+	if (wk_store_name(e->p.store, jid, alt, &name) == 0)
+		return name;
+	e->lacks_group |= wk_jid_is(jid, "g.us");
+	return NULL;
 }
 
 static bool other_of(void *arg, const struct wa_jid *jid, struct wa_jid *out)
@@ -147,6 +150,11 @@ void wk_emit_free(struct wk_emit *e)
 	buf_wipe(&e->data);
 	secret_wipe(e->secret, sizeof(e->secret));
 	free(e);
+}
+
+bool wk_emit_lacks_group(const struct wk_emit *e)
+{
+	return e->lacks_group;
 }
 
 void wk_emit_read_receipts(struct wk_emit *e, bool off)

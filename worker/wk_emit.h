@@ -37,6 +37,9 @@ void wk_emit_free(struct wk_emit *e); /* NULL is fine */
 /* For rendering stored messages without an event: names, identities, stored messages. Borrowed. */
 const struct wk_event_lookup *wk_emit_lookup(struct wk_emit *e);
 
+/* Was a group told of whose name is not known? */
+bool wk_emit_lacks_group(const struct wk_emit *e);
+
 /* The account's privacy settings: with read receipts off only its own devices are told. */
 void wk_emit_read_receipts(struct wk_emit *e, bool off);
 

@@ -22,6 +22,7 @@ struct wk_emit {
 	struct buf data;      /* the event that is being made */
 	struct buf stored;    /* a message that a look-up found */
 	uint8_t secret[WA_MSG_SECRET_LEN];
+	bool lacks_group;  /* one was told of without its name */
 	bool receipts_off; /* the account's privacy: nobody is told what was read */
 };
 

@@ -63,12 +63,12 @@ static void set_timer(struct wk_online *o)
 		wk_online_fail(o, -ENOMEM, "out of memory");
 }
 
-static void enter(struct wk_online *o)
+void wk_online_enter(struct wk_online *o)
 {
 	o->depth++;
 }
 
-static void leave(struct wk_online *o)
+void wk_online_leave(struct wk_online *o)
 {
 	if (o->depth == 1)
 		set_timer(o);
@@ -84,11 +84,11 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	enter(o);
+	wk_online_enter(o);
 	o->timer_ms = 0;
 	wk_online_overdue(o, now_ms);
 	wk_online_queue_stalls(o, now_ms);
-	leave(o);
+	wk_online_leave(o);
 }
 
 int wk_online_new(const struct wk_online_params *params, struct wk_online **online_out)
@@ -180,36 +180,36 @@ int wk_online_level(unsigned so_far)
 
 void wk_online_start(struct wk_online *o, const struct wa_node *success)
 {
-	enter(o);
+	wk_online_enter(o);
 	/* A second <success> on one connection comes of routing inside WhatsApp: it says nothing.
 	 */
 	if (o->phase == WK_PHASE_NEW)
 		wk_online_up(o, success);
-	leave(o);
+	wk_online_leave(o);
 }
 
 void wk_online_stanza(struct wk_online *o, const struct wa_node *n)
 {
-	enter(o);
+	wk_online_enter(o);
 	if (!wk_online_is_over(o) && o->phase != WK_PHASE_NEW)
 		wk_online_take(o, n);
-	leave(o);
+	wk_online_leave(o);
 }
 
 void wk_online_settings(struct wk_online *o)
 {
-	enter(o);
+	wk_online_enter(o);
 	wk_online_show(o);
-	leave(o);
+	wk_online_leave(o);
 }
 
 int wk_online_logout(struct wk_online *o)
 {
 	if (o->phase != WK_PHASE_ONLINE)
 		return WA_ESTATE;
-	enter(o);
+	wk_online_enter(o);
 	wk_online_ask(o, WK_REQ_LOGOUT);
-	leave(o);
+	wk_online_leave(o);
 	return 0;
 }
 

@@ -24,6 +24,7 @@ struct event_base;
 struct wa_node;
 struct wk_batch;
 struct wk_emit;
+struct wk_media;
 struct wk_online;
 struct wk_outbox;
 struct wk_recv;
@@ -53,6 +54,7 @@ struct wk_online_params {
 	struct wk_store *store;             /* borrowed */
 	struct wk_creds *creds;             /* borrowed; changed, and saved when it is */
 	struct wk_outbox *outbox;           /* borrowed; NULL: events stay where they are */
+	struct wk_media *media;             /* borrowed; NULL: files of app state can't be had */
 	const struct wk_settings *settings; /* borrowed; wk_online_settings() says it has changed */
 	const struct log_ctx *log;
 	unsigned speed; /* divides every deadline */

@@ -9,6 +9,7 @@
 #include "worker/wa/wa_jid.h"
 #include "worker/wa/wa_prekey.h"
 #include "worker/wa/wa_stanza.h"
+#include "worker/wk_appstate.h"
 #include "worker/wk_online_priv.h"
 
 #define BRING_UP_MS 20000 /* before online: without this answer there is no session */
@@ -114,6 +115,9 @@ static int build(struct wk_online *o, enum wk_request req, const char *id, struc
 	case WK_REQ_GROUPS:
 		iq = build_groups(id);
 		break;
+	case WK_REQ_APPSTATE:
+		iq = wk_appstate_build(o->appstate, id);
+		break;
 	case WK_REQ_CLEAN:
 		iq = wk_online_clean(o, id);
 		break;
@@ -170,10 +174,12 @@ static const struct {
 	[WK_REQ_ACTIVE] = { "active", SOME, wk_online_on_active },
 	[WK_REQ_PROPS] = { "props", SOME, wk_online_on_props },
 	[WK_REQ_BLOCKLIST] = { "blocklist", SOME, on_nothing },
-	[WK_REQ_PRIVACY] = { "privacy", SOME, on_nothing },
+	[WK_REQ_PRIVACY] = { "privacy", SOME, wk_online_on_privacy },
 	[WK_REQ_DIGEST] = { "prekey digest", SOME, wk_online_on_digest },
 	[WK_REQ_DEVICES] = { "devices", SOME, on_nothing },
-	[WK_REQ_GROUPS] = { "groups", SOME, on_nothing },
+	[WK_REQ_GROUPS] = { "groups", SOME, wk_online_on_groups },
+	[WK_REQ_APPSTATE] = { "app state", ONCE,
+	                      wk_online_on_appstate }, /* it asks again by itself */
 	[WK_REQ_CLEAN] = { "clean", SOME, wk_online_on_clean },
 	[WK_REQ_LOGOUT] = { "logout", ONCE, on_logout },
 };
@@ -196,6 +202,8 @@ void wk_online_ask(struct wk_online *o, enum wk_request req)
 
 	if (wk_online_is_over(o) || !wk_iq_is_idle(&o->iq, req))
 		return;
+	if (req == WK_REQ_APPSTATE && !wk_appstate_is_due(o->appstate))
+		return; /* it asks by itself when something is */
 	wk_iq_ask(&o->iq, req, clock_ms(), deadline_ms(o, req), id);
 	rc = build(o, req, id, &iq);
 	if (rc < 0)

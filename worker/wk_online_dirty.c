@@ -11,6 +11,7 @@
 
 #include "common/attr.h"
 #include "worker/wa/wa_stanza.h"
+#include "worker/wk_appstate.h"
 #include "worker/wk_online_priv.h"
 
 #define BIT(req) (1u << (req))
@@ -40,10 +41,16 @@ static uint32_t account_work(const struct wa_node *dirty)
 	return work;
 }
 
-/* App state and newsletters are not kept yet, so they can't be brought up to date. */
-static bool is_beyond_us(const char *type)
+static bool is_app_state(const char *type)
 {
-	return strcmp(type, "syncd_app_state") == 0 || strcmp(type, "newsletter_metadata") == 0;
+	return strcmp(type, "syncd_app_state") == 0;
+}
+
+/* Newsletters are not kept, and app state without a key can't be: neither is brought up to date. */
+static bool is_beyond_us(struct wk_online *o, const char *type)
+{
+	return (is_app_state(type) && !wk_appstate_renew(o->appstate)) ||
+	       strcmp(type, "newsletter_metadata") == 0;
 }
 
 static enum wk_dirty_kind kind_of(const char *type)
@@ -95,7 +102,7 @@ void wk_online_on_dirty(struct wk_online *o, const struct wa_node *dirty)
 	}
 	kind = kind_of(type);
 	d = &o->dirty[kind];
-	if (is_beyond_us(type) || d->state != WK_DIRTY_NONE)
+	if (d->state != WK_DIRTY_NONE || is_beyond_us(o, type))
 		return;
 	*d = (struct wk_dirty){ .state = WK_DIRTY_WORK };
 	(void)snprintf(d->type, sizeof(d->type), "%s", type);
@@ -105,6 +112,8 @@ void wk_online_on_dirty(struct wk_online *o, const struct wa_node *dirty)
 		d->work = account_work(dirty);
 	else if (kind == WK_DIRTY_GROUPS)
 		d->work = BIT(WK_REQ_GROUPS);
+	else if (is_app_state(type))
+		d->work = BIT(WK_REQ_APPSTATE);
 	if (o->phase == WK_PHASE_ONLINE)
 		start(o, d);
 }

@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "common/err.h"
+#include "worker/wk_appstate.h"
 #include "worker/wk_batch.h"
 #include "worker/wk_emit.h"
 #include "worker/wk_online_priv.h"
@@ -33,11 +34,14 @@ static void on_committed(void *arg)
 {
 	struct wk_online *o = arg;
 
-	if (o->p.outbox == NULL)
-		return;
-	wk_outbox_poke(o->p.outbox);
-	if (!wk_online_is_over(o) && o->p.ops->on_full != NULL && wk_outbox_is_full(o->p.outbox))
+	wk_online_enter(o);
+	if (o->p.outbox != NULL)
+		wk_outbox_poke(o->p.outbox);
+	if (o->p.outbox != NULL && !wk_online_is_over(o) && o->p.ops->on_full != NULL &&
+	    wk_outbox_is_full(o->p.outbox))
 		o->p.ops->on_full(o->p.arg);
+	wk_online_state_committed(o);
+	wk_online_leave(o);
 }
 
 static void on_failed(int rc, void *arg)
@@ -91,11 +95,12 @@ int wk_online_in_init(struct wk_online *o)
 		rc = wk_emit_new(&emit, &o->emit);
 	if (rc == 0)
 		rc = wk_recv_new(&recv, &o->recv);
-	return rc;
+	return rc < 0 ? rc : wk_online_state_init(o);
 }
 
 void wk_online_in_clear(struct wk_online *o)
 {
+	wk_appstate_free(o->appstate);
 	wk_recv_free(o->recv);
 	wk_emit_free(o->emit);
 	wk_batch_free(o->batch);

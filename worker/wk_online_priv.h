@@ -20,10 +20,11 @@ enum wk_request {
 	WK_REQ_PROPS,  /* server properties */
 	WK_REQ_BLOCKLIST,
 	WK_REQ_PRIVACY,
-	WK_REQ_DIGEST,  /* of our pre-keys on the server */
-	WK_REQ_DEVICES, /* of our own account */
-	WK_REQ_GROUPS,  /* that we take part in */
-	WK_REQ_CLEAN,   /* dirty bits */
+	WK_REQ_DIGEST,   /* of our pre-keys on the server */
+	WK_REQ_DEVICES,  /* of our own account */
+	WK_REQ_GROUPS,   /* that we take part in */
+	WK_REQ_APPSTATE, /* collections of app state */
+	WK_REQ_CLEAN,    /* dirty bits */
 	WK_REQ_LOGOUT,
 	WK_REQ_N
 };
@@ -73,6 +74,9 @@ struct wk_online {
 	struct wk_batch *batch; /* what comes in */
 	struct wk_emit *emit;
 	struct wk_recv *recv;
+	struct wk_appstate *appstate;
+	bool name_changed;   /* push name: to be shown once it is on disk */
+	bool groups_named;   /* their names have been asked for on this connection */
 	bool digest_wanted;  /* as soon as no upload is waiting */
 	unsigned uploads;    /* that the server has taken on this connection */
 	uint64_t upload_ms;  /* when it took the last one */
@@ -91,6 +95,9 @@ struct wk_online {
 /* ---- wk_online.c -------------------------------------------------------------------------------
  */
 
+/* Around everything that comes from outside and may call out: callbacks may free the object. */
+void wk_online_enter(struct wk_online *o);
+void wk_online_leave(struct wk_online *o);
 /* Has it failed, or been freed, in the meantime? Asked after everything that calls out. */
 bool wk_online_is_over(const struct wk_online *o);
 /* The stream can't go on: on_failed, and nothing after it. Does nothing when it is over. */
@@ -156,6 +163,18 @@ void wk_online_take(struct wk_online *o, const struct wa_node *n);
 /* 0 or -ENOMEM; clear is to be called in any case. */
 ATTR_NODISCARD int wk_online_in_init(struct wk_online *o);
 void wk_online_in_clear(struct wk_online *o);
+
+/* ---- wk_online_state.c: what the account's devices share ----------------------------------------
+ */
+
+ATTR_NODISCARD int wk_online_state_init(struct wk_online *o);
+/* The batch is on disk. */
+void wk_online_state_committed(struct wk_online *o);
+void wk_online_on_appstate(struct wk_online *o, const struct wk_answer *a);
+void wk_online_on_privacy(struct wk_online *o, const struct wk_answer *a);
+void wk_online_on_groups(struct wk_online *o, const struct wk_answer *a);
+/* Ask for the names of groups when one is missing. */
+void wk_online_name_groups(struct wk_online *o);
 
 /* ---- wk_online_ib.c: bulletins
  * -------------------------------------------------------------------

@@ -6,6 +6,7 @@
 #include "common/clock.h"
 #include "common/err.h"
 #include "worker/wa/wa_stanza.h"
+#include "worker/wk_appstate.h"
 #include "worker/wk_batch.h"
 #include "worker/wk_emit.h"
 #include "worker/wk_hand.h"
@@ -55,9 +56,9 @@ static void ack(struct wk_online *o, const struct wa_node *n, unsigned error)
 		wk_online_fail(o, rc, "an ack can't be sent");
 }
 
-/* What it says becomes events; its ack leaves once they are on disk. */
+/* What it says is kept, or becomes events; its ack leaves once that is on disk. */
 static void tell(struct wk_online *o, const struct wa_node *n,
-                 int (*emit)(struct wk_emit *e, const struct wa_node *n))
+                 int (*take)(struct wk_online *o, const struct wa_node *n))
 {
 	const char *id = wa_node_attr(n, "id");
 	const char *from = wa_node_attr(n, "from");
@@ -67,11 +68,34 @@ static void tell(struct wk_online *o, const struct wa_node *n,
 		bad(o, n);
 		return;
 	}
-	if (wk_batch_enter(o->batch) < 0)
+	rc = wk_batch_enter(o->batch);
+	if (rc < 0) {
+		wk_online_fail(o, rc, "what came can't be kept");
 		return;
-	rc = emit(o->emit, n);
+	}
+	rc = take(o, n);
 	wk_batch_after(o->batch, wa_ack(n, o->p.creds->jid, 0));
 	wk_batch_leave(o->batch, rc);
+}
+
+static int take_group(struct wk_online *o, const struct wa_node *n)
+{
+	return wk_emit_group(o->emit, n);
+}
+
+static int take_call(struct wk_online *o, const struct wa_node *n)
+{
+	return wk_emit_call(o->emit, n);
+}
+
+static int take_receipt(struct wk_online *o, const struct wa_node *n)
+{
+	return wk_emit_receipt(o->emit, n);
+}
+
+static int take_server_sync(struct wk_online *o, const struct wa_node *n)
+{
+	return wk_appstate_told(o->appstate, n);
 }
 
 /* ---- notifications ------------------------------------------------------------------------------
@@ -116,7 +140,11 @@ static void on_notification(struct wk_online *o, const struct wa_node *n)
 		return;
 	}
 	if (wa_node_attr_is(n, "type", "w:gp2")) {
-		tell(o, n, wk_emit_group);
+		tell(o, n, take_group);
+		return;
+	}
+	if (wa_node_attr_is(n, "type", "server_sync")) {
+		tell(o, n, take_server_sync);
 		return;
 	}
 	ack(o, n, 0);
@@ -130,13 +158,13 @@ static void on_notification(struct wk_online *o, const struct wa_node *n)
 
 static void on_call(struct wk_online *o, const struct wa_node *n)
 {
-	tell(o, n, wk_emit_call);
+	tell(o, n, take_call);
 }
 
 static void on_receipt(struct wk_online *o, const struct wa_node *n)
 {
 	if (!wa_node_attr_is(n, "type", "retry") || !wk_recv_retry(o->recv, n))
-		tell(o, n, wk_emit_receipt);
+		tell(o, n, take_receipt);
 }
 
 static void on_message(struct wk_online *o, const struct wa_node *n)
@@ -262,4 +290,5 @@ void wk_online_take(struct wk_online *o, const struct wa_node *n)
 	take_in_hand(o, n);
 	if (queued && !wk_online_is_over(o))
 		wk_online_queue_taken(o);
+	wk_online_name_groups(o);
 }

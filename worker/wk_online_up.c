@@ -7,6 +7,7 @@
 #include "common/err.h"
 #include "worker/wa/wa_login.h"
 #include "worker/wa/wa_stanza.h"
+#include "worker/wk_appstate.h"
 #include "worker/wk_online_priv.h"
 #include "worker/wk_recv.h"
 
@@ -202,6 +203,10 @@ static void go_online(struct wk_online *o)
 	wk_online_digest(o);
 	wk_online_show(o);
 	wk_online_dirty_start(o);
+	if (wk_online_is_over(o))
+		return;
+	wk_appstate_start(o->appstate);
+	wk_online_name_groups(o);
 	if (!wk_online_is_over(o))
 		wk_recv_resume(o->recv);
 }

@@ -11,6 +11,10 @@
 #include "common/err.h"
 #include "online_fixture.h"
 #include "worker/wa/wa_stanza.h"
+#include "worker/wk_batch.h"
+#include "worker/wk_emit.h"
+#include "worker/wk_store_appstate.h"
+#include "worker/wk_store_name.h"
 
 #define USER "5521888888888@s.whatsapp.net"
 
@@ -875,6 +879,114 @@ static void test_may_be_freed_in_any_callback_of_a_live_session(void **state)
 	}
 }
 
+/* ---- what the account's devices share -----------------------------------------------------------
+ */
+
+static void keep_key(struct fx *f)
+{
+	const struct wa_bytes id = { (const uint8_t *)"\0\1\0\0\0\1", 6 };
+	uint8_t data[WA_APPSTATE_KEY_LEN] = { 7 };
+	bool is_new;
+
+	assert_int_equal(wk_store_appstate_key_put(f->store, id, data, 1, &is_new), 0);
+}
+
+static void test_app_state_is_fetched_once_there_is_a_key(void **state)
+{
+	struct fx *f = *state;
+	struct wa_node *n;
+
+	keep_key(f);
+	fx_online(f, 1);
+	fx_settle(f);
+	fx_wait(f);
+	fx_expect(f, "sync");
+	n = fx_result(f, "sync");
+	wa_node_add(n, "sync");
+	fx_give(f, n);
+	/* the server speaks of a change: kept, then acked, then fetched */
+	n = notification("server_sync", "collection");
+	wa_node_set(n->first_child, "name", "regular");
+	wa_node_set(n->first_child, "version", "5");
+	fx_give(f, n);
+	fx_expect(f, "ack:notification");
+	fx_wait(f);
+	fx_expect(f, "sync");
+}
+
+static void test_dirty_app_state_is_fetched_then_cleaned(void **state)
+{
+	struct fx *f = *state;
+	struct wa_node *n;
+
+	keep_key(f);
+	fx_online(f, 1);
+	fx_settle(f);
+	fx_wait(f);
+	fx_expect(f, "sync");
+	n = fx_result(f, "sync");
+	wa_node_add(n, "sync");
+	fx_give(f, n);
+	for (unsigned i = 0; i < 5; i++) /* its end is worked on */
+		(void)event_base_loop(f->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+	give_dirty(f, "syncd_app_state", "1", NULL);
+	fx_expect(f, "sync");
+	n = fx_result(f, "sync");
+	wa_node_add(n, "sync");
+	fx_give(f, n);
+	fx_expect(f, "clean:1");
+}
+
+static void test_names_of_groups_are_asked_for_once(void **state)
+{
+	struct fx *f = *state;
+	struct wa_jid jid;
+	const char *name;
+	struct wa_node *n, *group;
+
+	fx_online(f, 1);
+	fx_settle(f);
+	fx_give(f, fx_stanza("receipt", "R1", "1@g.us", NULL));
+	fx_expect(f, "participating ack:receipt");
+	fx_give(f, fx_stanza("receipt", "R2", "2@g.us", NULL));
+	fx_expect(f, "ack:receipt");
+	n = fx_result(f, "participating");
+	group = wa_node_add(wa_node_add(n, "groups"), "group");
+	wa_node_set(group, "id", "1");
+	wa_node_set(group, "subject", "One");
+	fx_give(f, n);
+	assert_int_equal(wa_jid_parse("1@g.us", 6, &jid), 0);
+	assert_int_equal(wk_store_name(f->store, &jid, NULL, &name), 0);
+	assert_string_equal(name, "One");
+}
+
+static void test_read_receipts_follow_the_accounts_privacy(void **state)
+{
+	const struct wa_msg_view v = { .type = WA_MSG_TEXT, .text = "hi" };
+	struct wk_event_msg m = { .id = "M1", .view = &v };
+	struct fx *f = *state;
+	struct wa_node *n, *c;
+
+	fx_online(f, 1);
+	f->settings.auto_read_messages = true;
+	assert_int_equal(wa_jid_parse(USER, strlen(USER), &m.chat), 0);
+	m.sender = m.chat;
+	for (unsigned off = 0; off < 2; off++) {
+		if (off) {
+			n = fx_result(f, "privacy");
+			c = wa_node_add(wa_node_add(n, "privacy"), "category");
+			wa_node_set(c, "name", "readreceipts");
+			wa_node_set(c, "value", "none");
+			fx_give(f, n);
+		}
+		assert_int_equal(wk_batch_enter(wk_online_batch(f->online)), 0);
+		assert_int_equal(wk_emit_message(wk_online_emit(f->online), &m), 0);
+		wk_batch_leave(wk_online_batch(f->online), 0);
+		assert_int_equal(wk_batch_flush(wk_online_batch(f->online)), 0);
+		fx_expect(f, off ? "read-self" : "read");
+	}
+}
+
 int main(void)
 {
 #define TEST(t) cmocka_unit_test_setup_teardown(t, fx_setup, fx_teardown)
@@ -922,6 +1034,10 @@ int main(void)
 		TEST(test_unanswered_logout_says_so),
 		TEST(test_logout_before_online_is_refused),
 		TEST(test_may_be_freed_in_any_callback_of_a_live_session),
+		TEST(test_app_state_is_fetched_once_there_is_a_key),
+		TEST(test_dirty_app_state_is_fetched_then_cleaned),
+		TEST(test_names_of_groups_are_asked_for_once),
+		TEST(test_read_receipts_follow_the_accounts_privacy),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
