@@ -18,6 +18,8 @@ libworker_a_SOURCES = \
 	worker/wk_failure.c worker/wk_failure.h \
 	worker/wk_fds.c worker/wk_fds.h \
 	worker/wk_heap.c worker/wk_heap.h \
+	worker/wk_history.c worker/wk_history.h worker/wk_history_blob.c worker/wk_history_blob.h \
+	worker/wk_store_history.c worker/wk_store_history.h \
 	worker/wk_http.c worker/wk_http.h worker/wk_http_reader.c worker/wk_http_reader.h \
 	worker/wk_ipc.c worker/wk_ipc.h \
 	worker/wk_ipc_tell.c worker/wk_ipc_tell.h \

@@ -126,6 +126,7 @@ static const char *const schema[] = {
 	wk_store_name_schema,
 	wk_store_appstate_schema,
 	wk_store_aside_schema,
+	wk_store_history_schema,
 };
 
 /* ---- files --------------------------------------------------------------------------------- */

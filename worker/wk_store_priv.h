@@ -61,6 +61,8 @@ extern const char wk_store_outbox_schema[];
 extern const char wk_store_name_schema[];
 extern const char wk_store_appstate_schema[];
 extern const char wk_store_aside_schema[];
+/* The step that makes what history needs. */
+extern const char wk_store_history_schema[];
 /* A transaction was rolled back. */
 void wk_store_outbox_forget(struct wk_store *st);
 /* Before the database is closed. */
