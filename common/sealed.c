@@ -6,11 +6,14 @@
 #include <openssl/evp.h>
 #include <openssl/kdf.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "common/codec.h"
 #include "common/err.h"
 #include "common/rd.h"
 #include "common/secret.h"
+#include "common/wr.h"
 
 #define FORMAT 1
 #define NONCE_LEN 12
@@ -50,21 +53,59 @@ int sealed_derive(const uint8_t master[SEALED_KEY_LEN], const char *owner, uint3
 	return hkdf(master, info, key_out->bytes);
 }
 
-/* The head of the envelope and its place, with lengths in between, so that no two places are alike.
+/* Text that is known to fit; where it does not, nothing is written any more. */
+static void put_text(struct wr *w, const char *s)
+{
+	wr_bytes(w, s, strlen(s));
+}
+
+static void put_number(struct wr *w, uint64_t v)
+{
+	char digits[20];
+	size_t n = sizeof(digits);
+
+	do {
+		digits[--n] = (char)('0' + v % 10);
+		v /= 10;
+	} while (v > 0);
+	wr_bytes(w, digits + n, sizeof(digits) - n);
+}
+
+static void put_part(struct wr *w, const char *s)
+{
+	put_number(w, strlen(s));
+	put_text(w, "|");
+	put_text(w, s);
+	put_text(w, "|");
+}
+
+/*
+ * The head of the envelope in hex and its place, with lengths in between, so that no two places are
+ * alike: "HEAD|LEN|OWNER|LEN|TABLE|LEN|COLUMN|ROW", and "|SCHEMA" where it is not the first.
  */
 static int make_aad(const uint8_t head[HEAD_LEN], const struct sealed_place *p,
                     uint8_t out[AAD_CAP], int *len_out)
 {
-	int n =
-	    snprintf((char *)out, AAD_CAP, "%02x%02x%02x%02x%02x|%zu|%s|%zu|%s|%zu|%s|%lld",
-	             head[0], head[1], head[2], head[3], head[4], strlen(p->owner), p->owner,
-	             strlen(p->table), p->table, strlen(p->column), p->column, (long long)p->row);
+	char hex[HEX_CAP(HEAD_LEN)];
+	struct wr w;
 
-	if (n > 0 && n < AAD_CAP && p->schema > 0)
-		n += snprintf((char *)out + n, (size_t)(AAD_CAP - n), "|%u", p->schema);
-	if (n < 0 || n >= AAD_CAP)
+	wr_init(&w, out, AAD_CAP);
+	hex_encode(head, HEAD_LEN, hex);
+	put_text(&w, hex);
+	put_text(&w, "|");
+	put_part(&w, p->owner);
+	put_part(&w, p->table);
+	put_part(&w, p->column);
+	if (p->row < 0)
+		put_text(&w, "-");
+	put_number(&w, p->row < 0 ? -(uint64_t)p->row : (uint64_t)p->row);
+	if (p->schema > 0) {
+		put_text(&w, "|");
+		put_number(&w, p->schema);
+	}
+	if (w.err != 0)
 		return WA_ECRYPTO;
-	*len_out = n;
+	*len_out = (int)(w.p - out);
 	return 0;
 }
 
@@ -75,24 +116,66 @@ static void write_head(uint32_t epoch, uint8_t head[HEAD_LEN])
 		head[1 + i] = (uint8_t)(epoch >> (8 * i));
 }
 
-static bool encrypt(const uint8_t *key, const uint8_t *nonce, const uint8_t *aad, int aad_len,
+/* ctx knows cipher and key. */
+static bool encrypt(EVP_CIPHER_CTX *ctx, const uint8_t *nonce, const uint8_t *aad, int aad_len,
                     const void *in, int in_len, uint8_t *out, uint8_t *tag)
 {
-	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
 	int n = 0;
-	bool ok = ctx != NULL &&
-	          EVP_EncryptInit_ex(ctx, EVP_aes_256_gcm(), NULL, key, nonce) == 1 &&
-	          EVP_EncryptUpdate(ctx, NULL, &n, aad, aad_len) == 1 &&
-	          EVP_EncryptUpdate(ctx, out, &n, in, in_len) == 1 &&
-	          EVP_EncryptFinal_ex(ctx, out + n, &n) == 1 &&
-	          EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, TAG_LEN, tag) == 1;
 
-	EVP_CIPHER_CTX_free(ctx);
-	return ok;
+	return EVP_EncryptInit_ex(ctx, NULL, NULL, NULL, nonce) == 1 &&
+	       EVP_EncryptUpdate(ctx, NULL, &n, aad, aad_len) == 1 &&
+	       EVP_EncryptUpdate(ctx, out, &n, in, in_len) == 1 &&
+	       EVP_EncryptFinal_ex(ctx, out + n, &n) == 1 &&
+	       EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, TAG_LEN, tag) == 1;
 }
 
-int sealed_seal(const struct sealed_key *key, const struct sealed_place *place, const void *in,
-                size_t in_len, struct buf *out)
+#define NONCES_N 32
+
+struct sealed_run {
+	EVP_CIPHER_CTX *ctx;
+	uint32_t epoch;
+	unsigned left; /* nonces */
+	uint8_t nonces[NONCES_N][NONCE_LEN];
+};
+
+static int run_init(struct sealed_run *run, const struct sealed_key *key)
+{
+	run->epoch = key->epoch;
+	run->left = 0;
+	run->ctx = EVP_CIPHER_CTX_new();
+	return run->ctx != NULL &&
+	               EVP_EncryptInit_ex(run->ctx, EVP_aes_256_gcm(), NULL, key->bytes, NULL) == 1
+	           ? 0
+	           : WA_ECRYPTO;
+}
+
+int sealed_run_new(const struct sealed_key *key, struct sealed_run **run_out)
+{
+	struct sealed_run *run = malloc(sizeof(*run));
+	int rc;
+
+	if (run == NULL)
+		return -ENOMEM;
+	rc = run_init(run, key);
+	if (rc < 0) {
+		sealed_run_free(run);
+		return rc;
+	}
+	*run_out = run;
+	return 0;
+}
+
+void sealed_run_free(struct sealed_run *run)
+{
+	if (run == NULL)
+		return;
+	EVP_CIPHER_CTX_free(run->ctx);
+	free(run);
+}
+
+/* nonces_n: drawn at a time. */
+static int seal(struct sealed_run *run, unsigned nonces_n, const struct sealed_place *place,
+                const void *in, size_t in_len, struct buf *out)
 {
 	uint8_t head[HEAD_LEN], aad[AAD_CAP];
 	size_t before = out->len;
@@ -102,22 +185,42 @@ int sealed_seal(const struct sealed_key *key, const struct sealed_place *place, 
 
 	if (in_len > INT32_MAX)
 		return WA_ECRYPTO;
-	write_head(key->epoch, head);
+	write_head(run->epoch, head);
 	rc = make_aad(head, place, aad, &aad_len);
 	if (rc == 0)
 		rc = buf_reserve(out, in_len + SEALED_OVERHEAD);
+	if (rc == 0 && run->left == 0) {
+		rc = secret_random(run->nonces, nonces_n * NONCE_LEN);
+		run->left = rc == 0 ? nonces_n : 0;
+	}
 	if (rc < 0)
 		return rc;
 	at = out->p + before;
 	memcpy(at, head, HEAD_LEN);
-	rc = secret_random(at + HEAD_LEN, NONCE_LEN);
-	if (rc < 0)
-		return rc;
-	if (!encrypt(key->bytes, at + HEAD_LEN, aad, aad_len, in, (int)in_len,
+	memcpy(at + HEAD_LEN, run->nonces[--run->left], NONCE_LEN); /* never again */
+	if (!encrypt(run->ctx, at + HEAD_LEN, aad, aad_len, in, (int)in_len,
 	             at + HEAD_LEN + NONCE_LEN, at + HEAD_LEN + NONCE_LEN + in_len))
 		return WA_ECRYPTO;
 	out->len = before + in_len + SEALED_OVERHEAD;
 	return 0;
+}
+
+int sealed_run_seal(struct sealed_run *run, const struct sealed_place *place, const void *in,
+                    size_t in_len, struct buf *out)
+{
+	return seal(run, NONCES_N, place, in, in_len, out);
+}
+
+int sealed_seal(const struct sealed_key *key, const struct sealed_place *place, const void *in,
+                size_t in_len, struct buf *out)
+{
+	struct sealed_run run;
+	int rc = run_init(&run, key);
+
+	if (rc == 0)
+		rc = seal(&run, 1, place, in, in_len, out);
+	EVP_CIPHER_CTX_free(run.ctx);
+	return rc;
 }
 
 /* 0, WA_EAUTH or WA_ECRYPTO. */

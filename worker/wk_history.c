@@ -33,7 +33,7 @@
 
 #define FILE_NAME "history.part" /* unnamed as soon as it is open */
 #define FETCH_MS (15 * 60 * 1000)
-#define SLICE_MS 10          /* of reading, then others have their turn */
+#define SLICE_MS 20          /* of reading, then others have their turn */
 #define SLICE_MESSAGES 4096  /* in one transaction at most */
 #define READ_LEN (16 * 1024) /* of the blob at a time */
 #define REST_MIN_MS 5000     /* after a fetch that failed, doubling */
@@ -65,6 +65,7 @@ struct wk_history {
 	struct event *quiet;
 	unsigned depth; /* calls into it that run */
 	bool freed, started, failed;
+	bool bulk; /* the store is set for much */
 	enum work work;
 	unsigned tries; /* to fetch this one, in a row */
 	struct job job;
@@ -119,9 +120,17 @@ static void drop_work(struct wk_history *h)
 	h->work = IDLE;
 }
 
+static void set_bulk(struct wk_history *h, bool on)
+{
+	if (h->bulk != on)
+		wk_store_bulk(h->p.store, on);
+	h->bulk = on;
+}
+
 static void destroy(struct wk_history *h)
 {
 	drop_work(h);
+	set_bulk(h, false);
 	if (h->timer != NULL)
 		event_free(h->timer);
 	if (h->quiet != NULL)
@@ -397,7 +406,6 @@ static void finished(struct wk_history *h)
 	h->tries = 0;
 	tell_state(h);
 	quiet_soon(h);
-	wk_store_trim(h->p.store);
 	soon(h, 0);
 }
 
@@ -457,8 +465,6 @@ static int open_reader(struct wk_history *h, enum wk_history_pass pass)
 		.creds = h->p.creds,
 		.pass = pass,
 		.oldest_unix_s = oldest_unix_s(h),
-		.on_name = h->p.ops->on_name,
-		.arg = h->p.arg,
 	};
 	/* verified while it came */
 	const struct wa_media_expect expect = { .len_max = WK_HISTORY_FILE_MAX };
@@ -551,6 +557,7 @@ static void begin_reading(struct wk_history *h)
 {
 	int rc = open_reader(h, WK_HISTORY_WHO);
 
+	set_bulk(h, true);
 	h->work = READING;
 	if (rc < 0)
 		fail(h, rc);
@@ -748,6 +755,7 @@ static void next(struct wk_history *h)
 
 	if (rc == -ENOENT) {
 		job_clear(&h->job);
+		set_bulk(h, false);
 		return;
 	}
 	if (rc < 0) {

@@ -19,10 +19,8 @@
 #include "common/log.h"
 #include "worker/wa/wa_history.h"
 
-struct Wa__Conversation; /* proto/wa_history.pb-c.h */
 struct Wa__ProtocolMessage;
 struct event_base;
-struct wa_jid;
 struct wk_batch;
 struct wk_creds;
 struct wk_history;
@@ -35,12 +33,6 @@ struct wk_store;
 struct wk_history_ops {
 	/* How far it is: 0 to 100, messages stored so far. */
 	void (*on_state)(uint32_t progress, uint64_t messages, void *arg);
-	/*
-	 * Within the batch: names for chats and people. jid: as it is kept, without a device;
-	 * full: from the address book, or a group's subject; push: what the person calls himself.
-	 * 0, or a code of the store. May be NULL.
-	 */
-	int (*on_name)(const struct wa_jid *jid, const char *full, const char *push, void *arg);
 	/* An answer to wk_history_ask... has been stored, or could not be. May be NULL. */
 	void (*on_answer)(const char *request_id, void *arg);
 	/* The store fails: the session can't go on. Last call. */

@@ -13,6 +13,7 @@
 #include "worker/wk_store_history.h"
 #include "worker/wk_store_lid.h"
 #include "worker/wk_store_msg.h"
+#include "worker/wk_store_name.h"
 
 struct wk_history_blob {
 	struct wk_history_blob_params p;
@@ -185,16 +186,12 @@ static int on_message(void *arg, const struct wa_history_msg *m)
 /* ---- names and tokens --------------------------------------------------------------------------
  */
 
-static int name(struct wk_history_blob *b, const struct wa_jid *jid, const char *full,
-                const char *push)
+static int name(struct wk_history_blob *b, const struct wa_jid *jid, enum wk_name_kind kind,
+                const char *text)
 {
-	struct wa_jid known;
-	int rc;
-
-	if (b->p.on_name == NULL || ((full == NULL || full[0] == '\0') && push == NULL))
+	if (text == NULL || text[0] == '\0')
 		return 0;
-	rc = wk_store_jid(b->p.store, jid, &known);
-	return rc < 0 ? rc : b->p.on_name(&known, full, push, b->p.arg);
+	return only_store(wk_store_name_learn(b->p.store, jid, kind, text));
 }
 
 static int on_chat(void *arg, const struct Wa__Conversation *c, uint64_t messages_n)
@@ -206,7 +203,8 @@ static int on_chat(void *arg, const struct Wa__Conversation *c, uint64_t message
 	(void)messages_n;
 	if (parse(c->id, &jid) < 0)
 		return 0;
-	rc = name(b, &jid, c->name != NULL ? c->name : c->display_name, NULL);
+	rc = name(b, &jid, is_user(&jid) ? WK_NAME_BOOK : WK_NAME_OWN,
+	          c->name != NULL ? c->name : c->display_name);
 	if (rc == 0 && c->has_tc_token && c->tc_token.len > 0 && c->has_tc_token_timestamp &&
 	    c->tc_token_timestamp <= INT64_MAX && is_user(&jid))
 		rc = only_store(wk_store_tc_token_put(b->p.store, &jid, c->tc_token.data,
@@ -219,7 +217,7 @@ static int on_push_name(void *arg, const char *jid_text, const char *push)
 {
 	struct wa_jid jid;
 
-	return parse(jid_text, &jid) < 0 || !is_user(&jid) ? 0 : name(arg, &jid, NULL, push);
+	return parse(jid_text, &jid) < 0 || !is_user(&jid) ? 0 : name(arg, &jid, WK_NAME_OWN, push);
 }
 
 static int on_contact(void *arg, const struct Wa__InlineContact *c)
@@ -228,7 +226,7 @@ static int on_contact(void *arg, const struct Wa__InlineContact *c)
 
 	if (parse(c->lid_jid, &jid) < 0 && parse(c->pn_jid, &jid) < 0)
 		return 0;
-	return name(arg, &jid, c->full_name != NULL ? c->full_name : c->first_name, NULL);
+	return name(arg, &jid, WK_NAME_BOOK, c->full_name != NULL ? c->full_name : c->first_name);
 }
 
 static int on_nct_salt(void *arg, const uint8_t *salt, size_t salt_len)

@@ -8,12 +8,12 @@
 #ifndef WK_HISTORY_BLOB_H
 #define WK_HISTORY_BLOB_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/attr.h"
 #include "worker/wa/wa_history.h"
 
-struct wa_jid;
 struct wk_creds;
 struct wk_history_blob;
 struct wk_store;
@@ -25,9 +25,6 @@ struct wk_history_blob_params {
 	const struct wk_creds *creds; /* who we are */
 	enum wk_history_pass pass;
 	int64_t oldest_unix_s; /* older messages are passed over; 0: none are */
-	/* As in wk_history_ops; may be NULL. */
-	int (*on_name)(const struct wa_jid *jid, const char *full, const char *push, void *arg);
-	void *arg;
 };
 
 /* 0 or -ENOMEM. */

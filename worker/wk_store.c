@@ -189,6 +189,7 @@ static void store_free(struct wk_store *st)
 	wk_store_outbox_close(st);
 	wk_store_drop(st);
 	wk_store_forget(st);
+	sealed_run_free(st->sealing);
 	db_close(st->db);
 	free(st->dir);
 	secret_free(st);

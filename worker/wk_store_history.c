@@ -172,6 +172,16 @@ int wk_store_history_save(struct wk_store *st, const struct wk_history_state *h)
 	return wk_store_end(st, wk_store_run(st, s, rc));
 }
 
+void wk_store_bulk(struct wk_store *st, bool on)
+{
+	(void)sqlite3_exec(st->db,
+	                   on ? "PRAGMA cache_size=-4096; PRAGMA wal_autocheckpoint=4000;"
+	                      : "PRAGMA cache_size=-256; PRAGMA wal_autocheckpoint=1000;",
+	                   NULL, NULL, NULL);
+	if (!on)
+		(void)sqlite3_db_release_memory(st->db);
+}
+
 /* ---- tokens ------------------------------------------------------------------------------------
  */
 

@@ -40,6 +40,12 @@ struct wk_history_state {
 ATTR_NODISCARD int wk_store_history_load(struct wk_store *st, struct wk_history_state *s_out);
 ATTR_NODISCARD int wk_store_history_save(struct wk_store *st, const struct wk_history_state *s);
 
+/*
+ * A lot is about to be stored, or was: with more memory and fewer checkpoints pages are written
+ * once instead of many times. Costs speed alone where it does not work.
+ */
+void wk_store_bulk(struct wk_store *st, bool on);
+
 #define WK_TOKEN_MAX 1024
 
 /* A privacy token of a user; an older one than is known changes nothing. */

@@ -26,6 +26,7 @@ void wk_store_lid_drop(struct wk_store *st)
 {
 	free(st->lids);
 	st->lids = NULL;
+	st->chat.known = false; /* it may be another one now */
 }
 
 /* A user as a number; 0: it is none that can be paired. */

@@ -61,17 +61,35 @@ static int make_chat(struct wk_store *st, const char *jid, struct chat *c_out)
 	return rc;
 }
 
+/* Messages of one chat often come in a row. */
+static bool is_last_chat(const struct wk_store *st, const struct wa_jid *jid)
+{
+	return st->chat.known && strcmp(st->chat.asked.user, jid->user) == 0 &&
+	       strcmp(st->chat.asked.server, jid->server) == 0;
+}
+
 static int chat_of(struct wk_store *st, const struct wa_jid *jid, bool make, struct chat *c_out)
 {
 	char text[WA_JID_TEXT_CAP];
 	struct wa_jid known;
-	int rc = wk_store_jid(st, jid, &known);
+	int rc;
 
+	if (is_last_chat(st, jid)) {
+		*c_out = (struct chat){ st->chat.id, st->chat.old_id };
+		return 0;
+	}
+	rc = wk_store_jid(st, jid, &known);
 	if (rc < 0)
 		return rc;
 	(void)wa_jid_format(&known, text);
 	rc = find_chat(st, text, c_out);
-	return rc == -ENOENT && make ? make_chat(st, text, c_out) : rc;
+	if (rc == -ENOENT && make)
+		rc = make_chat(st, text, c_out);
+	st->chat.known = rc == 0;
+	st->chat.asked = *jid;
+	st->chat.id = c_out->id;
+	st->chat.old_id = c_out->old_id;
+	return rc;
 }
 
 /* ---- keys --------------------------------------------------------------------------------------
@@ -357,6 +375,8 @@ int wk_store_msg_put(struct wk_store *st, const struct wk_msg *m, bool *new_out)
 	}
 	if (rc == 0)
 		*new_out = is_new;
+	else
+		st->chat.known = false; /* it may have been undone */
 	return rc;
 }
 

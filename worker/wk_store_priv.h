@@ -8,6 +8,7 @@
 
 #include "common/attr.h"
 #include "common/sealed.h"
+#include "worker/wa/wa_jid.h"
 #include "worker/wk.h"
 #include "worker/wk_store.h"
 #include "worker/wk_store_outbox.h"
@@ -51,7 +52,13 @@ struct wk_store {
 	struct wk_kept kept[WK_KEPT_MAX];
 	uint64_t kept_used;
 	struct wk_store_batch batch;
+	struct sealed_run *sealing; /* while a batch is open; NULL: nothing was sealed in it yet */
 	struct wk_store_hot *hot;   /* wk_store_signal.c: records of this batch; NULL: none */
+	struct {
+		bool known;
+		struct wa_jid asked;
+		int64_t id, old_id;
+	} chat;                     /* wk_store_msg.c: the one that was looked up last */
 	struct wk_store_lids *lids; /* wk_store_lid.c: pairs looked up lately; NULL: none */
 	struct wk_store_names *names; /* wk_store_name.c: likewise */
 };

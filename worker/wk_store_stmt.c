@@ -182,6 +182,8 @@ int wk_store_batch_end(struct wk_store *st, int rc)
 	if (rc == 0)
 		rc = wk_store_signal_write(st);
 	st->batch.open = false;
+	sealed_run_free(st->sealing);
+	st->sealing = NULL;
 	rc = commit(st, rc);
 	if (rc < 0)
 		wk_store_drop(st);
@@ -195,8 +197,14 @@ int wk_store_bind_sealed(struct wk_store *st, sqlite3_stmt *stmt, int index,
                          const struct sealed_place *place, const void *data, size_t data_len)
 {
 	struct buf env = { 0 };
-	int rc = sealed_seal(&st->key, place, data, data_len, &env);
+	int rc = 0;
 
+	if (st->batch.open && st->sealing == NULL)
+		rc = sealed_run_new(&st->key, &st->sealing);
+	if (rc == 0)
+		rc = st->sealing != NULL
+		         ? sealed_run_seal(st->sealing, place, data, data_len, &env)
+		         : sealed_seal(&st->key, place, data, data_len, &env);
 	if (rc < 0)
 		return rc;
 	/* The envelope goes to SQLite, which frees it. */

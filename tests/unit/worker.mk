@@ -161,10 +161,19 @@ tests_unit_test_wk_sandbox_CFLAGS = $(UNIT_CFLAGS) $(SECCOMP_CFLAGS)
 tests_unit_test_wk_sandbox_LDADD = $(WORKER_TEST_LIBS)
 
 # media and history
-WK_HISTORY_TESTS = tests/unit/test_wk_media
+WK_HISTORY_TESTS = tests/unit/test_wk_history tests/unit/test_wk_media
 check_PROGRAMS += $(WK_HISTORY_TESTS)
 TESTS += $(WK_HISTORY_TESTS)
 
+tests_unit_test_wk_history_SOURCES = tests/unit/test_wk_history.c tests/unit/http_server.c tests/unit/http_server.h \
+	$(EMIT_FIXTURE) $(WALIB_HISTORY)
+tests_unit_test_wk_history_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_wk_history_LDADD = $(WORKER_TEST_LIBS)
 tests_unit_test_wk_media_SOURCES = tests/unit/test_wk_media.c tests/unit/http_server.c tests/unit/http_server.h
 tests_unit_test_wk_media_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_wk_media_LDADD = $(WORKER_TEST_LIBS)
+
+EXTRA_PROGRAMS += tests/bench/history
+tests_bench_history_SOURCES = tests/bench/history.c $(WALIB_HISTORY)
+tests_bench_history_CFLAGS = $(UNIT_CFLAGS)
+tests_bench_history_LDADD = $(WORKER_TEST_LIBS)

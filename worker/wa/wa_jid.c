@@ -118,9 +118,17 @@ int wa_jid_user_number(const struct wa_jid *jid, uint64_t *v_out)
 
 size_t wa_jid_format(const struct wa_jid *jid, char *out)
 {
+	size_t user_len = strlen(jid->user), server_len = strlen(jid->server);
 	char integrator[8] = "", device[8] = "";
 	int len;
 
+	/* nearly all of them */
+	if (user_len > 0 && jid->device == 0 && strcmp(jid->server, INTEROP_SERVER) != 0) {
+		memcpy(out, jid->user, user_len);
+		out[user_len] = '@';
+		memcpy(out + user_len + 1, jid->server, server_len + 1);
+		return user_len + 1 + server_len;
+	}
 	if (jid->user[0] == '\0') {
 		len = snprintf(out, WA_JID_TEXT_CAP, "%s", jid->server);
 		return (size_t)len;
