@@ -11,31 +11,45 @@
 
 #define SEALS (F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW)
 
-static int write_all(int fd, const uint8_t *p, size_t len)
+int ipc_memfd_begin(void)
 {
-	while (len > 0) {
-		ssize_t n = write(fd, p, len);
+	int fd = memfd_create("warden-ipc", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int ipc_memfd_write(int fd, const void *data, size_t data_len)
+{
+	const uint8_t *p = data;
+
+	while (data_len > 0) {
+		ssize_t n = write(fd, p, data_len);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
 			return n < 0 ? -errno : -EIO;
 		p += n;
-		len -= (size_t)n;
+		data_len -= (size_t)n;
 	}
 	return 0;
 }
 
+int ipc_memfd_seal(int fd)
+{
+	return fcntl(fd, F_ADD_SEALS, SEALS | F_SEAL_SEAL) < 0 ? -errno : 0;
+}
+
 int ipc_memfd_new(const void *data, size_t data_len)
 {
-	int fd = memfd_create("warden-ipc", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int fd = ipc_memfd_begin();
 	int rc;
 
 	if (fd < 0)
-		return -errno;
-	rc = write_all(fd, data, data_len);
-	if (rc == 0 && fcntl(fd, F_ADD_SEALS, SEALS | F_SEAL_SEAL) < 0)
-		rc = -errno;
+		return fd;
+	rc = ipc_memfd_write(fd, data, data_len);
+	if (rc == 0)
+		rc = ipc_memfd_seal(fd);
 	if (rc == 0)
 		return fd;
 	(void)close(fd);

@@ -20,6 +20,8 @@ libworker_a_SOURCES = \
 	worker/wk_heap.c worker/wk_heap.h \
 	worker/wk_history.c worker/wk_history.h worker/wk_history_blob.c worker/wk_history_blob.h \
 	worker/wk_store_history.c worker/wk_store_history.h \
+	worker/wk_ask_media.c worker/wk_ask_media.h worker/wk_ask_messages.c worker/wk_ask_messages.h \
+	worker/wk_session_history.c \
 	worker/wk_http.c worker/wk_http.h worker/wk_http_reader.c worker/wk_http_reader.h \
 	worker/wk_ipc.c worker/wk_ipc.h \
 	worker/wk_ipc_tell.c worker/wk_ipc_tell.h \

@@ -188,6 +188,7 @@ static void on_hello(void *arg)
 	struct wk *w = arg;
 
 	wk_session_tell(w->session);
+	wk_session_history_tell(w->session);
 	wk_tell_last(&w->tell);
 	wk_session_events_tell(w->session);
 }

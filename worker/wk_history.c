@@ -130,7 +130,6 @@ static void set_bulk(struct wk_history *h, bool on)
 static void destroy(struct wk_history *h)
 {
 	drop_work(h);
-	set_bulk(h, false);
 	if (h->timer != NULL)
 		event_free(h->timer);
 	if (h->quiet != NULL)
@@ -142,7 +141,11 @@ void wk_history_free(struct wk_history *h)
 {
 	if (h == NULL)
 		return;
+	/* At once: the store may be gone before what is on the stack has returned. */
 	h->freed = true;
+	set_bulk(h, false);
+	wk_media_cancel(h->get);
+	h->get = NULL;
 	if (h->depth == 0)
 		destroy(h);
 }
@@ -213,18 +216,22 @@ static int64_t oldest_unix_s(const struct wk_history *h)
 /* ---- telling -----------------------------------------------------------------------------------
  */
 
-static bool expects_full(const struct wk_history *h)
+static bool expects_full(const struct wk_creds *creds)
 {
-	return h->p.creds->history_days > FULL_FROM_DAYS;
+	return creds->history_days > FULL_FROM_DAYS;
+}
+
+uint32_t wk_history_overall(const struct wk_history_state *s, const struct wk_creds *creds)
+{
+	uint32_t v = expects_full(creds) ? (s->recent + s->full) / 2 : s->recent;
+
+	return s->done ? 100 : v < 99 ? v : 99;
 }
 
 void wk_history_progress(const struct wk_history *h, uint32_t *progress_out, uint64_t *messages_out)
 {
-	const struct wk_history_state *s = &h->state;
-	uint32_t v = expects_full(h) ? (s->recent + s->full) / 2 : s->recent;
-
-	*progress_out = s->done ? 100 : v < 99 ? v : 99;
-	*messages_out = s->messages;
+	*progress_out = wk_history_overall(&h->state, h->p.creds);
+	*messages_out = h->state.messages;
 }
 
 static void tell_state(struct wk_history *h)
@@ -288,7 +295,7 @@ static bool is_complete(const struct wk_history *h)
 {
 	const struct wk_history_state *s = &h->state;
 
-	return s->recent == 100 && (!expects_full(h) || s->full == 100);
+	return s->recent == 100 && (!expects_full(h->p.creds) || s->full == 100);
 }
 
 /* ---- receipts ----------------------------------------------------------------------------------

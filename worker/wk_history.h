@@ -24,6 +24,7 @@ struct event_base;
 struct wk_batch;
 struct wk_creds;
 struct wk_history;
+struct wk_history_state; /* wk_store_history.h */
 struct wk_media;
 struct wk_settings;
 struct wk_store;
@@ -71,6 +72,8 @@ ATTR_NODISCARD int wk_history_notice(struct wk_history *h, const char *message_i
 /* Its blobs are worth fetching: days were asked for, or the setting does not keep history out. */
 bool wk_history_is_wanted(const struct wk_creds *creds, const struct wk_settings *settings);
 
+/* How much of what is expected has come: 0 to 100. */
+uint32_t wk_history_overall(const struct wk_history_state *s, const struct wk_creds *creds);
 /* 0 to 100; messages stored so far. */
 void wk_history_progress(const struct wk_history *h, uint32_t *progress_out,
                          uint64_t *messages_out);

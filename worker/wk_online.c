@@ -217,3 +217,11 @@ void wk_online_count(const struct wk_online *o, struct wk_online_counts *out)
 {
 	*out = o->counts;
 }
+
+bool wk_online_ask_media(struct wk_online *o)
+{
+	if (o->phase != WK_PHASE_ONLINE)
+		return false;
+	wk_online_ask(o, WK_REQ_MEDIA);
+	return !wk_online_is_over(o);
+}

@@ -42,6 +42,8 @@ struct wk_online_ops {
 	void (*on_logout)(const struct wk_failure *f, void *arg);
 	/* So much waits for the gateway that nothing more should be read. May be NULL. */
 	void (*on_full)(void *arg);
+	/* The answer to wk_online_ask_media(); NULL: none came, or an error. May be NULL. */
+	void (*on_media_hosts)(const struct wa_node *iq, void *arg);
 	/*
 	 * The stream can't go on: the store failed (WA_ESTORAGE, WA_ESTORE_CORRUPT), send failed,
 	 * or the server leaves a request of the bring-up unanswered (WA_ETIMEOUT). Once, last call.
@@ -81,6 +83,9 @@ void wk_online_settings(struct wk_online *o);
  * ended, once for all calls that came meanwhile. WA_ESTATE before on_online.
  */
 ATTR_NODISCARD int wk_online_logout(struct wk_online *o);
+
+/* Ask for the media servers: on_media_hosts follows. False: not online. */
+bool wk_online_ask_media(struct wk_online *o);
 
 /* For those who take part in the session: valid as long as it is. */
 struct wk_batch *wk_online_batch(struct wk_online *o);

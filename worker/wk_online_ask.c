@@ -82,6 +82,14 @@ static struct wa_node *build_devices(const struct wk_online *o, const char *id)
 	return iq;
 }
 
+static struct wa_node *build_media(const char *id)
+{
+	struct wa_node *iq = wa_iq("set", "w:m", id);
+
+	wa_node_add(iq, "media_conn");
+	return iq;
+}
+
 static int build(struct wk_online *o, enum wk_request req, const char *id, struct wa_node **out)
 {
 	struct wa_node *iq = NULL;
@@ -124,6 +132,9 @@ static int build(struct wk_online *o, enum wk_request req, const char *id, struc
 	case WK_REQ_LOGOUT:
 		iq = wa_remove_companion(id, o->p.creds->jid);
 		break;
+	case WK_REQ_MEDIA:
+		iq = build_media(id);
+		break;
 	case WK_REQ_N:
 		break;
 	}
@@ -155,6 +166,12 @@ static void on_logout(struct wk_online *o, const struct wk_answer *a)
 	o->p.ops->on_logout(&f, o->p.arg);
 }
 
+static void on_media(struct wk_online *o, const struct wk_answer *a)
+{
+	if (o->p.ops->on_media_hosts != NULL)
+		o->p.ops->on_media_hosts(a->result, o->p.arg);
+}
+
 /* For those whose answer is only a sign that it has been made: dirty bits wait for it. */
 static void on_nothing(struct wk_online *o, const struct wk_answer *a)
 {
@@ -182,6 +199,7 @@ static const struct {
 	                      wk_online_on_appstate }, /* it asks again by itself */
 	[WK_REQ_CLEAN] = { "clean", SOME, wk_online_on_clean },
 	[WK_REQ_LOGOUT] = { "logout", ONCE, on_logout },
+	[WK_REQ_MEDIA] = { "media servers", ONCE, on_media },
 };
 
 /* ---- asking and being answered ------------------------------------------------------------------

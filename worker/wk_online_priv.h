@@ -26,6 +26,7 @@ enum wk_request {
 	WK_REQ_APPSTATE, /* collections of app state */
 	WK_REQ_CLEAN,    /* dirty bits */
 	WK_REQ_LOGOUT,
+	WK_REQ_MEDIA, /* where files are */
 	WK_REQ_N
 };
 

@@ -10,6 +10,7 @@
 #include "common/err.h"
 #include "common/secret.h"
 #include "worker/wk_heap.h"
+#include "worker/wk_media.h"
 #include "worker/wk_session_priv.h"
 #include "worker/wk_store.h"
 #include "worker/wk_timer.h"
@@ -279,6 +280,7 @@ int wk_session_new(const struct wk_session_params *params, struct wk_session **s
 	if (s == NULL)
 		return -ENOMEM;
 	s->p = *params;
+	TAILQ_INIT(&s->asks);
 	s->pipe.fd = -1;
 	s->step = NO_STEP;
 	s->deadline = evtimer_new(params->base, on_deadline, s);
@@ -308,6 +310,8 @@ void wk_session_free(struct wk_session *s)
 	timers[4] = s->logout_timer;
 	wk_session_drop(s);
 	wk_session_leave_store(s);
+	wk_session_asks_drop(s);
+	wk_media_free(s->media);
 	for (size_t i = 0; i < ARRAY_LEN(timers); i++)
 		if (timers[i] != NULL)
 			event_free(timers[i]);

@@ -173,6 +173,8 @@ ATTR_NODISCARD int wk_session_route(struct wk_session *s, const Ipc__Proxy *prox
 
 /* A question of the gateway's: on_answer follows, now or later. */
 void wk_session_ask(struct wk_session *s, uint32_t id, const Ipc__Ask *m);
+/* To a gateway that has come: on_history, if there is a link. */
+void wk_session_history_tell(struct wk_session *s);
 /* Nobody waits for answers any more. NULL is fine. */
 void wk_session_asks_drop(struct wk_session *s);
 

@@ -7,6 +7,7 @@
 #include "common/secret.h"
 #include "worker/wa/wa_login.h"
 #include "worker/wk_conn.h"
+#include "worker/wk_media.h"
 #include "worker/wk_session_priv.h"
 #include "worker/wk_timer.h"
 
@@ -65,6 +66,7 @@ int wk_session_route(struct wk_session *s, const Ipc__Proxy *proxy)
 
 	if (rc < 0)
 		return rc;
+	wk_media_proxy_changes(s->media);
 	wk_proxy_clear(&s->next_proxy);
 	s->next_proxy = next;
 	s->proxy_changed = true;
@@ -76,6 +78,7 @@ void wk_session_take_proxy(struct wk_session *s)
 {
 	if (!s->proxy_changed)
 		return;
+	wk_media_proxy_changes(s->media);
 	wk_proxy_clear(&s->target.proxy);
 	s->target.proxy = s->next_proxy;
 	s->next_proxy = (struct wk_proxy){ 0 };

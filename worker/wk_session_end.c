@@ -13,6 +13,8 @@
 void wk_session_drop(struct wk_session *s)
 {
 	wk_session_pair_drop(s);
+	wk_session_asks_offline(s);
+	wk_session_history_close(s);
 	wk_online_free(s->online);
 	s->online = NULL;
 	s->online_ms = 0;
@@ -99,6 +101,8 @@ int wk_act_refuse(struct wk_session *s)
 int wk_act_close(struct wk_session *s)
 {
 	wk_session_pair_drop(s);
+	wk_session_asks_offline(s);
+	wk_session_history_close(s);
 	wk_online_free(s->online);
 	s->online = NULL;
 	(void)event_del(s->alive_timer);

@@ -39,6 +39,8 @@ void wk_session_events_open(struct wk_session *s)
 
 void wk_session_events_close(struct wk_session *s)
 {
+	wk_session_asks_end(s);
+	wk_session_history_close(s);
 	wk_online_free(s->online); /* its batch, too, is in the store */
 	s->online = NULL;
 	wk_outbox_free(s->outbox);

@@ -7,6 +7,7 @@
 #include "common/err.h"
 #include "worker/wa/wa_node.h"
 #include "worker/wk_conn.h"
+#include "worker/wk_history.h"
 #include "worker/wk_online.h"
 #include "worker/wk_session_priv.h"
 #include "worker/wk_store.h"
@@ -55,6 +56,11 @@ static void on_full(void *arg)
 		wk_conn_pause(s->conn, true);
 }
 
+static void on_media_hosts(const struct wa_node *iq, void *arg)
+{
+	wk_session_on_media_hosts(arg, iq);
+}
+
 static void on_failed(const struct wk_failure *f, void *arg)
 {
 	wk_session_fail(arg, f);
@@ -94,6 +100,7 @@ void wk_session_on_success(struct wk_session *s, const struct wa_node *n)
 		.on_client_expires = on_client_expires,
 		.on_logout = on_logout,
 		.on_full = on_full,
+		.on_media_hosts = on_media_hosts,
 		.on_failed = on_failed,
 	};
 	const struct wk_online_params params = {
@@ -113,6 +120,8 @@ void wk_session_on_success(struct wk_session *s, const struct wa_node *n)
 	if (s->state != WK_LOGIN)
 		return; /* a second one on the same stream */
 	rc = wk_online_new(&params, &s->online);
+	if (rc == 0)
+		rc = wk_session_history_open(s);
 	if (rc < 0) {
 		wk_failure_set(&f, rc, "the login could not go on: %s", wa_err_name(rc));
 		wk_session_fail(s, &f);
@@ -129,6 +138,7 @@ int wk_act_online(struct wk_session *s)
 	LOG(s->p.log, LOG_NOTICE, "online", LF_INT("after_us", clock_us() - s->dial_us));
 	s->online_ms = clock_ms();
 	s->p.ops->on_online(wk_session_creds(s), clock_us() - s->dial_us, 0, s->p.arg);
+	wk_history_start(s->history);
 	if (s->logging_out)
 		wk_session_raise(s, WK_EV_UNLINK);
 	return wk_timer_set(s->later, TRIM_MS);

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "worker/wa/wa_noise.h"
 #include "worker/wk_alive.h"
@@ -13,8 +14,11 @@
 
 struct event;
 struct wa_node;
+struct wk_ask;
 struct wk_conn;
+struct wk_history;
 struct wk_link_code;
+struct wk_media;
 struct wk_online;
 struct wk_outbox;
 struct wk_store;
@@ -63,8 +67,12 @@ struct wk_session {
 
 	/* online */
 	struct wk_online *online;
+	struct wk_history *history; /* as long as online is there */
 	bool paused;        /* nothing is read: the gateway has to catch up */
 	uint64_t online_ms; /* monotonic: since when; 0: it is not */
+
+	struct wk_media *media; /* files; made when one is wanted first */
+	TAILQ_HEAD(wk_ask_list, wk_ask) asks; /* of the gateway, that wait for an answer */
 
 	/* failing and trying again */
 	struct wk_failure failure; /* what WK_EV_LOST, WK_EV_FAILED and WK_EV_REFUSED tell */
@@ -187,6 +195,23 @@ void wk_session_drop(struct wk_session *s);
 void wk_session_take_proxy(struct wk_session *s);
 /* Let the store go: closed with a link in it, erased without. */
 void wk_session_leave_store(struct wk_session *s);
+
+/* wk_session_history.c */
+#define WK_ASKS_MAX 16
+/* What fetches files; NULL: no memory. */
+struct wk_media *wk_session_media(struct wk_session *s);
+/* The answer to wk_online_ask_media(); NULL: there is none. */
+void wk_session_on_media_hosts(struct wk_session *s, const struct wa_node *iq);
+/* Logged in: 0 or a code of the store. */
+int wk_session_history_open(struct wk_session *s);
+void wk_session_history_close(struct wk_session *s);
+
+/* wk_session_ask.c */
+/* The phone has answered. */
+void wk_session_asks_answered(struct wk_session *s, const char *request_id);
+/* The phone will not answer any more; the store is going. */
+void wk_session_asks_offline(struct wk_session *s);
+void wk_session_asks_end(struct wk_session *s);
 
 /* wk_session_events.c */
 /* The store is open and has a link: its outbox works from here on. */

@@ -108,7 +108,9 @@ static void decode(const struct buf *z)
 
 static void store(const char *dir, const struct buf *z)
 {
-	static const struct wk_batch_ops ops = { on_send, on_committed, on_failed };
+	static const struct wk_batch_ops ops = { .send = on_send,
+		                                 .on_committed = on_committed,
+		                                 .on_failed = on_failed };
 	struct event_base *base = event_base_new();
 	struct sealed_key key = { .epoch = 1 };
 	struct wk_creds creds = { .jid = "5511999999999:1@s.whatsapp.net" };
