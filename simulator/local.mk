@@ -6,10 +6,11 @@ libsim_a_SOURCES = \
 	simulator/sim_link.c simulator/sim_link.h \
 	simulator/sim_passkey.c simulator/sim_passkey.h \
 	simulator/sim_pb.c simulator/sim_pb.h \
-	simulator/sim_api.c simulator/sim_api_fault.c simulator/sim_api_phone.c simulator/sim_api_msg.c simulator/sim_api_send.c simulator/sim_api_group.c simulator/sim_api.h \
+	simulator/sim_api.c simulator/sim_api_fault.c simulator/sim_api_phone.c simulator/sim_api_msg.c simulator/sim_api_send.c simulator/sim_api_act.c simulator/sim_api_group.c simulator/sim_api.h \
 	simulator/sim_build.c simulator/sim_build.h simulator/sim_build_act.c \
 	simulator/sim_build_media.c \
 	simulator/sim_cert.c simulator/sim_cert.h \
+	simulator/sim_chains.c simulator/sim_chains.h \
 	simulator/sim_client.c simulator/sim_client.h simulator/sim_client_priv.h \
 	simulator/sim_client_error.c simulator/sim_client_fault.c simulator/sim_client_fault.h \
 	simulator/sim_control.c simulator/sim_control.h \

@@ -26,11 +26,19 @@ struct sim_phone *sim_api_find(const struct sim *s, const char *who);
 /* The phones that a JSON array names, in *phones_out (to be freed); false after an error answer. */
 bool sim_api_people(struct sim_call *call, const json_t *list, struct sim_phone ***phones_out,
                     size_t *n_out);
+/* The account's keys for clients that ask the server. 0, -ENOMEM, WA_ECRYPTO. */
+ATTR_NODISCARD int sim_api_publish_keys(struct sim *s, const struct sim_phone *p);
 /* Messages (sim_api_msg.c, sim_api_send.c) */
 void sim_api_send(struct sim_call *call);
 void sim_bulks_free(struct sim *s); /* what is not sent yet stays unsent */
 void sim_api_inbox(struct sim_call *call);
 void sim_api_receipts(struct sim_call *call);
+json_t *sim_api_sent(const struct sim_phone *phone); /* what its companions have sent */
+/* What else a phone does (sim_api_act.c) */
+void sim_api_read(struct sim_call *call);
+void sim_api_call(struct sim_call *call);
+void sim_api_chains(struct sim_call *call);
+void sim_api_reinstall(struct sim_call *call);
 /* Groups (sim_api_group.c) */
 void sim_api_add_group(struct sim_call *call);
 void sim_api_list_groups(struct sim_call *call);

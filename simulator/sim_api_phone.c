@@ -119,7 +119,7 @@ static bool take_phone(struct sim_call *call, struct sim_phone *phone)
 }
 
 /* The account's own keys, for clients that ask the server for them. */
-static int publish_keys(struct sim *s, const struct sim_phone *p)
+int sim_api_publish_keys(struct sim *s, const struct sim_phone *p)
 {
 	struct sim_prekey_device keys = {
 		.registration_id = p->registration_id,
@@ -142,7 +142,7 @@ void sim_api_add_phone(struct sim_call *call)
 		return;
 	rc = sim_phones_add(call->sim->phones, &phone, &call->sim->rnd, &added);
 	if (rc == 0)
-		rc = publish_keys(call->sim, added);
+		rc = sim_api_publish_keys(call->sim, added);
 	if (rc == -EEXIST)
 		sim_call_error(call, 409, "exists", "a phone with this number or lid exists");
 	else if (rc < 0)
@@ -247,7 +247,7 @@ void sim_api_show_phone(struct sim_call *call)
 		return;
 	j = phone_json(p);
 	json_object_set_new(j, "devices", devices_json(call->sim, p));
-	json_object_set_new(j, "sent", json_array());
+	json_object_set_new(j, "sent", sim_api_sent(p));
 	json_object_set_new(j, "code", code_json(p));
 	json_object_set_new(j, "passkey", passkey_json(p));
 	sim_call_reply(call, 200, j);

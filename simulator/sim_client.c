@@ -232,6 +232,18 @@ static bool hold(struct sim_client *c, struct buf *stanza)
 	return true;
 }
 
+/* Takes the bytes. */
+static void send_stanza(struct sim_client *c, struct buf *stanza)
+{
+	if (!hold(c, stanza)) {
+		deliver(c, stanza);
+		if (c->fault.kind == SIM_F_DUPLICATE)
+			deliver(c, stanza);
+		flush_held(c);
+	}
+	buf_free(stanza);
+}
+
 void sim_client_send(struct sim_client *c, struct wa_node *node)
 {
 	struct buf stanza = { 0 };
@@ -239,14 +251,22 @@ void sim_client_send(struct sim_client *c, struct wa_node *node)
 
 	wa_node_free(node);
 	if (rc < 0) {
+		buf_free(&stanza);
 		sim_client_end(c, "stanza not encoded");
-	} else if (!hold(c, &stanza)) {
-		deliver(c, &stanza);
-		if (c->fault.kind == SIM_F_DUPLICATE)
-			deliver(c, &stanza);
-		flush_held(c);
+		return;
 	}
-	buf_free(&stanza);
+	send_stanza(c, &stanza);
+}
+
+void sim_client_send_encoded(struct sim_client *c, const struct buf *stanza)
+{
+	struct buf copy = { 0 };
+
+	if (buf_append(&copy, stanza->p, stanza->len) < 0) {
+		sim_client_end(c, "no memory");
+		return;
+	}
+	send_stanza(c, &copy);
 }
 
 /* ---- handshake and payload ---------------------------------------------------------------------

@@ -36,29 +36,40 @@ static void send_offline_end(struct sim_client *c)
 	sim_client_send(c, ib);
 }
 
+/* One queued stanza; told how often it was sent before, unless it is fresh. */
+static void send_queued(struct sim_client *c, const struct buf *stanza, uint32_t sends)
+{
+	struct wa_node *node = NULL;
+
+	if (!c->session.flushing && sends == 0) {
+		sim_client_send_encoded(c, stanza);
+		return;
+	}
+	if (wa_stanza_decode(stanza->p, stanza->len, &node) < 0) {
+		sim_client_end(c, "no memory");
+		return;
+	}
+	wa_node_set_int(node, "offline", sends < OFFLINE_ATTR_MAX ? sends : OFFLINE_ATTR_MAX);
+	sim_client_send(c, node);
+}
+
 /* Hand out as much as the socket takes; on_drained goes on with it. */
 static void pump(struct sim_client *c)
 {
-	struct wa_node *node;
+	const struct buf *stanza;
 	uint32_t sends;
-	int rc = 1;
 
-	while (rc == 1 && c->session.device != NULL && c->session.active) {
+	while (c->session.device != NULL && c->session.active) {
 		if (sim_wire_backlog(c->wire) > BACKLOG_MAX)
 			return;
-		rc = sim_queue_take(c->session.device->queue, &node, &sends);
-		if (rc < 0)
-			sim_client_end(c, "no memory");
-		if (rc != 1)
-			break;
-		if (c->session.flushing || sends > 0)
-			wa_node_set_int(node, "offline",
-			                sends < OFFLINE_ATTR_MAX ? sends : OFFLINE_ATTR_MAX);
+		if (!sim_queue_take(c->session.device->queue, &stanza, &sends)) {
+			if (c->session.flushing)
+				send_offline_end(c);
+			return;
+		}
 		c->session.flushed += c->session.flushing;
-		sim_client_send(c, node);
+		send_queued(c, stanza, sends);
 	}
-	if (rc == 0 && c->session.flushing)
-		send_offline_end(c);
 }
 
 void sim_online_on_drained(struct sim_client *c)
@@ -328,7 +339,7 @@ static void dispatch(struct sim_client *c, const struct wa_node *n)
 	} else if (wa_node_is(n, "message")) {
 		sim_online_message(c, n);
 	} else if (wa_node_is(n, "call")) {
-		sim_online_send_ack(c, n, 0);
+		sim_online_call(c, n);
 	} else if (wa_node_is(n, "xmlstreamend")) {
 		sim_client_end(c, "ended by the client");
 	}

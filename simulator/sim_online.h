@@ -81,6 +81,8 @@ void sim_online_usync(struct sim_client *c, const struct wa_node *iq);
 /* <message> and <receipt> of a client (sim_online_msg.c): acked, opened, handed on. */
 void sim_online_message(struct sim_client *c, const struct wa_node *n);
 void sim_online_receipt(struct sim_client *c, const struct wa_node *n);
+/* <call> of a client: the caller's phone notes what it says ("call:reject"). */
+void sim_online_call(struct sim_client *c, const struct wa_node *n);
 /* <ack class="message">: the phone that sent it notes it, and a nack's code. */
 void sim_online_acked(struct sim_client *c, const struct wa_node *n);
 /* What the client sent has arrived here. error 0: and is taken. */

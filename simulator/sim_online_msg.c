@@ -5,6 +5,7 @@
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/log.h"
+#include "simulator/sim_chains.h"
 #include "simulator/sim_client_priv.h"
 #include "simulator/sim_group.h"
 #include "simulator/sim_mail.h"
@@ -329,6 +330,36 @@ static void to_status(struct passing *p)
 	}
 }
 
+/* ---- chain keys --------------------------------------------------------------------------------
+ */
+
+static void note_enc(const struct passing *p, const struct wa_node *enc)
+{
+	enum wa_enc type;
+	int rc;
+
+	if (enc == NULL || enc->content != WA_CONTENT_BYTES)
+		return;
+	type = wa_enc_parse(wa_node_attr(enc, "type"));
+	rc = sim_chains_note(&p->sender->chains, p->from->id, p->to, type, enc->bytes,
+	                     enc->bytes_len);
+	if (rc < 0)
+		LOG(NULL, LOG_NOTICE, "chain_not_noted", LF_STR("device", p->from->jid),
+		    LF_ERR("err", rc));
+}
+
+static void note_all(const struct passing *p)
+{
+	const struct wa_node *list = wa_node_child(p->n, "participants");
+
+	for (const struct wa_node *to = list == NULL ? NULL : wa_node_child(list, "to"); to != NULL;
+	     to = wa_node_next(to, "to"))
+		note_enc(p, wa_node_child(to, "enc"));
+	for (const struct wa_node *enc = wa_node_child(p->n, "enc"); enc != NULL;
+	     enc = wa_node_next(enc, "enc"))
+		note_enc(p, enc);
+}
+
 void sim_online_message(struct sim_client *c, const struct wa_node *n)
 {
 	struct wa_jid jid;
@@ -348,6 +379,7 @@ void sim_online_message(struct sim_client *c, const struct wa_node *n)
 		sim_online_send_ack(c, n, 400);
 		return;
 	}
+	note_all(&p);
 	p.group = g != NULL || strcmp(p.to, SIM_STATUS) == 0;
 	if (g != NULL) {
 		to_group(&p, g);
@@ -499,4 +531,19 @@ void sim_online_acked(struct sim_client *c, const struct wa_node *n)
 	if (phone != NULL)
 		note(phone, c->session.device, wa_node_attr(n, "id"), wa_node_attr(n, "to"),
 		     error == 0 ? "ack" : "nack", error);
+}
+
+void sim_online_call(struct sim_client *c, const struct wa_node *n)
+{
+	const struct wa_node *child = n->content == WA_CONTENT_NODES ? n->first_child : NULL;
+	const char *id = child == NULL ? NULL : wa_node_attr(child, "call-id");
+	struct wa_jid jid;
+	struct sim_phone *phone = find_phone(c->sim, wa_node_attr(n, "to"), &jid);
+	char type[16];
+
+	if (id != NULL && phone != NULL) {
+		snprintf(type, sizeof(type), "call:%.10s", child->tag);
+		note(phone, c->session.device, id, wa_node_attr(n, "to"), type, 0);
+	}
+	sim_online_send_ack(c, n, 0);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/secret.h"
+#include "simulator/sim_chains.h"
 #include "simulator/sim_mail.h"
 #include "simulator/sim_peer.h"
 
@@ -35,6 +36,7 @@ void sim_phones_free(struct sim_phones *p)
 	for (size_t i = 0; i < p->n; i++) {
 		sim_peer_free(p->list[i]->peer);
 		sim_mail_free(p->list[i]->mail);
+		sim_chains_free(p->list[i]->chains);
 		secret_wipe(p->list[i], sizeof(*p->list[i]));
 		free(p->list[i]);
 	}

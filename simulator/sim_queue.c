@@ -152,19 +152,16 @@ void sim_queue_rewind(struct sim_queue *q)
 	q->next_out = q->first;
 }
 
-int sim_queue_take(struct sim_queue *q, struct wa_node **node_out, uint32_t *sends_out)
+bool sim_queue_take(struct sim_queue *q, const struct buf **stanza_out, uint32_t *sends_out)
 {
 	struct item *i = q->next_out;
-	int rc;
 
 	if (i == NULL)
-		return 0;
-	rc = wa_stanza_decode(i->stanza.p, i->stanza.len, node_out);
-	if (rc < 0)
-		return rc;
+		return false;
+	*stanza_out = &i->stanza;
 	*sends_out = i->sends++;
 	q->next_out = i->next;
-	return 1;
+	return true;
 }
 
 const char *sim_queue_unacked(const struct sim_queue *q, const char **tag_out)

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "common/attr.h"
+#include "common/buf.h"
 #include "worker/wa/wa_node.h"
 
 #define SIM_QUEUE_MAX 100000
@@ -36,11 +37,10 @@ void sim_queue_count(const struct sim_queue *q, struct sim_queue_counts *counts_
 void sim_queue_rewind(struct sim_queue *q);
 /*
  * The oldest stanza that was not handed out since the last rewind; it stays until it is acked.
- * 1 with *node_out (owned) and in *sends_out how often it had been handed out before; 0: none;
- * -ENOMEM.
+ * True with the encoded stanza in *stanza_out (borrowed until it is acked) and in *sends_out how
+ * often it had been handed out before; false: none.
  */
-ATTR_NODISCARD int sim_queue_take(struct sim_queue *q, struct wa_node **node_out,
-                                  uint32_t *sends_out);
+bool sim_queue_take(struct sim_queue *q, const struct buf **stanza_out, uint32_t *sends_out);
 /* The id of the oldest one that was handed out and is not acked, with its tag; NULL: none. */
 const char *sim_queue_unacked(const struct sim_queue *q, const char **tag_out);
 

@@ -12,7 +12,7 @@ globalThis.setTimeout = (f, ms, ...rest) => {
 
 const silent = new Proxy({}, { get: (_, name) => (name === 'child' ? () => silent : name === 'level' ? 'silent' : () => {}) });
 
-// Keys in memory; put() lets a test lose some.
+// Keys in memory.
 function memoryKeys(stored) {
 	return {
 		get: (type, ids) => Object.fromEntries(ids.map((id) => [id, stored.get(`${type}/${id}`)])),
@@ -36,6 +36,7 @@ export class Chat {
 		this.stored = new Map();
 		this.messages = []; // what messages.upsert said, in order
 		this.updates = [];
+		this.calls = [];
 		this.sent = new Map(); // for retries
 		this.bell = new EventEmitter();
 		this.connect();
@@ -55,6 +56,7 @@ export class Chat {
 		socket.ev.on('creds.update', (update) => Object.assign(this.creds, update));
 		socket.ev.on('messages.upsert', ({ messages }) => this.messages.push(...messages));
 		socket.ev.on('messages.update', (updates) => this.updates.push(...updates));
+		socket.ev.on('call', (calls) => this.calls.push(...calls));
 		socket.ev.on('connection.update', (update) => {
 			if (update.qr !== undefined)
 				this.bell.emit('qr', update.qr);

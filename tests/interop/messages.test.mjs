@@ -124,6 +124,39 @@ describe('what cannot be opened', () => {
 	});
 });
 
+describe('a phone', () => {
+	test('reads what Baileys has sent', async () => {
+		const id = await chat.send(phones[BOB].jid, { text: 'read me' });
+		await post(`/phones/${BOB}/read`, { chat: ANN, ids: [id] });
+		await eventually(() => chat.updates.some((u) => u.key.id === id && u.update.status === 4), { what: 'the status' });
+	});
+
+	test('calls, and hears that it is declined', async () => {
+		const { id } = await post(`/phones/${BOB}/call`, { to: ANN, video: true });
+		const offer = await eventually(() => chat.calls.find((c) => c.id === id), { what: 'the offer' });
+		assert.equal(offer.isVideo, true);
+		await chat.socket.rejectCall(id, offer.from);
+		await eventually(async () => (await world.control('GET', `/phones/${BOB}/receipts`)).json.receipts.some((r) => r.id === id && r.type === 'call:reject'), { what: 'the answer' });
+		await post(`/phones/${BOB}/call`, { to: ANN, id, action: 'terminate', reason: 'timeout' });
+		await eventually(() => chat.calls.some((c) => c.id === id && c.status !== 'offer'), { what: 'the end' });
+	});
+
+	test('is installed anew, and both ways work again', async () => {
+		await post(`/phones/${BOB}/reinstall`, {});
+		const m = await chat.message(await send(BOB, { to: ANN, text: 'new phone' }));
+		assert.equal(m.message.conversation, 'new phone');
+		const id = await chat.send(phones[BOB].jid, { text: 'welcome back' });
+		assert.equal((await got(BOB, id)).text, 'welcome back');
+	});
+
+	test('sees every chain key that its companion uses, and none twice', async () => {
+		const { json } = await world.control('GET', `/phones/${ANN}/chains`);
+		assert.ok(json.messages > 3, JSON.stringify(json));
+		assert.equal(json.reused, 0);
+		assert.equal(json.repeated, 0);
+	});
+});
+
 describe('a group', () => {
 	let group;
 	test('is told of, and can be asked for', async () => {

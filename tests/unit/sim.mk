@@ -1,5 +1,5 @@
 # libsim.a: what of the simulator needs no socket
-SIM_TESTS = tests/unit/test_sim_adv tests/unit/test_sim_device tests/unit/test_sim_link \
+SIM_TESTS = tests/unit/test_sim_mail tests/unit/test_sim_peer tests/unit/test_sim_adv tests/unit/test_sim_device tests/unit/test_sim_link \
 	tests/unit/test_sim_prekey \
 	tests/unit/test_sim_cert tests/unit/test_sim_fault tests/unit/test_sim_history \
 	tests/unit/test_sim_http tests/unit/test_sim_media \
@@ -32,6 +32,12 @@ tests_unit_test_sim_http_LDADD = $(SIM_LDADD)
 tests_unit_test_sim_media_SOURCES = tests/unit/test_sim_media.c $(WALIB_VECTORS)
 tests_unit_test_sim_media_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_sim_media_LDADD = $(SIM_LDADD)
+tests_unit_test_sim_mail_SOURCES = tests/unit/test_sim_mail.c
+tests_unit_test_sim_mail_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_sim_mail_LDADD = $(SIM_LDADD)
+tests_unit_test_sim_peer_SOURCES = tests/unit/test_sim_peer.c $(WALIB_SIGNAL)
+tests_unit_test_sim_peer_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_sim_peer_LDADD = $(SIM_LDADD)
 tests_unit_test_sim_noise_SOURCES = tests/unit/test_sim_noise.c $(WALIB_VECTORS)
 tests_unit_test_sim_noise_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_sim_noise_LDADD = $(SIM_LDADD)

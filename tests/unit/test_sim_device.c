@@ -126,12 +126,13 @@ static void push(struct sim_queue *q, const char *tag, const char *id)
 /* "id/times" of the next stanza, "" when there is none. */
 static const char *take(struct sim_queue *q, char out[32])
 {
+	const struct buf *stanza;
 	struct wa_node *n;
 	uint32_t sends;
-	int rc = sim_queue_take(q, &n, &sends);
 
 	out[0] = '\0';
-	if (rc == 1) {
+	if (sim_queue_take(q, &stanza, &sends)) {
+		assert_int_equal(wa_stanza_decode(stanza->p, stanza->len, &n), 0);
 		snprintf(out, 32, "%s/%u", wa_node_attr(n, "id"), sends);
 		wa_node_free(n);
 	}
