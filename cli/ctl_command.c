@@ -67,15 +67,19 @@ const struct ctl_command ctl_commands[] = {
 	  ctl_instance_proxy },
 	{ "link", NULL, "NAME", true, true, 0,
 	  TOKEN | CTL_OPT_BIT(CTL_OPT_HISTORY) | CTL_OPT_BIT(CTL_OPT_NUMBER) |
-	      CTL_OPT_BIT(CTL_OPT_FIRST),
+	      CTL_OPT_BIT(CTL_OPT_FIRST) | CTL_OPT_BIT(CTL_OPT_SHARE) |
+	      CTL_OPT_BIT(CTL_OPT_EXPIRES),
 	  true, "show the QR to scan, or with --number a code to type, until it is linked",
 	  "On the phone: WhatsApp, Linked devices, Link a device. The QR is replaced in place\n"
 	  "when WhatsApp gives a new one; the code for --number is typed under \"Link with phone\n"
 	  "number instead\". Ends with 0 when the instance is connected, with 1 when the codes "
 	  "ran\n"
 	  "out or the attempt failed. With --json each event of the attempt is one line:\n"
-	  "{\"event\":\"qr\",\"data\":{...}}.\n",
-	  "wardenctl link shop\nwardenctl link shop --number +5511999999999 --history 30",
+	  "{\"event\":\"qr\",\"data\":{...}}. With --share it only prints the address of a page "
+	  "where\n"
+	  "whoever has it can link this instance, once; no token is needed for that.\n",
+	  "wardenctl link shop\nwardenctl link shop --number +5511999999999 --history 30\n"
+	  "wardenctl link shop --share --expires 86400",
 	  ctl_link },
 	{ "reconnect", NULL, "NAME", true, true, 0, TOKEN, true,
 	  "try at once to bring a linked instance online",

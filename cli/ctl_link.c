@@ -14,6 +14,7 @@
 
 #include "cli/ctl_command.h"
 #include "cli/ctl_http.h"
+#include "cli/ctl_link.h"
 #include "cli/ctl_sse.h"
 #include "cli/ctl_term.h"
 #include "cli/ctl_text.h"
@@ -361,31 +362,40 @@ static void on_signal(evutil_socket_t sig, short what, void *arg)
 /* ---- set-up ------------------------------------------------------------------------------------
  */
 
-static enum ctl_exit make_path(const struct ctl_call *call, char *path)
+enum ctl_exit ctl_link_terms(const struct ctl_call *call, struct ctl_link_terms *terms_out)
 {
 	const char *history = call->args->opt[CTL_OPT_HISTORY];
 	const char *number = call->args->opt[CTL_OPT_NUMBER];
-	char digits[CTL_PHONE_CAP] = "", days[32] = "";
-	int64_t days_n;
+	struct ctl_link_terms t = { .history_days = 0 };
 
-	if (history != NULL) {
-		if (ctl_args_number(history, 1, 3650, &days_n) < 0) {
-			fputs("wardenctl: --history has to be a whole number of days, 1 to 3650\n",
-			      stderr);
-			return CTL_EXIT_USAGE;
-		}
-		snprintf(days, sizeof(days), "history=%" PRId64, days_n);
+	if (history != NULL && ctl_args_number(history, 1, 3650, &t.history_days) < 0) {
+		fputs("wardenctl: --history has to be a whole number of days, 1 to 3650\n", stderr);
+		return CTL_EXIT_USAGE;
 	}
-	if (number != NULL && ctl_args_phone(number, digits) < 0) {
+	if (number != NULL && ctl_args_phone(number, t.number) < 0) {
 		fputs("wardenctl: --number has to be a phone number with its country code: 7 to 15 "
 		      "digits, for instance +5511999999999\n",
 		      stderr);
 		return CTL_EXIT_USAGE;
 	}
+	*terms_out = t;
+	return CTL_EXIT_OK;
+}
+
+static enum ctl_exit make_path(const struct ctl_call *call, char *path)
+{
+	struct ctl_link_terms t;
+	enum ctl_exit rc = ctl_link_terms(call, &t);
+	char days[32] = "";
+
+	if (rc != CTL_EXIT_OK)
+		return rc;
+	if (t.history_days > 0)
+		snprintf(days, sizeof(days), "history=%" PRId64, t.history_days);
 	snprintf(path, PATH_CAP, "/api/instance/connect/%s%s%s%s%s%s", call->name,
-	         history != NULL || number != NULL ? "?" : "", days,
-	         history != NULL && number != NULL ? "&" : "", number != NULL ? "number=" : "",
-	         digits);
+	         days[0] != '\0' || t.number[0] != '\0' ? "?" : "", days,
+	         days[0] != '\0' && t.number[0] != '\0' ? "&" : "",
+	         t.number[0] != '\0' ? "number=" : "", t.number);
 	return CTL_EXIT_OK;
 }
 
@@ -442,8 +452,11 @@ enum ctl_exit ctl_link(const struct ctl_call *call)
 {
 	struct link l = { .call = call, .result = CTL_EXIT_FAILED };
 	char path[PATH_CAP];
-	enum ctl_exit rc = make_path(call, path);
+	enum ctl_exit rc;
 
+	if (call->args->opt[CTL_OPT_SHARE] != NULL)
+		return ctl_link_share(call);
+	rc = make_path(call, path);
 	if (rc == CTL_EXIT_OK)
 		rc = ctl_api_open(&l.api, call->args->opt[CTL_OPT_TOKEN_FILE]);
 	if (rc != CTL_EXIT_OK)

@@ -8,6 +8,15 @@ struct gw_req;
 /* gw_api_connect.c */
 void gw_api_connect(struct gw_req *req);
 
+/* gw_api_link.c */
+void gw_api_link_new(struct gw_req *req);
+void gw_api_link_page(struct gw_req *req);
+void gw_api_link_status(struct gw_req *req);
+void gw_api_link_connect(struct gw_req *req);
+void gw_api_link_passkey_get(struct gw_req *req);
+void gw_api_link_passkey_answer(struct gw_req *req);
+void gw_api_link_passkey_confirm(struct gw_req *req);
+
 /* gw_api_instance.c */
 void gw_api_instance_new(struct gw_req *req);
 void gw_api_instance_token(struct gw_req *req);

@@ -1,5 +1,5 @@
 /* gateway/gw_api_connect.c - GET /api/instance/connect/:instance (contract section 2) */
-#include "gateway/gw_api.h"
+#include "gateway/gw_api_connect.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -13,6 +13,7 @@
 #include "common/err.h"
 #include "common/secret.h"
 #include "gateway/gw.h"
+#include "gateway/gw_api.h"
 #include "gateway/gw_instance.h"
 #include "gateway/gw_metrics.h"
 #include "gateway/gw_outcome.h"
@@ -22,18 +23,17 @@
 
 #define NUMBER_CAP 64
 #define NUMBER_DIGITS_MIN 7
-#define NUMBER_DIGITS_MAX 15
+#define NUMBER_DIGITS_MAX (GW_CONNECT_NUMBER_CAP - 1)
 #define HISTORY_CAP 16
 
 /* ---- parameters ------------------------------------------------------------------------------ */
 
 struct params {
-	char digits[NUMBER_DIGITS_MAX + 1];
+	char digits[GW_CONNECT_NUMBER_CAP];
 	struct gw_connect_params connect; /* number points to digits */
 };
 
-/* Seven to fifteen digits, not starting with 0, out of "+55 (11) 99999-9999". */
-static bool read_number(const char *text, char digits_out[NUMBER_DIGITS_MAX + 1])
+bool gw_connect_number(const char *text, char digits_out[GW_CONNECT_NUMBER_CAP])
 {
 	size_t n = 0;
 
@@ -66,10 +66,9 @@ static bool read_params(struct gw_req *req, struct params *p)
 	char number[NUMBER_CAP], history[HISTORY_CAP];
 	int with_number = gw_req_param(req, "number", number, sizeof(number));
 	int with_history = gw_req_param(req, "history", history, sizeof(history));
-	enum gw_media media = gw_req_media(req);
 
 	p->connect = (struct gw_connect_params){ .request_id = gw_req_id(req) };
-	if (with_number < 0 || (with_number > 0 && !read_number(number, p->digits))) {
+	if (with_number < 0 || (with_number > 0 && !gw_connect_number(number, p->digits))) {
 		gw_req_fail(req, GW_ERR_NUMBER, number_rule);
 		return false;
 	}
@@ -79,10 +78,6 @@ static bool read_params(struct gw_req *req, struct params *p)
 		p->connect.history_days = history_days(history);
 	if (with_history != 0 && p->connect.history_days == 0) {
 		gw_req_fail(req, GW_ERR_HISTORY, history_rule);
-		return false;
-	}
-	if (with_number > 0 && (media == GW_MEDIA_PNG || media == GW_MEDIA_SVG)) {
-		gw_req_fail(req, GW_ERR_NOT_ACCEPTABLE, "a pairing code has no picture");
 		return false;
 	}
 	return true;
@@ -209,7 +204,7 @@ static void on_watch(struct gw_instance *inst, enum gw_watch_event ev,
 	case GW_WATCH_CONNECTED:
 		c->watch = NULL;
 		caller_free(c);
-		gw_req_reply(req, 200, gw_outcome_connected(inst));
+		gw_req_reply(req, 200, gw_outcome_connected(req, inst));
 		break;
 	case GW_WATCH_TIMEOUT:
 	case GW_WATCH_FAILED:
@@ -288,15 +283,23 @@ static void stream(struct gw_req *req, struct gw_instance *inst,
 	}
 }
 
+void gw_connect_answer(struct gw_req *req, struct gw_instance *inst,
+                       const struct gw_connect_params *params)
+{
+	enum gw_media media = gw_req_media(req);
+
+	if (params->number != NULL && (media == GW_MEDIA_PNG || media == GW_MEDIA_SVG))
+		gw_req_fail(req, GW_ERR_NOT_ACCEPTABLE, "a pairing code has no picture");
+	else if (media == GW_MEDIA_EVENTS)
+		stream(req, inst, params);
+	else
+		wait_for_code(req, inst, params);
+}
+
 void gw_api_connect(struct gw_req *req)
 {
-	struct gw_instance *inst = gw_req_auth(req)->instance;
 	struct params p;
 
-	if (!read_params(req, &p))
-		return;
-	if (gw_req_media(req) == GW_MEDIA_EVENTS)
-		stream(req, inst, &p.connect);
-	else
-		wait_for_code(req, inst, &p.connect);
+	if (read_params(req, &p))
+		gw_connect_answer(req, gw_req_auth(req)->instance, &p.connect);
 }

@@ -10,6 +10,7 @@
 #include "gateway/gw_registry.h"
 #include "gateway/gw_req.h"
 #include "gateway/gw_supervisor.h"
+#include "gateway/gw_web.h"
 
 #define UPTIME_CAP 40
 
@@ -48,29 +49,7 @@ void gw_api_health(struct gw_req *req)
 	                       workers_ok ? "ok" : "fail: workers can't be started"));
 }
 
-static const char page[] =
-    "<!doctype html>\n"
-    "<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Warden</title>\n"
-    "<meta name=\"viewport\" content=\"width=device-width\">\n"
-    "<style>body{font:16px/1.5 system-ui,sans-serif;max-width:44rem;margin:3rem auto;padding:0 "
-    "1rem}"
-    "pre{background:#f3f3f3;padding:1rem;overflow:auto}</style></head><body>\n"
-    "<h1>Warden</h1>\n"
-    "<p>This gateway links WhatsApp accounts to an HTTP API. Version " WARDEN_VERSION ".</p>\n"
-    "<p>Link an instance from a terminal: scan what this prints with the phone "
-    "(WhatsApp, Linked devices, Link a device).</p>\n"
-    "<pre>curl -X POST -H \"token: $TOKEN\" -d '{\"name\":\"demo\"}' $URL/api/instance/new\n"
-    "curl -H \"token: $TOKEN\" -H 'Accept: text/plain' $URL/api/instance/connect/demo</pre>\n"
-    "<p>Or, on this machine, with the QR refreshed in place until the phone has scanned it:</p>\n"
-    "<pre>wardenctl link demo</pre>\n"
-    "<p>A TokenAccount comes from <code>wardenctl account create NAME</code>. "
-    "State of the service: <a href=\"/health\">/health</a>.</p>\n"
-    "</body></html>\n";
-
 void gw_api_root(struct gw_req *req)
 {
-	gw_req_add_header(req, "Content-Security-Policy",
-	                  "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'");
-	gw_req_add_header(req, "X-Content-Type-Options", "nosniff");
-	gw_req_reply_data(req, 200, "text/html; charset=utf-8", page, sizeof(page) - 1);
+	gw_web_answer(req, 200, true);
 }

@@ -17,13 +17,14 @@ enum gw_token_kind {
 	GW_TOKEN_NONE, /* none, or one that nobody has */
 	GW_TOKEN_ACCOUNT,
 	GW_TOKEN_INSTANCE,
+	GW_TOKEN_INVITE, /* no token: a one-time link, set by its own routes alone */
 };
 
 struct gw_auth {
 	enum gw_token_kind kind;
 	uint8_t hash[GW_TOKEN_HASH_LEN]; /* of the token; unset for NONE */
 	struct gw_account *account;      /* of either kind; NULL for NONE */
-	struct gw_instance *instance;    /* INSTANCE only */
+	struct gw_instance *instance;    /* INSTANCE and INVITE only */
 };
 
 /* SHA-256. */

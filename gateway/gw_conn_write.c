@@ -86,6 +86,7 @@ static int put_status(struct buf *out, int status)
 		LINE(200, "OK"),
 		LINE(201, "Created"),
 		LINE(204, "No Content"),
+		LINE(304, "Not Modified"),
 		LINE(400, "Bad Request"),
 		LINE(401, "Unauthorized"),
 		LINE(403, "Forbidden"),
@@ -94,6 +95,7 @@ static int put_status(struct buf *out, int status)
 		LINE(406, "Not Acceptable"),
 		LINE(408, "Request Timeout"),
 		LINE(409, "Conflict"),
+		LINE(410, "Gone"),
 		LINE(413, "Content Too Large"),
 		LINE(429, "Too Many Requests"),
 		LINE(500, "Internal Server Error"),
@@ -211,7 +213,7 @@ void gw_conn_answer(struct gw_conn *c, const struct gw_answer *a)
 	                 HEAD_CAP + headers_len + (a->body_len < BODY_COPY_MAX ? a->body_len : 0));
 	if (rc == 0)
 		rc = put_head(c, a->status, a->headers);
-	if (rc == 0 && a->status != 204)
+	if (rc == 0 && a->status != 204 && a->status != 304)
 		rc = put_length(&c->out, a->body_len);
 	if (rc == 0)
 		rc = buf_append_str(&c->out, "\r\n");

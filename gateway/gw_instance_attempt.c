@@ -11,6 +11,7 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "gateway/gw.h"
+#include "gateway/gw_invite.h"
 #include "gateway/gw_numbers.h"
 #include "gateway/gw_registry.h"
 #include "gateway/gw_worker.h"
@@ -82,6 +83,9 @@ void gw_inst_link_take(struct gw_instance *inst, const struct gw_account_said *a
 {
 	struct gw_device *l = &inst->link;
 	bool changed = !l->linked || l->end != GW_END_NONE;
+
+	if (!l->linked && inst->gw->registry != NULL)
+		gw_registry_invite_used(inst->gw->registry, inst);
 
 	if (a->jid != NULL && strcmp(l->jid, a->jid) != 0) {
 		gw_device_jid_set(l, a->jid);

@@ -6,6 +6,7 @@
 
 #include "common/clock.h"
 #include "common/err.h"
+#include "gateway/gw_auth.h"
 #include "gateway/gw_instance.h"
 #include "gateway/gw_qr.h"
 #include "gateway/gw_req.h"
@@ -33,11 +34,17 @@ json_t *gw_outcome_code(struct gw_code *code)
 	                 "qr", "expiresIn", left_s, "expiresAt", expires_at);
 }
 
-json_t *gw_outcome_connected(const struct gw_instance *inst)
+/* Whoever asks has a token: not only a one-time link. */
+static bool is_of_account(const struct gw_req *req)
 {
-	return json_pack("{s:b, s:s, s:s, s:s}", "success", 1, "message",
+	return gw_req_auth(req)->kind != GW_TOKEN_INVITE;
+}
+
+json_t *gw_outcome_connected(const struct gw_req *req, const struct gw_instance *inst)
+{
+	return json_pack("{s:b, s:s, s:s, s:s*}", "success", 1, "message",
 	                 "Instance already connected", "status", "connected", "numberJid",
-	                 gw_instance_number_jid(inst));
+	                 is_of_account(req) ? gw_instance_number_jid(inst) : NULL);
 }
 
 bool gw_outcome_passkey_waits(const struct gw_passkey *passkey)
@@ -135,12 +142,12 @@ static void judge(enum gw_outcome_of what, const struct gw_reason *reason, struc
 	}
 }
 
-json_t *gw_outcome_failed(const struct gw_reason *reason)
+json_t *gw_outcome_failed(const struct gw_req *req, const struct gw_reason *reason)
 {
 	struct verdict v;
 
 	judge(GW_OUTCOME_CONNECT, reason, &v);
-	return gw_error_json(v.message, v.code, reason->detail);
+	return gw_error_json(v.message, v.code, is_of_account(req) ? reason->detail : NULL);
 }
 
 void gw_outcome_fail(struct gw_req *req, enum gw_outcome_of what, const struct gw_reason *reason)
@@ -150,5 +157,6 @@ void gw_outcome_fail(struct gw_req *req, enum gw_outcome_of what, const struct g
 	judge(what, reason, &v);
 	if (v.retry_after_s > 0)
 		gw_req_add_header(req, "Retry-After", "%u", v.retry_after_s);
-	gw_req_fail_with(req, v.status, v.message, v.code, reason->detail);
+	gw_req_fail_with(req, v.status, v.message, v.code,
+	                 is_of_account(req) ? reason->detail : NULL);
 }

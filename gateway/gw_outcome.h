@@ -24,14 +24,16 @@ enum gw_outcome_of {
 
 /* A live code, of either kind. */
 json_t *gw_outcome_code(struct gw_code *code);
-/* The instance is linked and online. */
-json_t *gw_outcome_connected(const struct gw_instance *inst);
+/* The instance is linked and online. As whom is none of the business of one with a one-time link.
+ */
+json_t *gw_outcome_connected(const struct gw_req *req, const struct gw_instance *inst);
 /* Somebody has to do something: answer, or compare codes. */
 bool gw_outcome_passkey_waits(const struct gw_passkey *passkey);
 /* What that is. */
 json_t *gw_outcome_passkey(const struct gw_passkey *passkey);
-/* A link attempt is over: the error's body. */
-json_t *gw_outcome_failed(const struct gw_reason *reason);
+/* A link attempt is over: the error's body; for one with a one-time link without detail, which may
+ * name a proxy. */
+json_t *gw_outcome_failed(const struct gw_req *req, const struct gw_reason *reason);
 /* Answer a caller whose attempt is over. */
 void gw_outcome_fail(struct gw_req *req, enum gw_outcome_of what, const struct gw_reason *reason);
 

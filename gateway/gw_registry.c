@@ -296,6 +296,7 @@ void gw_registry_node_remove(struct gw_registry *reg, struct gw_node *n)
 	a->pub.instances_n--;
 	gw_table_del(&reg->instance_names, &n->by_name);
 	gw_registry_token_del(reg, n->token);
+	gw_registry_invite_del(reg, n->invite);
 	gw_instance_free(n->inst);
 	free(n);
 }
@@ -361,9 +362,19 @@ static int on_instance_row(const struct gw_instance_row *row, void *arg)
 	return rc;
 }
 
+static int on_invite_row(const struct gw_invite_row *row, void *arg)
+{
+	struct gw_registry *reg = arg;
+	struct gw_account_node *a = gw_registry_account_find(reg, row->account);
+	struct gw_node *n = a != NULL ? gw_registry_node_find(reg, &a->pub, row->name) : NULL;
+
+	return n == NULL ? WA_ESTORE_CORRUPT : load_rc(gw_registry_invite_load(reg, n, row));
+}
+
 int gw_registry_new(struct gw *gw, struct gw_registry **reg_out)
 {
-	static const struct gw_store_loader loader = { on_account_row, on_instance_row };
+	static const struct gw_store_loader loader = { on_account_row, on_instance_row,
+		                                       on_invite_row };
 	struct gw_registry *reg = calloc(1, sizeof(*reg));
 	int rc = -ENOMEM;
 
@@ -401,6 +412,7 @@ void gw_registry_free(struct gw_registry *reg)
 	while ((c = TAILQ_FIRST(&reg->changes)) != NULL) {
 		if (c->token != NULL)
 			gw_registry_token_del(reg, c->token);
+		gw_registry_invite_del(reg, c->invite);
 		gw_registry_change_free(c);
 	}
 	while ((n = TAILQ_FIRST(&reg->instances)) != NULL)
@@ -408,6 +420,7 @@ void gw_registry_free(struct gw_registry *reg)
 	while ((a = TAILQ_FIRST(&reg->accounts)) != NULL)
 		gw_registry_account_remove(reg, a);
 	gw_table_clear(&reg->tokens);
+	gw_table_clear(&reg->invites);
 	gw_table_clear(&reg->account_names);
 	gw_table_clear(&reg->instance_names);
 	secret_free(reg->key);

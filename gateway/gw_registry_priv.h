@@ -13,6 +13,7 @@
 #include "common/sealed.h"
 #include "gateway/gw_hook_config.h"
 #include "gateway/gw_instance.h"
+#include "gateway/gw_invite.h"
 #include "gateway/gw_registry.h"
 #include "gateway/gw_store.h"
 #include "gateway/gw_table.h"
@@ -31,6 +32,15 @@ struct gw_token {
 	bool live; /* false until the commit */
 };
 
+/* A one-time link. */
+struct gw_invite {
+	struct gw_link link;
+	uint8_t hash[GW_TOKEN_HASH_LEN];
+	struct gw_invite_terms terms;
+	struct gw_node *node;
+	bool live; /* false until the commit */
+};
+
 /* An instance's place in the registry. */
 struct gw_node {
 	struct gw_instance *inst;
@@ -38,6 +48,7 @@ struct gw_node {
 	TAILQ_ENTRY(gw_node) in_account;
 	TAILQ_ENTRY(gw_node) in_all;
 	struct gw_token *token;
+	struct gw_invite *invite; /* NULL: none that was not used */
 	enum gw_life life;
 	bool saving; /* what it is linked to is being written */
 	bool dirty;  /* and has changed since, or could not be written */
@@ -60,11 +71,12 @@ struct gw_change {
 	struct gw_registry *reg;
 	struct gw_account_node *acc;
 	struct gw_node *node;
-	struct gw_token *token; /* rotate: the new one */
-	int64_t quota;          /* quota: the new one */
-	char *settings;         /* settings: the change; owned */
-	struct gw_proxy *proxy; /* proxy: the new one; owned, of secret_alloc() */
-	json_t *hooks;          /* hooks: the patch; a reference of its own */
+	struct gw_token *token;   /* rotate: the new one */
+	struct gw_invite *invite; /* a new one-time link */
+	int64_t quota;            /* quota: the new one */
+	char *settings;           /* settings: the change; owned */
+	struct gw_proxy *proxy;   /* proxy: the new one; owned, of secret_alloc() */
+	json_t *hooks;            /* hooks: the patch; a reference of its own */
 	int64_t updated_unix_ms;
 	bool in_call; /* gw_registry_instance_delete() has not returned yet */
 	int rc;       /* what it is to return */
@@ -78,6 +90,7 @@ struct gw_registry {
 	uint64_t seed;
 	struct sealed_key *key; /* seals what the registry keeps; in secret memory */
 	struct gw_table tokens;
+	struct gw_table invites; /* by the hash of their text */
 	struct gw_table account_names;
 	struct gw_table instance_names;  /* account and name */
 	struct gw_account_list accounts; /* in order of creation */
@@ -112,6 +125,12 @@ void gw_registry_token_del(struct gw_registry *reg, struct gw_token *t); /* NULL
 void gw_registry_token_swap(struct gw_registry *reg, struct gw_token **place, struct gw_token *t);
 void gw_registry_account_remove(struct gw_registry *reg, struct gw_account_node *a);
 void gw_registry_node_remove(struct gw_registry *reg, struct gw_node *n);
+
+/* NULL is fine. */
+void gw_registry_invite_del(struct gw_registry *reg, struct gw_invite *v);
+/* One from the disk. 0, -EADDRINUSE, -ENOMEM. */
+ATTR_NODISCARD int gw_registry_invite_load(struct gw_registry *reg, struct gw_node *n,
+                                           const struct gw_invite_row *row);
 
 /* A change that waits for its commit; NULL without memory. */
 struct gw_change *gw_registry_change_new(struct gw_registry *reg, gw_registry_done *done,

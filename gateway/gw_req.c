@@ -22,6 +22,11 @@
 #define METHOD_CAP 32
 #define PATH_CAP 256    /* for the log; longer ones are cut there */
 #define HEADERS_CAP 512 /* most answers have less */
+#define CACHE_NONE "no-store"
+#define CACHE_ASK "no-cache" /* of the same length: gw_req_may_be_kept() */
+/* Behind it stands a secret, which no log may hold. */
+#define SECRET_PATH "/l/"
+#define SECRET_PATH_LEN (sizeof(SECRET_PATH) - 1)
 
 struct gw_req {
 	const struct gw_req_env *env;
@@ -161,7 +166,7 @@ static void add_common_headers(struct gw_req *req, const struct gw_gate *head)
 	if (buf_reserve(&req->headers, HEADERS_CAP) < 0)
 		req->headers_lost = true;
 	gw_req_add_text(req, "X-Request-Id", req->id);
-	gw_req_add_text(req, "Cache-Control", "no-store");
+	gw_req_add_text(req, "Cache-Control", CACHE_NONE);
 	if (req->env->origins == NULL || *req->env->origins == NULL)
 		return;
 	gw_req_add_header(req, "Vary", "Origin");
@@ -182,12 +187,28 @@ static void copy_text(char *out, size_t out_cap, const char *text, size_t len)
 	out[len] = '\0';
 }
 
+/* The path as the log may show it. */
+static void copy_path(struct gw_req *req, const char *target)
+{
+	const char *rest = target;
+	size_t len = sizeof(SECRET_PATH ":link") - 1;
+
+	if (strncmp(target, SECRET_PATH, SECRET_PATH_LEN) != 0) {
+		copy_text(req->path, sizeof(req->path), target, strcspn(target, "?"));
+		return;
+	}
+	rest += SECRET_PATH_LEN;
+	rest += strcspn(rest, "/?");
+	memcpy(req->path, SECRET_PATH ":link", sizeof(SECRET_PATH ":link"));
+	copy_text(req->path + len, sizeof(req->path) - len, rest, strcspn(rest, "?"));
+}
+
 static void copy_head(struct gw_req *req, const struct gw_gate *head)
 {
-	const char *method = gw_gate_method(head), *target = gw_gate_target(head);
+	const char *method = gw_gate_method(head);
 
 	copy_text(req->method, sizeof(req->method), method, strlen(method));
-	copy_text(req->path, sizeof(req->path), target, strcspn(target, "?"));
+	copy_path(req, gw_gate_target(head));
 	req->client = client_of(head, gw_conn_peer(req->conn), req->env->trusted);
 }
 
@@ -426,6 +447,15 @@ void gw_req_add_number(struct gw_req *req, const char *name, uint64_t value)
 	if (buf_append_str(h, name) < 0 || buf_append(h, ": ", 2) < 0 ||
 	    buf_append_dec(h, value) < 0 || buf_append(h, "\r\n", 2) < 0)
 		req->headers_lost = true;
+}
+
+void gw_req_may_be_kept(struct gw_req *req)
+{
+	uint8_t *p = memmem(req->headers.p, req->headers.len, ": " CACHE_NONE "\r\n",
+	                    sizeof(": " CACHE_NONE "\r\n") - 1);
+
+	if (p != NULL)
+		memcpy(p + 2, CACHE_ASK, sizeof(CACHE_ASK) - 1);
 }
 
 void gw_req_reply_data(struct gw_req *req, int status, const char *content_type, const void *data,

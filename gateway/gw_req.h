@@ -71,6 +71,7 @@ struct gw_req_env {
 	X(GW_ERR_AMBIGUOUS, 409, "Several accounts have an instance of this name", \
 	  "ambiguous_name") \
 	X(GW_ERR_NO_PASSKEY, 409, "No passkey step is pending", "no_passkey") \
+	X(GW_ERR_LINK_OVER, 410, "Link is no longer valid", "link_not_valid") \
 	X(GW_ERR_BODY_TOO_LARGE, 413, "Request body too large", "body_too_large") \
 	X(GW_ERR_RATE_LIMITED, 429, "Rate limit exceeded. Try again later.", "rate_limited") \
 	X(GW_ERR_THROTTLED, 429, "Rate limit exceeded. Try again later.", "whatsapp_throttled") \
@@ -138,6 +139,10 @@ const char *gw_error_body(enum gw_error error);
 /* A header line for the answer. Values are ours or have been checked. */
 void gw_req_add_header(struct gw_req *req, const char *name, const char *fmt, ...)
     ATTR_PRINTF(3, 4);
+/* The answer holds nothing of anybody: a browser may keep it, and asks whether it is still the
+ * same.
+ */
+void gw_req_may_be_kept(struct gw_req *req);
 /* The same without a format, for those of every answer. */
 void gw_req_add_text(struct gw_req *req, const char *name, const char *value);
 void gw_req_add_number(struct gw_req *req, const char *name, uint64_t value);

@@ -22,6 +22,11 @@
 		pattern, method, NULL, GW_ROUTE_EITHER, GW_LIMIT_MINUTE, flags \
 	}
 
+#define ONE_TIME(method, rest, handler, flags) \
+	{ \
+		"/l/:name" rest, method, handler, GW_ROUTE_OPEN, GW_LIMIT_MINUTE, flags \
+	}
+
 const struct gw_route gw_routes_public[] = {
 	/* contract section 2 */
 	EITHER("GET", I "connect/:instance", gw_api_connect, GW_ROUTE_MEDIA | GW_ROUTE_QUERY_TOKEN),
@@ -59,7 +64,15 @@ const struct gw_route gw_routes_public[] = {
 	{ "/", "GET", gw_api_root, GW_ROUTE_OPEN, GW_LIMIT_NONE, 0 },
 	{ "/", "HEAD", gw_api_root, GW_ROUTE_OPEN, GW_LIMIT_NONE, 0 },
 	{ "/openapi.json", "GET", NULL, GW_ROUTE_OPEN, GW_LIMIT_MINUTE, 0 },
-	LATER("POST", I "link/:instance", 0),
+	EITHER("POST", I "link/:instance", gw_api_link_new, GW_ROUTE_BODY),
+	/* what a one-time link opens: counted by address, since there is no token */
+	ONE_TIME("GET", "", gw_api_link_page, 0),
+	ONE_TIME("HEAD", "", gw_api_link_page, 0),
+	ONE_TIME("GET", "/status", gw_api_link_status, 0),
+	ONE_TIME("GET", "/connect", gw_api_link_connect, GW_ROUTE_MEDIA),
+	ONE_TIME("GET", "/passkey", gw_api_link_passkey_get, 0),
+	ONE_TIME("POST", "/passkey", gw_api_link_passkey_answer, GW_ROUTE_BODY),
+	ONE_TIME("POST", "/passkey/confirm", gw_api_link_passkey_confirm, 0),
 	/* section 6 */
 	LATER("POST", M "text/:instance", 0),
 	LATER("POST", M "media/:instance", GW_ROUTE_LARGE),

@@ -27,6 +27,7 @@ enum job_kind {
 	JOB_ACCOUNT_TOKEN,
 	JOB_ACCOUNT_QUOTA,
 	JOB_ACCOUNT_DEL,
+	JOB_INVITE_PUT,
 	JOB_PROBE,
 	JOB_INSTANCE_ADD, /* from here on: of an instance */
 	JOB_INSTANCE_TOKEN,
@@ -42,6 +43,7 @@ struct job {
 	enum job_kind kind;
 	union {
 		struct gw_account_row account;
+		struct gw_invite_row invite;
 		struct gw_instance_row instance; /* settings, proxy, hooks: owned by the job */
 		uint64_t probe; /* another value each time, so that it is written */
 	} row;
@@ -89,6 +91,8 @@ static int job_run(struct gw_store *st, const struct job *j)
 		return gw_store_db_account_quota(&st->db, &j->row.account);
 	case JOB_ACCOUNT_DEL:
 		return gw_store_db_account_del(&st->db, j->row.account.name);
+	case JOB_INVITE_PUT:
+		return gw_store_db_invite_put(&st->db, &j->row.invite);
 	case JOB_INSTANCE_ADD:
 		return gw_store_db_instance_add(&st->db, &j->row.instance);
 	case JOB_INSTANCE_TOKEN:
@@ -337,6 +341,17 @@ int gw_store_account_del(struct gw_store *st, const char *name, gw_store_done *d
 	if (j == NULL)
 		return -ENOMEM;
 	snprintf(j->row.account.name, sizeof(j->row.account.name), "%s", name);
+	return job_give(st, j);
+}
+
+int gw_store_invite_put(struct gw_store *st, const struct gw_invite_row *row, gw_store_done *done,
+                        void *arg)
+{
+	struct job *j = job_new(JOB_INVITE_PUT, done, arg);
+
+	if (j == NULL)
+		return -ENOMEM;
+	j->row.invite = *row;
 	return job_give(st, j);
 }
 

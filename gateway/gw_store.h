@@ -13,6 +13,7 @@
 
 #include "common/attr.h"
 #include "gateway/gw_device.h"
+#include "gateway/gw_invite.h"
 #include "gateway/gw_registry.h"
 
 struct event_base;
@@ -39,10 +40,21 @@ struct gw_instance_row {
 	bool has_session; /* when loaded: its session.db is there */
 };
 
-/* Rows in order of creation. A negative return ends the load with that code. */
+/* A one-time link that was not used. */
+struct gw_invite_row {
+	char instance_id[GW_ID_LEN + 1];
+	uint8_t hash[GW_TOKEN_HASH_LEN];
+	struct gw_invite_terms terms;
+	char account[GW_NAME_MAX + 1]; /* of the instance, with its name: when loaded */
+	char name[GW_NAME_MAX + 1];
+};
+
+/* Rows in order of creation, one-time links last. A negative return ends the load with that code.
+ */
 struct gw_store_loader {
 	int (*on_account)(const struct gw_account_row *row, void *arg);
 	int (*on_instance)(const struct gw_instance_row *row, void *arg);
+	int (*on_invite)(const struct gw_invite_row *row, void *arg); /* NULL: not wanted */
 };
 
 /* rc: 0 when durable, else WA_ESTORAGE, WA_ESTORE_CORRUPT or -ENOMEM and nothing has changed. */
@@ -118,6 +130,9 @@ ATTR_NODISCARD int gw_store_instance_hooks(struct gw_store *st, const char *id, 
 ATTR_NODISCARD int gw_store_instance_link(struct gw_store *st, const char *id,
                                           const struct gw_device *link, int64_t updated_unix_ms,
                                           gw_store_done *done, void *arg);
+/* The one-time link of an instance, in the place of the one before. */
+ATTR_NODISCARD int gw_store_invite_put(struct gw_store *st, const struct gw_invite_row *row,
+                                       gw_store_done *done, void *arg);
 /* Removes the row, then, that being durable, the directory with all in it. */
 ATTR_NODISCARD int gw_store_instance_del(struct gw_store *st, const char *id, gw_store_done *done,
                                          void *arg);

@@ -52,6 +52,21 @@ static const char *const schema[] = {
 	"  INSERT OR IGNORE INTO to_erase VALUES (old.id);"
 	"END;",
 	"ALTER TABLE instance ADD COLUMN hooks TEXT NOT NULL DEFAULT '{}';", /* gw_hook_config.h */
+	"CREATE TABLE invite (" /* one-time links: gw_invite.h */
+	"  instance TEXT PRIMARY KEY,"
+	"  hash BLOB NOT NULL UNIQUE," /* SHA-256; the link itself is kept nowhere */
+	"  expires_unix_ms INTEGER NOT NULL,"
+	"  number TEXT NOT NULL," /* '': any */
+	"  history_days INTEGER NOT NULL,"
+	"  used INTEGER NOT NULL DEFAULT 0"
+	") STRICT;"
+	"CREATE TRIGGER instance_linked AFTER UPDATE OF linked, jid ON instance"
+	"  WHEN new.linked = 1 AND (old.linked = 0 OR old.jid <> new.jid) BEGIN"
+	"  UPDATE invite SET used = 1 WHERE instance = new.id;"
+	"END;"
+	"CREATE TRIGGER invite_gone AFTER DELETE ON instance BEGIN"
+	"  DELETE FROM invite WHERE instance = old.id;"
+	"END;",
 };
 
 static const char *const sql_text[GW_SQL_N] = {
@@ -82,6 +97,10 @@ static const char *const sql_text[GW_SQL_N] = {
 	    " key_epoch = ?11, error_rc = ?12, error_number = ?13, error_detail = ?14,"
 	    " error_unix_ms = ?15, store_generation = ?16 WHERE id = ?1",
 	[GW_SQL_INSTANCE_DEL] = "DELETE FROM instance WHERE id = ?1",
+	[GW_SQL_INVITE_PUT] =
+	    "INSERT INTO invite(instance, hash, expires_unix_ms, number, history_days)"
+	    " VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT(instance) DO UPDATE"
+	    " SET hash = ?2, expires_unix_ms = ?3, number = ?4, history_days = ?5, used = 0",
 	[GW_SQL_ERASED] = "DELETE FROM to_erase WHERE id = ?1",
 	[GW_SQL_META_GET] = "SELECT value FROM meta WHERE name = ?1",
 	[GW_SQL_META_PUT] = "INSERT INTO meta(name, value) VALUES (?1, ?2)"
@@ -235,6 +254,18 @@ int gw_store_db_instance_del(struct gw_store_db *d, const char *id)
 {
 	sqlite3_bind_text(d->stmt[GW_SQL_INSTANCE_DEL], 1, id, -1, SQLITE_STATIC);
 	return run(d, GW_SQL_INSTANCE_DEL);
+}
+
+int gw_store_db_invite_put(struct gw_store_db *d, const struct gw_invite_row *r)
+{
+	sqlite3_stmt *s = d->stmt[GW_SQL_INVITE_PUT];
+
+	sqlite3_bind_text(s, 1, r->instance_id, -1, SQLITE_STATIC);
+	sqlite3_bind_blob(s, 2, r->hash, GW_TOKEN_HASH_LEN, SQLITE_STATIC);
+	sqlite3_bind_int64(s, 3, r->terms.expires_unix_ms);
+	sqlite3_bind_text(s, 4, r->terms.number, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(s, 5, r->terms.history_days);
+	return run(d, GW_SQL_INVITE_PUT);
 }
 
 int gw_store_db_account_del(struct gw_store_db *d, const char *name)
@@ -402,6 +433,25 @@ static int load_instance(struct gw_store_db *d, sqlite3_stmt *s,
 	return loader->on_instance(&row, arg);
 }
 
+static int load_invite(struct gw_store_db *d, sqlite3_stmt *s, const struct gw_store_loader *loader,
+                       void *arg)
+{
+	struct gw_invite_row row = { .terms.expires_unix_ms = sqlite3_column_int64(s, 4),
+		                     .terms.history_days = (uint32_t)sqlite3_column_int64(s, 6) };
+
+	(void)d;
+	if (column_text(s, 0, row.instance_id, sizeof(row.instance_id)) < 0 ||
+	    column_text(s, 1, row.account, sizeof(row.account)) < 0 ||
+	    column_text(s, 2, row.name, sizeof(row.name)) < 0 || column_hash(s, 3, row.hash) < 0 ||
+	    column_text(s, 5, row.terms.number, sizeof(row.terms.number)) < 0)
+		return WA_ESTORE_CORRUPT;
+	return loader->on_invite(&row, arg);
+}
+
+#define GW_LOAD_INVITES \
+	"SELECT v.instance, i.account, i.name, v.hash, v.expires_unix_ms, v.number," \
+	" v.history_days FROM invite v JOIN instance i ON i.id = v.instance WHERE v.used = 0"
+
 static int load_rows(struct gw_store_db *d, const char *sql,
                      int (*one)(struct gw_store_db *, sqlite3_stmt *,
                                 const struct gw_store_loader *, void *),
@@ -432,6 +482,8 @@ int gw_store_db_load(struct gw_store_db *d, const struct gw_store_loader *loader
 
 	if (rc == 0)
 		rc = load_rows(d, GW_LOAD_INSTANCES, load_instance, loader, arg);
+	if (rc == 0 && loader->on_invite != NULL)
+		rc = load_rows(d, GW_LOAD_INVITES, load_invite, loader, arg);
 	if (rc == 0)
 		gw_store_db_tidy(d);
 	return rc;

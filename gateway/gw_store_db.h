@@ -28,6 +28,7 @@ enum gw_sql {
 	GW_SQL_INSTANCE_HOOKS,
 	GW_SQL_INSTANCE_LINK,
 	GW_SQL_INSTANCE_DEL,
+	GW_SQL_INVITE_PUT,
 	GW_SQL_ERASED,
 	GW_SQL_META_GET,
 	GW_SQL_META_PUT,
@@ -72,6 +73,7 @@ ATTR_NODISCARD int gw_store_db_instance_hooks(struct gw_store_db *d,
                                               const struct gw_instance_row *r);
 ATTR_NODISCARD int gw_store_db_instance_link(struct gw_store_db *d,
                                              const struct gw_instance_row *r);
+ATTR_NODISCARD int gw_store_db_invite_put(struct gw_store_db *d, const struct gw_invite_row *r);
 ATTR_NODISCARD int gw_store_db_instance_del(struct gw_store_db *d, const char *id);
 /*
  * After the commit: the directory with all in it. 0 or -errno, with what could be removed gone;

@@ -133,13 +133,13 @@ static void on_watch(struct gw_instance *inst, enum gw_watch_event ev,
 		send_connecting(s);
 		break;
 	case GW_WATCH_CONNECTED:
-		finish(s, "connected", gw_outcome_connected(inst));
+		finish(s, "connected", gw_outcome_connected(s->req, inst));
 		break;
 	case GW_WATCH_TIMEOUT:
-		finish(s, "timeout", gw_outcome_failed(reason));
+		finish(s, "timeout", gw_outcome_failed(s->req, reason));
 		break;
 	case GW_WATCH_FAILED:
-		finish(s, "failed", gw_outcome_failed(reason));
+		finish(s, "failed", gw_outcome_failed(s->req, reason));
 		break;
 	}
 }
@@ -180,7 +180,7 @@ int gw_stream_attempt(struct gw_req *req, struct gw_instance *inst,
 	if (gw_req_stream_start(req, gw_media_type(GW_MEDIA_EVENTS)) < 0)
 		return 0;
 	if (reason.rc < 0)
-		finish(s, "failed", gw_outcome_failed(&reason));
+		finish(s, "failed", gw_outcome_failed(req, &reason));
 	else if (gw_instance_state(inst) != GW_CONNECTED)
 		send_connecting(s); /* else it comes with the next pass of the loop, if it is so */
 	return 0;

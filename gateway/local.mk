@@ -10,6 +10,7 @@ libgateway_a_SOURCES = \
 	gateway/gw_events_db.c gateway/gw_events_db.h gateway/gw_events_priv.h \
 	gateway/gw_events_read.c gateway/gw_events_thread.c \
 	gateway/gw_instance.c gateway/gw_instance.h \
+	gateway/gw_invite.c gateway/gw_invite.h gateway/gw_registry_invite.c \
 	gateway/gw_instance_act.h gateway/gw_instance_adopt.c gateway/gw_instance_attempt.c gateway/gw_instance_end.c gateway/gw_instance_events.c \
 	gateway/gw_instance_json.c gateway/gw_instance_machine.c gateway/gw_instance_pair.c \
 	gateway/gw_instance_priv.h gateway/gw_instance_retry.c gateway/gw_instance_session.c \
@@ -63,11 +64,12 @@ libgateway_a_SOURCES = \
 	gateway/gw_redis_reply.c gateway/gw_redis_reply.h \
 	gateway/gw_redis_url.c gateway/gw_redis_url.h \
 	gateway/gw_accept.c gateway/gw_accept.h \
+	gateway/gw_web.c gateway/gw_web.h \
 	gateway/gw_qr.c gateway/gw_qr.h \
 	gateway/gw_outcome.c gateway/gw_outcome.h \
 	gateway/gw_stream.c gateway/gw_stream.h \
 	gateway/gw_json.c gateway/gw_json.h gateway/gw_body.c gateway/gw_body.h \
-	gateway/gw_api_connect.c gateway/gw_api_instance.c gateway/gw_api_list.c \
+	gateway/gw_api_connect.c gateway/gw_api_connect.h gateway/gw_api_link.c gateway/gw_api_instance.c gateway/gw_api_list.c \
 	gateway/gw_api_session.c gateway/gw_api_settings.c gateway/gw_api_admin.c \
 	gateway/gw_api_workers.c gateway/gw_api_ops.c gateway/gw_api_doctor.c gateway/gw_api_webhook.c gateway/gw_api.h \
 	gateway/gw_doctor.c gateway/gw_doctor.h \

@@ -3,10 +3,14 @@ import assert from 'node:assert/strict';
 import { SLOWNESS } from './harness.mjs';
 
 // Follow an instance's attempt; every code seen becomes a secret of the world.
-export async function openEvents(world, instance, { query = '' } = {}) {
+export function openEvents(world, instance, { query = '' } = {}) {
+	return openEventsAt(world, `/api/instance/connect/${instance.name}${query}`, { token: instance.account });
+}
+
+export async function openEventsAt(world, path, headers = {}) {
 	const abort = new AbortController();
-	const response = await fetch(`${world.base}/api/instance/connect/${instance.name}${query}`, {
-		headers: { token: instance.account, accept: 'text/event-stream' },
+	const response = await fetch(world.base + path, {
+		headers: { ...headers, accept: 'text/event-stream' },
 		signal: abort.signal,
 	});
 	return new EventReader(response, abort, world);

@@ -30,7 +30,7 @@ const ROUTES = [
 	either('POST', `${I}passkey/:instance`, 409),
 	either('POST', `${I}passkey/:instance/confirm`, 409),
 	either('POST', `${I}reconnect/:instance`, 400),
-	either('POST', `${I}link/:instance`, 501),
+	either('POST', `${I}link/:instance`, 201),
 	either('POST', `${E}webhook/:instance`, 400),
 	either('GET', `${E}getWebhook/:instance`, 200),
 	either('DELETE', `${E}webhook/:instance`, 404),

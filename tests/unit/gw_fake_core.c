@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "gateway/gw_auth.h"
 #include "gateway/gw_doctor.h"
+#include "gateway/gw_invite.h"
 #include "gateway/gw_supervisor.h"
 #include "gateway/gw_upgrade.h"
 #include "gateway/gw_worker.h"
@@ -343,6 +344,30 @@ struct gw_account *gw_registry_account_by_name(struct gw_registry *reg, const ch
 {
 	(void)reg;
 	return strcmp(name, "acme") == 0 ? &acme : NULL;
+}
+
+int gw_registry_invite_create(struct gw_registry *reg, struct gw_instance *inst,
+                              const uint8_t *hash, const struct gw_invite_terms *terms,
+                              gw_registry_done *done, void *arg)
+{
+	(void)reg;
+	(void)inst;
+	(void)hash;
+	(void)terms;
+	(void)done;
+	(void)arg;
+	return -ENOMEM;
+}
+
+struct gw_instance *gw_registry_invite_find(struct gw_registry *reg, const uint8_t *hash,
+                                            int64_t now_unix_ms,
+                                            const struct gw_invite_terms **terms_out)
+{
+	(void)reg;
+	(void)hash;
+	(void)now_unix_ms;
+	(void)terms_out;
+	return NULL;
 }
 
 bool gw_registry_ok(const struct gw_registry *reg)

@@ -354,8 +354,8 @@ static void test_each_check_comes_in_its_turn(void **state)
 		{ "GET /api/instance/connect/shop?number=1", EVIL_H, 404, NO_INSTANCE, true },
 		{ "GET /api/instance/connect/none?number=1", SHOP_H, 403, WRONG_INSTANCE, true },
 		{ "POST /api/instance/settings/none", ACME_H, 404, NO_INSTANCE, true },
-		{ "POST /api/instance/link/shop", ACME_H, 501, NOT_BUILT, true },
-		{ "POST /api/instance/link/shop", SHOP_H, 501, NOT_BUILT, true },
+		{ "POST /api/message/text/shop", ACME_H, 501, NOT_BUILT, true },
+		{ "POST /api/message/text/shop", SHOP_H, 501, NOT_BUILT, true },
 		{ "POST /api/instance/passkey/shop/confirm", SHOP_H, 409, NO_PASSKEY, true },
 		/* %73 is s: the same path */
 		{ "POST /api/instance/reconnect/%73hop", SHOP_H, 400, NO_SESSION, true },

@@ -65,7 +65,8 @@ static bool is_done(void *arg)
 
 static void open_and_load(struct fixture *f)
 {
-	static const struct gw_store_loader loader = { on_account, on_instance };
+	static const struct gw_store_loader loader = { .on_account = on_account,
+		                                       .on_instance = on_instance };
 
 	f->accounts_n = f->instances_n = 0;
 	assert_int_equal(gw_store_open(f->base, f->dir, &f->st), 0);
@@ -671,7 +672,8 @@ static int on_instance_a(const struct gw_instance_row *row, void *arg)
 
 static void assert_as_told(struct fixture *f, const struct told *t)
 {
-	static const struct gw_store_loader loader = { on_account, on_instance_a };
+	static const struct gw_store_loader loader = { .on_account = on_account,
+		                                       .on_instance = on_instance_a };
 
 	gw_store_free(f->st);
 	f->accounts_n = f->instances_n = 0;
