@@ -14,7 +14,7 @@ libworker_a_SOURCES = \
 	worker/wk_emit.c worker/wk_emit.h worker/wk_emit_priv.h worker/wk_emit_call.c \
 	worker/wk_emit_group.c worker/wk_emit_label.c worker/wk_emit_receipt.c \
 	worker/wk_event_msg.c worker/wk_event_msg.h worker/wk_event_priv.h worker/wk_event_open.c \
-	worker/wk_event_parts.c worker/wk_event_who.c \
+	worker/wk_event_media.c worker/wk_event_parts.c worker/wk_event_who.c \
 	worker/wk_failure.c worker/wk_failure.h \
 	worker/wk_fds.c worker/wk_fds.h \
 	worker/wk_heap.c worker/wk_heap.h \

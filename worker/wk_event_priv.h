@@ -75,6 +75,16 @@ struct wk_event_target {
 struct wk_event_target wk_event_target_of(const struct wk_event_w *w, const struct wk_event_msg *m,
                                           const struct wa_msg_key *key);
 
+/* ---- wk_event_media.c: files, places, contacts --------------------------------------------------
+ */
+
+/* How many of n go in. */
+size_t wk_event_some(struct wk_event_w *w, size_t n);
+/* "media", "location", "contact" and "contacts", where there are any. */
+void wk_event_media(struct wk_event_w *w, const struct wa_msg_view *v);
+void wk_event_location(struct wk_event_w *w, const struct wa_msg_view *v);
+void wk_event_contacts(struct wk_event_w *w, const struct wa_msg_view *v);
+
 /* ---- wk_event_parts.c: the parts of "message" ---------------------------------------------------
  */
 
