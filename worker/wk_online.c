@@ -10,6 +10,7 @@
 #include "common/err.h"
 #include "common/secret.h"
 #include "worker/wa/wa_stanza.h"
+#include "worker/wk_appstate.h"
 #include "worker/wk_batch.h"
 #include "worker/wk_online_priv.h"
 #include "worker/wk_timer.h"
@@ -124,6 +125,9 @@ void wk_online_free(struct wk_online *o)
 		return;
 	o->phase = WK_PHASE_OVER;
 	o->freed = true;
+	/* Its file may be on its way: what fetches it is the session's. */
+	wk_appstate_free(o->appstate);
+	o->appstate = NULL;
 	/* At once: the store may be gone before what is on the stack has returned. */
 	wk_batch_free(o->batch);
 	o->batch = NULL;

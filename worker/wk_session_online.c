@@ -108,6 +108,7 @@ void wk_session_on_success(struct wk_session *s, const struct wa_node *n)
 		.store = s->store,
 		.creds = &s->creds,
 		.outbox = s->outbox,
+		.media = wk_session_media(s),
 		.settings = &s->target.settings,
 		.log = s->p.log,
 		.speed = s->p.speed,
