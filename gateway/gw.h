@@ -9,6 +9,7 @@ struct event_base;
 struct gw_activation;
 struct gw_dials;
 struct gw_events;
+struct gw_hooks;
 struct gw_http;
 struct gw_limit;
 struct gw_master_key;
@@ -68,6 +69,7 @@ struct gw {
 	struct gw_version *version;   /* the client version to be */
 	struct gw_registry *registry; /* accounts and instances in memory */
 	struct gw_events *events;     /* of all instances; NULL: none are kept */
+	struct gw_hooks *hooks;       /* webhooks; NULL: nothing is delivered */
 	struct gw_supervisor *sup;    /* zygote and workers */
 	struct gw_prober *prober;     /* is WhatsApp reached? */
 	struct gw_limit *limit;

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/clock.h"
 #include "common/secret.h"
 #include "gateway/gw.h"
 #include "gateway/gw_body.h"
@@ -140,8 +139,7 @@ static int read_hooks(const struct gw *gw, const json_t *body, struct wanted *w,
 {
 	const struct gw_hook_body in = { .body = body,
 		                         .flat = true,
-		                         .allow_private = gw->cfg.webhook_allow_private,
-		                         .unix_ms = clock_unix_ms() };
+		                         .allow_private = gw->cfg.webhook_allow_private };
 	size_t websocket_n = 0;
 	int rc;
 

@@ -12,6 +12,7 @@
 #include "gateway/gw_body.h"
 #include "gateway/gw_hook_body.h"
 #include "gateway/gw_hook_config.h"
+#include "gateway/gw_hooks.h"
 #include "gateway/gw_instance.h"
 #include "gateway/gw_registry.h"
 #include "gateway/gw_req.h"
@@ -59,8 +60,7 @@ static struct gw_hook_body body_of(const struct gw_req *req, const json_t *body)
 {
 	return (struct gw_hook_body){ .body = body,
 		                      .allow_private = gw_req_gw(req)->cfg.webhook_allow_private,
-		                      .now = gw_instance_hooks(gw_req_auth(req)->instance),
-		                      .unix_ms = clock_unix_ms() };
+		                      .now = gw_instance_hooks(gw_req_auth(req)->instance) };
 }
 
 /* ---- webhooks ----------------------------------------------------------------------------------
@@ -136,12 +136,49 @@ static int label_param(struct gw_req *req, char *out)
 	return rc;
 }
 
-static json_t *webhooks_json(const struct gw_hook_config *c)
+static json_t *time_json(int64_t unix_ms)
+{
+	char text[RFC3339_CAP];
+
+	if (unix_ms == 0)
+		return json_null();
+	clock_rfc3339(unix_ms, text);
+	return json_string(text);
+}
+
+static json_t *failure_json(const struct gw_hooks_lane_info *info)
+{
+	if (info->last_unix_ms == 0)
+		return json_null();
+	return json_pack("{s:o, s:s, s:o}", "status",
+	                 info->last_status != 0 ? json_integer(info->last_status) : json_null(),
+	                 "reason", info->last_status != 0 ? "answer" : info->last_why, "at",
+	                 time_json(info->last_unix_ms));
+}
+
+/* With how it is doing; null where it is not enabled. */
+static json_t *whole_json(struct gw_req *req, const struct gw_webhook *w)
+{
+	struct gw_hooks_lane_info info;
+	json_t *o = gw_webhook_json(w), *delivery = json_null();
+
+	if (gw_hooks_lane(gw_req_gw(req)->hooks, gw_req_auth(req)->instance, w->label, &info))
+		delivery = json_pack(
+		    "{s:I, s:I, s:i, s:o, s:o}", "sequence", (json_int_t)info.cursor, "behind",
+		    (json_int_t)info.behind, "tries", (int)info.tries, "nextTryAt",
+		    time_json(info.next_unix_ms), "lastFailure", failure_json(&info));
+	if (json_object_set_new(o, "delivery", delivery) == 0)
+		return o;
+	json_decref(o);
+	return NULL;
+}
+
+static json_t *webhooks_json(struct gw_req *req, const struct gw_hook_config *c)
 {
 	json_t *a = json_array();
 
 	for (size_t i = 0; a != NULL && i < c->webhooks_n; i++) {
-		if (json_array_append_new(a, gw_webhook_json(c->webhooks[i])) < 0) {
+		if (json_array_append_new(a, whole_json(req, c->webhooks[i])) < 0) {
 			json_decref(a);
 			a = NULL;
 		}
@@ -160,10 +197,11 @@ void gw_api_webhook_get(struct gw_req *req)
 	if (given > 0)
 		gw_req_reply(req, 200,
 		             json_pack("{s:b, s:o}", "success", 1, "webhook",
-		                       gw_webhook_json(gw_webhook_find(c, label))));
+		                       whole_json(req, gw_webhook_find(c, label))));
 	else
-		gw_req_reply(req, 200,
-		             json_pack("{s:b, s:o}", "success", 1, "webhooks", webhooks_json(c)));
+		gw_req_reply(
+		    req, 200,
+		    json_pack("{s:b, s:o}", "success", 1, "webhooks", webhooks_json(req, c)));
 }
 
 static void on_webhook_deleted(int rc, struct gw_instance *inst, void *arg)

@@ -366,6 +366,7 @@ static const char *const other_env[] = {
 	"WARDEN_TEST_FORK",
 	"WARDEN_TEST_SANDBOX",
 	"WARDEN_TEST_SPEED",
+	"WARDEN_TEST_HOOK_SPEED",
 #endif
 	"WARDEN_EVENT_RETENTION_DAYS",
 	NULL,

@@ -13,6 +13,7 @@
 #include "common/err.h"
 #include "common/secret.h"
 #include "gateway/gw_events.h"
+#include "gateway/gw_hook_db.h"
 
 /* Forward only: a step that was released is never changed. Others' tables: a step of their own. */
 static const char *const schema[] = {
@@ -43,6 +44,7 @@ static const char *const schema[] = {
 	") STRICT, WITHOUT ROWID;"
 	"CREATE TABLE probe (id INTEGER PRIMARY KEY CHECK (id = 1), value INTEGER NOT NULL) "
 	"STRICT;",
+	GW_HOOK_DB_SCHEMA,
 };
 
 /* ---- opening -------------------------------------------------------------------------------- */

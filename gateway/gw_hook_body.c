@@ -199,7 +199,7 @@ static int check_url(const struct gw_hook_body *in, const struct gw_webhook *old
 	return rc;
 }
 
-/* What follows from it: since when it is enabled, its secret. */
+/* What follows from it: enabled, it is not gone any more; its secret. */
 static int complete(const struct gw_hook_body *in, const struct gw_webhook *old, json_t *o,
                     bool enabled, struct gw_hook_wish *wish)
 {
@@ -209,8 +209,7 @@ static int complete(const struct gw_hook_body *in, const struct gw_webhook *old,
 	if (json_object_set_new(o, "enabled", json_boolean(enabled)) < 0)
 		return -ENOMEM;
 	if (enabled && (old == NULL || !old->enabled) &&
-	    (json_object_set_new(o, "since", json_integer(in->unix_ms)) < 0 ||
-	     json_object_set_new(o, "gone", json_integer(0)) < 0))
+	    json_object_set_new(o, "gone", json_integer(0)) < 0)
 		return -ENOMEM;
 	if (old == NULL || old->key == NULL || rotate) {
 		rc = gw_webhook_secret_new(wish->secret);

@@ -23,7 +23,6 @@ struct gw_hook_body {
 	bool flat; /* the keys are those of POST /api/instance/new: webhookEnabled and so on */
 	bool allow_private; /* setting webhook_allow_private */
 	const struct gw_hook_config *now;
-	int64_t unix_ms;
 };
 
 bool gw_webhook_label_valid(const char *label);

@@ -182,7 +182,6 @@ static int webhook_patch(struct gw_webhook *w, const json_t *o)
 	rc = worse(rc, take_bool(o, "byEvents", &w->by_events));
 	rc = worse(rc, take_bool(o, "mediaBase64", &w->media_base64));
 	rc = worse(rc, take_filter(o, &w->filter));
-	rc = worse(rc, take_time(o, "since", &w->since_unix_ms));
 	rc = worse(rc, take_time(o, "gone", &w->gone_unix_ms));
 	rc = worse(rc, take_text(o, "url", &w->url));
 	rc = worse(rc, take_text(o, "authorization", &w->authorization));

@@ -35,11 +35,10 @@ struct gw_webhook {
 	bool by_events;    /* the kind becomes a part of the path: gw_hook_url_for() */
 	bool media_base64; /* media comes along */
 	struct gw_event_filter filter;
-	int64_t since_unix_ms; /* enabled since then: what was before is none of its events */
-	int64_t gone_unix_ms;  /* its receiver said 410, which disabled it; 0: it did not */
-	char *url;             /* never NULL; "": none. In secret memory, as the next two */
-	char *authorization;   /* never NULL; "": none */
-	uint8_t *key;          /* GW_WEBHOOK_KEY_LEN bytes that sign; NULL: none */
+	int64_t gone_unix_ms; /* its receiver said 410, which disabled it; 0: it did not */
+	char *url;            /* never NULL; "": none. In secret memory, as the next two */
+	char *authorization;  /* never NULL; "": none */
+	uint8_t *key;         /* GW_WEBHOOK_KEY_LEN bytes that sign; NULL: none */
 };
 
 struct gw_websocket {

@@ -15,6 +15,7 @@
 #include "gateway/gw.h"
 #include "gateway/gw_events.h"
 #include "gateway/gw_hook_config.h"
+#include "gateway/gw_hooks.h"
 #include "gateway/gw_instance_act.h"
 #include "gateway/gw_numbers.h"
 #include "gateway/gw_worker.h"
@@ -348,6 +349,7 @@ void gw_instance_free(struct gw_instance *inst)
 	}
 	while ((w = TAILQ_FIRST(&inst->watches)) != NULL)
 		gw_watch_cancel(w);
+	gw_hooks_forget(inst->gw->hooks, inst);
 	if (inst->events != NULL)
 		gw_events_forget(inst->gw->events, inst);
 	event_drop(inst->ev_notify);
@@ -438,6 +440,7 @@ void gw_instance_hooks_changed(struct gw_instance *inst, const json_t *patch,
 	if (rc < 0) /* it is on disk: there with the next start */
 		LOG(&inst->log, LOG_WARNING, "webhooks_not_taken", LF_ERR("err", rc));
 	gw_instance_updated(inst, updated_unix_ms);
+	gw_hooks_changed(inst->gw->hooks, inst, patch);
 }
 
 void gw_instance_proxy_changed(struct gw_instance *inst, struct gw_proxy *proxy,

@@ -7,6 +7,7 @@
 
 #include "common/clock.h"
 #include "gateway/gw.h"
+#include "gateway/gw_hooks.h"
 #include "gateway/gw_instance.h"
 #include "gateway/gw_metrics_priv.h"
 #include "gateway/gw_registry.h"
@@ -226,6 +227,26 @@ static void put_limiter(struct text *t, const struct gw *gw)
 	put(t, "warden_limiter_decisions_total{by=\"redis\"} %" PRIu64 "\n", s.by_redis_n);
 }
 
+static void put_webhooks(struct text *t, const struct gw *gw)
+{
+	static const char results[] = "warden_webhook_deliveries_total";
+	static const char took[] = "warden_webhook_request_seconds";
+	struct gw_hooks_stats s;
+
+	gw_hooks_stats(gw->hooks, &s);
+	family(t, results, "counter", "Requests to webhooks that ended, by result.");
+	for (int i = 0; i < GW_HOOKS_RESULT_N; i++)
+		put(t, "%s{result=\"%s\"} %" PRIu64 "\n", results,
+		    gw_hooks_result_name((enum gw_hooks_result)i), s.results_n[i]);
+	family(t, took, "histogram", "From the beginning of a request to a webhook to its end.");
+	histogram(t, took, "", gw_hooks_bucket_ms, GW_HOOKS_BUCKETS, s.buckets, s.sum_ms);
+	number(t, "warden_webhooks", "gauge", "Webhooks that are enabled.", s.lanes_n);
+	number(t, "warden_webhooks_waiting", "gauge", "Of these, waiting between two tries.",
+	       s.waiting_n);
+	number(t, "warden_webhook_requests", "gauge", "Requests to webhooks under way.",
+	       s.running_n);
+}
+
 int gw_metrics_text(const struct gw *gw, const struct gw_metrics_memory *memory, struct buf *out)
 {
 	struct text t = { .out = out };
@@ -237,6 +258,7 @@ int gw_metrics_text(const struct gw *gw, const struct gw_metrics_memory *memory,
 	put_connect(&t, gw->metrics);
 	put_http(&t, gw->metrics);
 	put_limiter(&t, gw);
+	put_webhooks(&t, gw);
 	number(&t, "warden_registry_ok", "gauge", "1 unless the last change could not be stored.",
 	       gw_registry_ok(gw->registry));
 	return t.rc;

@@ -13,6 +13,7 @@
 #include "gateway/gw.h"
 #include "gateway/gw_events.h"
 #include "gateway/gw_hook_config.h"
+#include "gateway/gw_hooks.h"
 #include "gateway/gw_instance_priv.h"
 #include "gateway/gw_proxy.h"
 #include "gateway/gw_registry_priv.h"
@@ -205,6 +206,7 @@ static void on_instance_created(int rc, void *arg)
 	if (rc == 0) {
 		c->node->life = GW_LIFE_LIVE;
 		c->node->token->live = true;
+		gw_hooks_changed(c->reg->gw->hooks, inst, NULL);
 		LOG(gw_instance_log(inst), LOG_NOTICE, "instance_created",
 		    LF_STR("account", gw_instance_account(inst)->name),
 		    LF_STR("name", gw_instance_name(inst)));
@@ -306,6 +308,8 @@ static void on_instance_deleted(int rc, void *arg)
 		    LF_STR("name", gw_instance_name(inst)));
 		if (c->reg->gw->events != NULL)
 			gw_events_erase(c->reg->gw->events, gw_instance_id(inst));
+		gw_hooks_forget(c->reg->gw->hooks, inst);
+		gw_hooks_erase(c->reg->gw->hooks, gw_instance_id(inst));
 		gw_registry_node_remove(c->reg, c->node);
 	} else {
 		c->node->life = GW_LIFE_LIVE;

@@ -6,10 +6,12 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/err.h"
 #include "common/log.h"
 #include "common/secret.h"
 #include "gateway/gw.h"
 #include "gateway/gw_hook_config.h"
+#include "gateway/gw_hooks.h"
 #include "gateway/gw_instance_priv.h"
 #include "gateway/gw_proxy.h"
 #include "gateway/gw_registry_priv.h"
@@ -125,12 +127,52 @@ static int hooks_allowed(const struct gw_registry *reg, const struct gw_instance
 	return labels_n > GW_WEBHOOKS_MAX ? -E2BIG : 0;
 }
 
+static int store_hooks(struct gw_change *c, struct gw_instance *inst)
+{
+	char *text = NULL;
+	int rc = gw_hook_patch_seal(c->hooks, c->reg->key, gw_instance_id(inst), &text);
+
+	if (rc == 0)
+		rc = gw_store_instance_hooks(c->reg->gw->store, gw_instance_id(inst), text,
+		                             c->updated_unix_ms, on_hooks, c);
+	free(text);
+	return rc;
+}
+
+/* Where it begins is on disk; only now the webhook is made. */
+static void on_prepared(int rc, void *arg)
+{
+	struct gw_change *c = arg;
+	struct gw_node *n = c->node;
+
+	if (rc == 0 && (n == NULL || n->life != GW_LIFE_LIVE))
+		rc = WA_EDELETED;
+	if (rc == 0)
+		rc = store_hooks(c, n->inst);
+	if (rc < 0)
+		gw_registry_change_done(c, rc, NULL);
+}
+
+/* A label that there is not yet; NULL: the patch makes none. A patch makes one at most. */
+static const char *made_label(const struct gw_instance *inst, const json_t *patch)
+{
+	const char *label;
+	json_t *o;
+
+	json_object_foreach(json_object_get(patch, "webhooks"), label, o)
+	{
+		if (!json_is_null(o) && gw_webhook_find(gw_instance_hooks(inst), label) == NULL)
+			return label;
+	}
+	return NULL;
+}
+
 int gw_registry_instance_hooks(struct gw_registry *reg, struct gw_instance *inst, json_t *patch,
                                gw_registry_done *done, void *arg)
 {
+	const char *label = made_label(inst, patch);
 	int rc = hooks_allowed(reg, inst, patch);
 	struct gw_change *c;
-	char *text = NULL;
 
 	if (rc < 0)
 		return rc;
@@ -138,11 +180,10 @@ int gw_registry_instance_hooks(struct gw_registry *reg, struct gw_instance *inst
 	if (c == NULL)
 		return -ENOMEM;
 	c->hooks = json_incref(patch);
-	rc = gw_hook_patch_seal(patch, reg->key, gw_instance_id(inst), &text);
-	if (rc == 0)
-		rc = gw_store_instance_hooks(reg->gw->store, gw_instance_id(inst), text,
-		                             c->updated_unix_ms, on_hooks, c);
-	free(text);
+	if (label != NULL && reg->gw->hooks != NULL)
+		rc = gw_hooks_prepare(reg->gw->hooks, inst, label, on_prepared, c);
+	else
+		rc = store_hooks(c, inst);
 	if (rc < 0)
 		gw_registry_change_free(c);
 	return rc;

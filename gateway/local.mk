@@ -38,10 +38,17 @@ libgateway_a_SOURCES = \
 	gateway/gw_worker_ask.c gateway/gw_worker_ask.h \
 	gateway/gw_worker_check.c gateway/gw_worker_check.h gateway/gw_worker_adopt.c gateway/gw_worker_info.c \
 	gateway/gw_worker_msg.c gateway/gw_worker_start.c gateway/gw_worker_talk.c \
+	gateway/gw_event_media.c gateway/gw_event_media.h \
 	gateway/gw_hook_addr.c gateway/gw_hook_addr.h \
 	gateway/gw_hook_body.c gateway/gw_hook_body.h \
 	gateway/gw_hook_config.c gateway/gw_hook_config.h \
+	gateway/gw_hook_db.c gateway/gw_hook_db.h \
+	gateway/gw_hook_http.c gateway/gw_hook_http.h \
+	gateway/gw_hook_lane.c gateway/gw_hook_send.c \
+	gateway/gw_hook_schedule.c gateway/gw_hook_schedule.h \
+	gateway/gw_hook_sign.c gateway/gw_hook_sign.h \
 	gateway/gw_hook_url.c gateway/gw_hook_url.h \
+	gateway/gw_hooks.c gateway/gw_hooks.h gateway/gw_hooks_priv.h \
 	gateway/gw_gate.c gateway/gw_gate.h \
 	gateway/gw_addr.c gateway/gw_addr.h \
 	gateway/gw_peers.c gateway/gw_peers.h \
@@ -71,7 +78,7 @@ libgateway_a_SOURCES = \
 	gateway/gw_json.c gateway/gw_json.h gateway/gw_body.c gateway/gw_body.h \
 	gateway/gw_api_connect.c gateway/gw_api_connect.h gateway/gw_api_link.c gateway/gw_api_instance.c gateway/gw_api_list.c \
 	gateway/gw_api_session.c gateway/gw_api_settings.c gateway/gw_api_admin.c \
-	gateway/gw_api_workers.c gateway/gw_api_ops.c gateway/gw_api_doctor.c gateway/gw_api_webhook.c gateway/gw_api.h \
+	gateway/gw_api_workers.c gateway/gw_api_ops.c gateway/gw_api_doctor.c gateway/gw_api_replay.c gateway/gw_api_webhook.c gateway/gw_api.h \
 	gateway/gw_doctor.c gateway/gw_doctor.h \
 	gateway/gw_doctor_disk.c gateway/gw_doctor_disk.h \
 	gateway/gw_doctor_host.c gateway/gw_doctor_host.h \

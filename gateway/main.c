@@ -20,6 +20,7 @@
 #include "gateway/gw_config.h"
 #include "gateway/gw_dials.h"
 #include "gateway/gw_events.h"
+#include "gateway/gw_hooks.h"
 #include "gateway/gw_http.h"
 #include "gateway/gw_instance_priv.h"
 #include "gateway/gw_limit.h"
@@ -139,6 +140,8 @@ static int start_events(struct gw *gw)
 {
 	int rc = gw_events_new(gw, &gw->events);
 
+	if (rc == 0)
+		rc = gw_hooks_new(gw, &gw->hooks);
 	if (rc < 0)
 		LOG(NULL, LOG_ERR, "no_events", LF_ERR("err", rc));
 	return rc;
@@ -203,6 +206,7 @@ static void on_adopted(void *arg)
 	LOG(NULL, LOG_NOTICE, "ready", LF_STR("address", gw_http_address(gw->http)),
 	    LF_STR("version", WARDEN_VERSION));
 	resume_sessions(gw);
+	gw_hooks_start(gw->hooks);
 	gw_notify_ready(gw->notify);
 }
 
@@ -239,8 +243,11 @@ static void stop_parts(struct gw *gw)
 {
 	if (gw->store != NULL)
 		gw_store_drain(gw->store); /* what was promised is done, and told */
+	gw_hooks_stop(gw->hooks);
 	if (gw->events != NULL)
 		gw_events_drain(gw->events);
+	gw_hooks_free(gw->hooks);
+	gw->hooks = NULL;
 	gw_http_free(gw->http);
 	gw_limit_free(gw->limit);
 	gw_prober_free(gw->prober);

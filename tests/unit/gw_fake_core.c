@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "gateway/gw_auth.h"
 #include "gateway/gw_doctor.h"
+#include "gateway/gw_hooks.h"
 #include "gateway/gw_invite.h"
 #include "gateway/gw_supervisor.h"
 #include "gateway/gw_upgrade.h"
@@ -601,4 +602,57 @@ int gw_doctor_start(struct gw *gw, const struct gw_instance *inst,
 void gw_doctor_free(struct gw_doctor *d)
 {
 	(void)d;
+}
+
+/* ---- gw_hooks.h: nobody delivers ---------------------------------------------- */
+
+const uint32_t gw_hooks_bucket_ms[GW_HOOKS_BUCKETS] = { 0 };
+
+const char *gw_hooks_result_name(enum gw_hooks_result r)
+{
+	(void)r;
+	return "delivered";
+}
+
+void gw_hooks_stats(const struct gw_hooks *hooks, struct gw_hooks_stats *stats_out)
+{
+	(void)hooks;
+	*stats_out = (struct gw_hooks_stats){ .lanes_n = 0 };
+}
+
+bool gw_hooks_lane(struct gw_hooks *hooks, struct gw_instance *inst, const char *label,
+                   struct gw_hooks_lane_info *info_out)
+{
+	(void)hooks;
+	(void)inst;
+	(void)label;
+	(void)info_out;
+	return false;
+}
+
+size_t gw_hooks_rewind(struct gw_hooks *hooks, struct gw_instance *inst, const char *label,
+                       uint64_t sequence)
+{
+	(void)hooks;
+	(void)inst;
+	(void)label;
+	(void)sequence;
+	return 0;
+}
+
+int gw_hooks_dead_again(struct gw_hooks *hooks, struct gw_instance *inst, const char *label,
+                        gw_hook_job_done *done, void *arg)
+{
+	(void)hooks;
+	(void)inst;
+	(void)label;
+	(void)done;
+	(void)arg;
+	return -ENOMEM;
+}
+
+int gw_hooks_dead_list(struct gw_hooks *hooks, struct gw_instance *inst, const char *label,
+                       gw_hook_job_done *done, void *arg)
+{
+	return gw_hooks_dead_again(hooks, inst, label, done, arg);
 }

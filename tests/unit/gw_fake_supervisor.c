@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/err.h"
+#include "gateway/gw_worker_ask.h"
 #include "gateway/gw_instance_priv.h"
 #include "gateway/gw_supervisor.h"
 #include "gateway/gw_worker.h"
@@ -112,4 +113,23 @@ void fake_worker_gone(struct gw_instance *inst)
 
 	(void)!gw_instance_event(inst, GW_EV_BYE, &in);
 	(void)!gw_instance_event(inst, GW_EV_GONE, NULL);
+}
+
+/* ---- gw_worker_ask.h: no worker has anything to say --------------------------- */
+
+int gw_worker_ask_media(struct gw_instance *inst, const char *message_id, uint64_t len_max,
+                        gw_ask_cb *cb, void *arg, struct gw_ask **ask_out)
+{
+	(void)inst;
+	(void)message_id;
+	(void)len_max;
+	(void)cb;
+	(void)arg;
+	(void)ask_out;
+	return WA_ENO_SESSION;
+}
+
+void gw_ask_cancel(struct gw_ask *a)
+{
+	(void)a;
 }

@@ -16,7 +16,6 @@
 #include "gateway/gw_hook_url.h"
 
 #define ID "aaaaaaaaaaaaaaaa"
-#define NOW 1700000000000
 
 /* ---- URLs --------------------------------------------------------------------------------------
  */
@@ -119,7 +118,7 @@ struct asked {
 
 static void ask(struct asked *a, const char *text, bool flat, const struct gw_hook_config *now)
 {
-	struct gw_hook_body in = { .flat = flat, .now = now, .unix_ms = NOW };
+	struct gw_hook_body in = { .flat = flat, .now = now };
 
 	*a = (struct asked){ .body = json_loads(text, 0, NULL), .patch = json_object() };
 	assert_non_null(a->body);
@@ -197,7 +196,6 @@ static void test_a_webhook_is_made_with_a_secret_that_stays(void **state)
 	assert_non_null(w);
 	assert_true(w->enabled);
 	assert_int_equal(w->filter.kinds, 0);
-	assert_true(w->since_unix_ms == NOW);
 	assert_string_equal(w->authorization, "Bearer x");
 	memcpy(key, w->key, sizeof(key));
 
@@ -226,8 +224,8 @@ static void test_a_webhook_is_made_with_a_secret_that_stays(void **state)
 static void test_enabled_again_it_begins_anew(void **state)
 {
 	struct gw_hook_config *c = NULL;
-	json_t *gone = json_pack("{s:{s:{s:b, s:i, s:i}}}", "webhooks", "default", "enabled", 0,
-	                         "gone", 5, "since", 3);
+	json_t *gone = json_pack("{s:{s:{s:b, s:i}}}", "webhooks", "default", "enabled", 0,
+	                         "gone", 5);
 	const struct gw_webhook *w;
 	json_t *shown;
 
@@ -247,7 +245,6 @@ static void test_enabled_again_it_begins_anew(void **state)
 	take(&c, "{\"enabled\":true}");
 	w = gw_webhook_find(c, "default");
 	assert_true(w->enabled);
-	assert_true(w->since_unix_ms == NOW);
 	assert_true(w->gone_unix_ms == 0);
 	gw_hook_config_free(c);
 }

@@ -1,7 +1,10 @@
 /* tests/unit/test_gw_instance_events.c - what an instance says of itself as instance.state */
 #include "gw_instance_fixture.h"
 
+#include <errno.h>
+
 #include "gateway/gw_events.h"
+#include "gateway/gw_hooks.h"
 
 #define SAID_MAX 32
 
@@ -43,6 +46,37 @@ void gw_events_forget(struct gw_events *ev, struct gw_instance *inst)
 void gw_events_erase(struct gw_events *ev, const char *instance_id)
 {
 	(void)ev;
+	(void)instance_id;
+}
+
+/* Nobody delivers. */
+int gw_hooks_prepare(struct gw_hooks *hooks, struct gw_instance *inst, const char *label,
+                     gw_hooks_done *done, void *arg)
+{
+	(void)hooks;
+	(void)inst;
+	(void)label;
+	(void)done;
+	(void)arg;
+	return -ENOMEM;
+}
+
+void gw_hooks_changed(struct gw_hooks *hooks, struct gw_instance *inst, const json_t *patch)
+{
+	(void)hooks;
+	(void)inst;
+	(void)patch;
+}
+
+void gw_hooks_forget(struct gw_hooks *hooks, struct gw_instance *inst)
+{
+	(void)hooks;
+	(void)inst;
+}
+
+void gw_hooks_erase(struct gw_hooks *hooks, const char *instance_id)
+{
+	(void)hooks;
 	(void)instance_id;
 }
 
