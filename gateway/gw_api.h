@@ -49,6 +49,10 @@ void gw_api_websocket_get(struct gw_req *req);
 void gw_api_dead_list(struct gw_req *req);
 void gw_api_replay(struct gw_req *req);
 
+/* gw_api_events.c */
+void gw_api_events_stream(struct gw_req *req);
+void gw_api_ws(struct gw_req *req);
+
 /* gw_api_ops.c */
 void gw_api_health(struct gw_req *req);
 void gw_api_root(struct gw_req *req);

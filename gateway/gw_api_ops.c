@@ -6,6 +6,7 @@
 
 #include "common/clock.h"
 #include "gateway/gw.h"
+#include "gateway/gw_events.h"
 #include "gateway/gw_limit.h"
 #include "gateway/gw_registry.h"
 #include "gateway/gw_req.h"
@@ -34,18 +35,21 @@ void gw_api_health(struct gw_req *req)
 	const struct gw *gw = gw_req_gw(req);
 	bool registry_ok = gw_registry_ok(gw->registry), workers_ok = gw_supervisor_ok(gw->sup);
 	const char *limiter = gw_limit_health(gw->limit);
+	const char *events = gw->events != NULL ? gw_events_health(gw->events) : "ok";
 	bool down = !registry_ok || !workers_ok;
 	char uptime[UPTIME_CAP], now[RFC3339_CAP];
 
 	uptime_text(clock_ms() - gw->start_ms, uptime);
 	clock_rfc3339(clock_unix_ms(), now);
 	gw_req_reply(req, down ? 503 : 200,
-	             json_pack("{s:s, s:s, s:s, s:s, s:s, s:{s:s, s:s, s:s}}", "status",
-	                       down || strcmp(limiter, "ok") != 0 ? "degraded" : "ok", "service",
-	                       "warden", "version", WARDEN_VERSION, "uptime", uptime, "timestamp",
-	                       now, "checks", "registry",
+	             json_pack("{s:s, s:s, s:s, s:s, s:s, s:{s:s, s:s, s:s, s:s}}", "status",
+	                       down || strcmp(limiter, "ok") != 0 || strcmp(events, "ok") != 0
+	                           ? "degraded"
+	                           : "ok",
+	                       "service", "warden", "version", WARDEN_VERSION, "uptime", uptime,
+	                       "timestamp", now, "checks", "registry",
 	                       registry_ok ? "ok" : "fail: the last change could not be stored",
-	                       "limiter", limiter, "workers",
+	                       "limiter", limiter, "events", events, "workers",
 	                       workers_ok ? "ok" : "fail: workers can't be started"));
 }
 

@@ -93,6 +93,8 @@ void gw_conn_close(struct gw_conn *c, const char *why)
 	    LF_INT("requests", c->requests_n));
 	c->state = CONN_CLOSED;
 	c->on_gone = NULL;
+	c->on_room = NULL;
+	c->on_data = NULL;
 	event_del(&c->ev_read);
 	event_del(&c->ev_write);
 	evtimer_del(&c->ev_timer);
@@ -283,6 +285,10 @@ static void on_conn_read(evutil_socket_t fd, short what, void *arg)
 	}
 	if (c->state == CONN_LINGER) {
 		linger_read(c, (size_t)n);
+		return;
+	}
+	if (c->on_data != NULL) {
+		c->on_data(data, (size_t)n, c->on_gone_arg); /* c may be over */
 		return;
 	}
 	buf_drop(&c->in, c->in_at); /* so that a client who never pauses does not let it grow */

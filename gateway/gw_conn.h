@@ -118,4 +118,28 @@ ATTR_NODISCARD int gw_conn_stream_start(struct gw_conn *c, int status, const str
 ATTR_NODISCARD int gw_conn_stream_piece(struct gw_conn *c, const void *data, size_t data_len);
 void gw_conn_stream_end(struct gw_conn *c);
 
+/*
+ * The stream's owner writes at the client's pace: when something has to wait for the client it
+ * writes no more until on_room(arg of the owner) is called, from the loop. Then the client may take
+ * as long as it likes while it takes something every times->write, and pieces may be large.
+ */
+void gw_conn_pace(struct gw_conn *c, void (*on_room)(void *arg));
+/* Nothing waits for the client. */
+bool gw_conn_has_room(const struct gw_conn *c);
+
+/* ---- another protocol on the same connection, paced as above --------------------------------- */
+
+/*
+ * Answer 101; from here on what the client sends goes to on_data (arg of the owner), which may end
+ * the connection, and what was there already before this returns. gw_conn_set_owner() and
+ * gw_conn_pace() come first. A negative return: the connection is over, on_gone has been called.
+ */
+ATTR_NODISCARD int gw_conn_upgrade(struct gw_conn *c, const struct buf *headers,
+                                   void (*on_data)(const uint8_t *data, size_t data_len,
+                                                   void *arg));
+/* As gw_conn_stream_piece(), without framing. */
+ATTR_NODISCARD int gw_conn_write(struct gw_conn *c, const void *data, size_t data_len);
+/* Nothing more is written; the connection closes behind it. on_gone is not called any more. */
+void gw_conn_upgrade_end(struct gw_conn *c);
+
 #endif

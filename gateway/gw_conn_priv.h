@@ -59,6 +59,8 @@ struct gw_conn {
 	size_t out_at;
 	size_t drained_n; /* while lingering */
 	void (*on_gone)(void *arg);
+	void (*on_room)(void *arg); /* the answer is paced; NULL: it is not */
+	void (*on_data)(const uint8_t *data, size_t data_len, void *arg); /* upgraded; NULL: not */
 	void *on_gone_arg;
 	uint64_t began_ms;    /* of the state's deadline */
 	uint64_t pending_ms;  /* since when there is output; 0: none */

@@ -45,6 +45,7 @@ static int send_out(struct gw_conn *c)
 
 void gw_conn_flush(struct gw_conn *c)
 {
+	size_t before = c->out_at;
 	int rc = send_out(c);
 
 	if (rc < 0) {
@@ -52,14 +53,14 @@ void gw_conn_flush(struct gw_conn *c)
 		return;
 	}
 	if (rc > 0) {
-		if (c->out.len - c->out_at > OUT_MAX) {
+		if (c->out.len - c->out_at > OUT_MAX && c->on_room == NULL) {
 			gw_conn_close(c, "client does not read");
 			return;
 		}
-		if (c->pending_ms == 0) {
-			c->pending_ms = clock_ms();
+		if (c->pending_ms == 0)
 			event_add(&c->ev_write, NULL);
-		}
+		if (c->pending_ms == 0 || (c->on_room != NULL && c->out_at > before))
+			c->pending_ms = clock_ms();
 		gw_conn_set_deadline(c);
 		return;
 	}
@@ -67,6 +68,10 @@ void gw_conn_flush(struct gw_conn *c)
 		c->pending_ms = 0;
 		event_del(&c->ev_write);
 		gw_conn_set_deadline(c);
+		if (c->state == CONN_HANDLING && c->on_room != NULL) {
+			c->on_room(c->on_gone_arg); /* c may be over */
+			return;
+		}
 	}
 	if (c->state == CONN_ANSWERED)
 		gw_conn_finish(c);
@@ -83,6 +88,7 @@ static int put_status(struct buf *out, int status)
 		int status;
 		const char *line;
 	} lines[] = {
+		LINE(101, "Switching Protocols"),
 		LINE(200, "OK"),
 		LINE(201, "Created"),
 		LINE(204, "No Content"),
@@ -165,6 +171,8 @@ static int put_head(struct gw_conn *c, int status, const struct buf *headers)
 static void end_answer(struct gw_conn *c)
 {
 	c->on_gone = NULL;
+	c->on_room = NULL;
+	c->on_data = NULL;
 	c->until_hangup = false;
 	c->state = CONN_ANSWERED;
 	gw_conn_flush(c);
@@ -283,5 +291,73 @@ void gw_conn_stream_end(struct gw_conn *c)
 	if (rc < 0)
 		gw_conn_close(c, "out of memory");
 	else
+		end_answer(c);
+}
+
+/* ---- at the client's pace, and another protocol -----------------------------------------------
+ */
+
+void gw_conn_pace(struct gw_conn *c, void (*on_room)(void *arg))
+{
+	assert(c->state == CONN_HANDLING);
+	c->on_room = on_room;
+}
+
+bool gw_conn_has_room(const struct gw_conn *c)
+{
+	return c->pending_ms == 0;
+}
+
+int gw_conn_write(struct gw_conn *c, const void *data, size_t data_len)
+{
+	assert(c->state == CONN_HANDLING && c->on_data != NULL);
+	if (buf_append(&c->out, data, data_len) < 0)
+		gw_conn_close(c, "out of memory");
+	else
+		gw_conn_flush(c);
+	return c->state == CONN_HANDLING ? 0 : -EPIPE;
+}
+
+/* What came behind the request's head is the new protocol's already. */
+static int give_early_data(struct gw_conn *c)
+{
+	struct buf early = c->in;
+	size_t at = c->in_at;
+
+	c->in = (struct buf){ 0 };
+	c->in_at = 0;
+	if (early.len > at)
+		c->on_data(early.p + at, early.len - at, c->on_gone_arg);
+	buf_wipe(&early);
+	return c->state == CONN_HANDLING ? 0 : -EPIPE;
+}
+
+int gw_conn_upgrade(struct gw_conn *c, const struct buf *headers,
+                    void (*on_data)(const uint8_t *data, size_t data_len, void *arg))
+{
+	int rc;
+
+	assert(c->state == CONN_HANDLING && c->on_room != NULL);
+	c->close = true;
+	c->on_data = on_data;
+	rc = put_status(&c->out, 101);
+	if (rc == 0)
+		rc = buf_append_str(&c->out, date_line(c->conns));
+	if (rc == 0)
+		rc = buf_append_str(&c->out, "\r\n");
+	if (rc == 0)
+		rc = buf_append(&c->out, headers->p, headers->len);
+	if (rc == 0)
+		rc = buf_append_str(&c->out, "\r\n");
+	if (rc < 0)
+		gw_conn_close(c, "out of memory");
+	else
+		gw_conn_flush(c);
+	return c->state == CONN_HANDLING ? give_early_data(c) : -EPIPE;
+}
+
+void gw_conn_upgrade_end(struct gw_conn *c)
+{
+	if (c->state == CONN_HANDLING)
 		end_answer(c);
 }

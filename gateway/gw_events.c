@@ -607,6 +607,7 @@ static void init_shared(struct gw_events *ev)
 
 	TAILQ_INIT(&ev->streams);
 	TAILQ_INIT(&ev->touched);
+	TAILQ_INIT(&ev->feeds);
 	TAILQ_INIT(&ev->dirty);
 	STAILQ_INIT(&ev->retry);
 	STAILQ_INIT(&ev->todo);
@@ -630,8 +631,7 @@ static int make_events(struct gw_events *ev)
 		return -errno;
 	ev->ev_done = event_new(ev->gw->base, ev->done_fd, EV_READ | EV_PERSIST, on_done, ev);
 	ev->ev_tidy = event_new(ev->gw->base, -1, EV_PERSIST, on_tidy, ev);
-	ev->base_url = strdup(ev->gw->cfg.public_url != NULL ? ev->gw->cfg.public_url : "");
-	return ev->ev_done == NULL || ev->ev_tidy == NULL || ev->base_url == NULL ||
+	return ev->ev_done == NULL || ev->ev_tidy == NULL ||
 	               event_add(ev->ev_done, NULL) < 0 || event_add(ev->ev_tidy, &every) < 0
 	           ? -ENOMEM
 	           : 0;
@@ -716,6 +716,5 @@ void gw_events_free(struct gw_events *ev)
 	(void)pthread_cond_destroy(&ev->finished);
 	(void)pthread_cond_destroy(&ev->more);
 	(void)pthread_mutex_destroy(&ev->lock);
-	free(ev->base_url);
 	free(ev);
 }

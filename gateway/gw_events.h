@@ -75,7 +75,8 @@ void gw_events_erase(struct gw_events *ev, const char *instance_id);
 struct gw_events_batch {
 	const struct gw_event *events; /* by sequence; borrowed for the call, with their texts */
 	size_t n;
-	uint64_t next; /* where to read on; greater than from also when nothing was wanted */
+	uint64_t next;   /* where to read on; greater than from also when nothing was wanted */
+	uint64_t newest; /* sequence of the newest durable event */
 };
 /* rc: 0, or WA_ESTORAGE, WA_ESTORE_CORRUPT, -ENOMEM: then b is NULL. From the loop, once. */
 typedef void gw_events_on_read(int rc, const struct gw_events_batch *b, void *arg);

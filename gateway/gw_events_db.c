@@ -519,6 +519,7 @@ int gw_events_db_read(struct gw_events_tx *tx, const struct gw_events_query *q,
 	int rc;
 
 	f->next = q->from;
+	f->newest = q->place->seq;
 	if (q->from > q->place->seq) { /* GW_EVENTS_NEW, or all was read */
 		if (q->from == GW_EVENTS_NEW)
 			f->next = q->place->seq + 1;

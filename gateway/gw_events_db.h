@@ -100,7 +100,7 @@ struct gw_events_found {
 	struct gw_event *events; /* owned, with texts; their pointers lead into texts */
 	size_t n;
 	struct buf texts;
-	uint64_t next;
+	uint64_t next, newest;
 };
 /* found_out is empty before; the caller clears it in any case. */
 ATTR_NODISCARD int gw_events_db_read(struct gw_events_tx *tx, const struct gw_events_query *q,

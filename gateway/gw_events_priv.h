@@ -19,6 +19,8 @@
 #include "gateway/gw_registry.h"
 
 struct event;
+struct gw_feed;
+TAILQ_HEAD(gw_feeds, gw_feed);
 
 enum gw_events_kind {
 	GW_EVJOB_EMIT, /* an event of the gateway's own */
@@ -114,6 +116,7 @@ struct gw_events_job {
 			void *arg;
 			uint64_t from;
 			size_t n_max;
+			const char *base_url;
 			struct gw_event_filter filter;
 			struct gw_events_found found;
 			struct gw_events_job *job;
@@ -129,6 +132,7 @@ struct gw_events {
 	struct event *ev_tidy;
 	struct gw_event_streams streams;
 	struct gw_event_streams touched;
+	struct gw_feeds feeds;
 	bool tidying;      /* a TIDY has been given */
 	size_t waiting_n;  /* jobs given whose callback is due */
 	size_t emits_n;    /* of these, EMIT */
@@ -143,7 +147,6 @@ struct gw_events {
 	struct gw_event_streams dirty;
 	struct gw_events_jobs retry; /* EMIT that could not be kept: first of all, again */
 	const char *data_dir;        /* borrowed */
-	char *base_url;              /* for both; never changes */
 
 	/* shared, under the lock */
 	pthread_t thread;

@@ -7,6 +7,7 @@
 
 #include "common/clock.h"
 #include "common/secret.h"
+#include "gateway/gw.h"
 #include "gateway/gw_instance_priv.h"
 
 /* ---- reads ---------------------------------------------------------------------------------- */
@@ -25,6 +26,9 @@ int gw_events_read(struct gw_events *ev, struct gw_instance *inst, uint64_t from
 	j->u.read.from = from > 0 ? from : 1;
 	j->u.read.n_max = max < 1 ? 1 : max > GW_EVENTS_READ_MAX ? GW_EVENTS_READ_MAX : max;
 	j->u.read.filter = *f;
+	j->u.read.base_url = ev->gw->cfg.public_url; /* set once, when the listener is there */
+	if (j->u.read.base_url == NULL)
+		j->u.read.base_url = "";
 	gw_events_give(ev, j);
 	*r_out = &j->u.read;
 	return 0;
@@ -42,11 +46,12 @@ void gw_events_read_done(struct gw_events_job *j)
 		.events = j->u.read.found.events,
 		.n = j->u.read.found.n,
 		.next = j->u.read.found.next,
+		.newest = j->u.read.found.newest,
 	};
 	gw_events_on_read *cb = j->u.read.cb;
 
-	if (j->rc == 0 && b.next > j->stream->newest + 1)
-		j->stream->newest = b.next - 1;
+	if (j->rc == 0 && b.newest > j->stream->newest)
+		j->stream->newest = b.newest;
 	if (cb != NULL)
 		cb(j->rc, j->rc == 0 ? &b : NULL, j->u.read.arg);
 }

@@ -265,7 +265,7 @@ static void read_run(struct gw_events *ev, struct gw_events_job *j)
 	struct gw_events_query q = {
 		.place = &s->t.saved,
 		.owner = s->id,
-		.base_url = ev->base_url,
+		.base_url = j->u.read.base_url,
 		.instance = s->name,
 		.key = s->key,
 		.from = j->u.read.from,

@@ -17,6 +17,7 @@
 #include "gateway/gw_addr.h"
 #include "gateway/gw_config.h"
 #include "gateway/gw_conn.h"
+#include "gateway/gw_feed.h"
 #include "gateway/gw_gate.h"
 #include "gateway/gw_listener.h"
 #include "gateway/gw_registry.h"
@@ -372,9 +373,17 @@ void gw_http_accept(struct gw_http *http, bool on)
 	door_enable(&http->admin, on);
 }
 
+/* Those who follow events come back to the next gateway, and go on where they were. */
+static void end_streams(struct gw_http *http)
+{
+	if (http->gw->events != NULL)
+		gw_feeds_end(http->gw->events);
+}
+
 void gw_http_make_way(struct gw_http *http)
 {
 	gw_http_accept(http, false);
+	end_streams(http);
 	gw_conns_drain(http->public.conns);
 	gw_conns_drain(http->admin.conns);
 }
@@ -383,6 +392,7 @@ void gw_http_stop_accepting(struct gw_http *http)
 {
 	door_close(&http->public);
 	door_close(&http->admin);
+	end_streams(http);
 	gw_conns_drain(http->public.conns);
 	gw_conns_drain(http->admin.conns);
 }

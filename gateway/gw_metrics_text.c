@@ -4,9 +4,11 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "common/clock.h"
 #include "gateway/gw.h"
+#include "gateway/gw_events.h"
 #include "gateway/gw_hooks.h"
 #include "gateway/gw_instance.h"
 #include "gateway/gw_metrics_priv.h"
@@ -247,6 +249,28 @@ static void put_webhooks(struct text *t, const struct gw *gw)
 	       s.running_n);
 }
 
+static void put_events(struct text *t, const struct gw *gw)
+{
+	struct gw_events_stats s;
+
+	if (gw->events == NULL)
+		return;
+	gw_events_stats(gw->events, &s);
+	family(t, "warden_events_total", "counter", "Events kept, by kind.");
+	for (unsigned k = 1; k < GW_EVENT_KIND_END; k++)
+		put(t, "warden_events_total{event=\"%s\"} %" PRIu64 "\n", gw_event_kind_name(k),
+		    s.kept[k]);
+	number(t, "warden_events_again_total", "counter",
+	       "Events that workers sent again and that had been kept already.", s.again_n);
+	number(t, "warden_events_waiting", "gauge",
+	       "Writes and reads of events that are under way.", s.waiting_n);
+	number(t, "warden_outbox_depth", "gauge",
+	       "Events that workers keep because they are not on the gateway's disk yet.",
+	       s.outbox_n);
+	number(t, "warden_events_writable", "gauge", "1 while events can be stored.",
+	       strcmp(gw_events_health(gw->events), "ok") == 0);
+}
+
 int gw_metrics_text(const struct gw *gw, const struct gw_metrics_memory *memory, struct buf *out)
 {
 	struct text t = { .out = out };
@@ -259,6 +283,7 @@ int gw_metrics_text(const struct gw *gw, const struct gw_metrics_memory *memory,
 	put_http(&t, gw->metrics);
 	put_limiter(&t, gw);
 	put_webhooks(&t, gw);
+	put_events(&t, gw);
 	number(&t, "warden_registry_ok", "gauge", "1 unless the last change could not be stored.",
 	       gw_registry_ok(gw->registry));
 	return t.rc;

@@ -40,7 +40,10 @@ struct gw_req {
 	struct buf headers; /* of the answer */
 	bool headers_lost;  /* no memory for one of them */
 	void (*on_hangup)(void *arg);
-	void *on_hangup_arg;
+	void (*on_room)(void *arg);
+	void (*on_data)(const uint8_t *data, size_t data_len, void *arg);
+	void (*on_token_end)(void *arg); /* upgraded */
+	void *on_hangup_arg;             /* of all of these */
 	TAILQ_ENTRY(gw_req) in_waiting;
 	bool is_waiting; /* in env->waiting */
 	bool streaming;  /* its answer has begun */
@@ -547,6 +550,58 @@ void gw_req_stream_end(struct gw_req *req)
 	req_free(req);
 }
 
+/* ---- at the client's pace, and another protocol -----------------------------------------------
+ */
+
+static void on_conn_room(void *arg)
+{
+	struct gw_req *req = arg;
+
+	if (req->on_hangup != NULL)
+		req->on_room(req->on_hangup_arg);
+}
+
+static void on_conn_data(const uint8_t *data, size_t data_len, void *arg)
+{
+	struct gw_req *req = arg;
+
+	req->on_data(data, data_len, req->on_hangup_arg);
+}
+
+void gw_req_stream_pace(struct gw_req *req, void (*on_room)(void *arg))
+{
+	req->on_room = on_room;
+	gw_conn_pace(req->conn, on_conn_room);
+}
+
+bool gw_req_has_room(const struct gw_req *req)
+{
+	return gw_conn_has_room(req->conn);
+}
+
+int gw_req_upgrade(struct gw_req *req,
+                   void (*on_data)(const uint8_t *data, size_t data_len, void *arg),
+                   void (*on_token_end)(void *arg))
+{
+	req->on_data = on_data;
+	req->on_token_end = on_token_end;
+	req->streaming = true;
+	note_answer(req, 101);
+	return gw_conn_upgrade(req->conn, &req->headers, on_conn_data);
+}
+
+int gw_req_write(struct gw_req *req, const void *data, size_t data_len)
+{
+	return gw_conn_write(req->conn, data, data_len);
+}
+
+void gw_req_upgrade_end(struct gw_req *req)
+{
+	log_access(req, 101, 0);
+	gw_conn_upgrade_end(req->conn);
+	req_free(req);
+}
+
 /* ---- a token that ends ----------------------------------------------------------------------- */
 
 static const char token_ended[] = "the token was replaced by a new one meanwhile";
@@ -590,6 +645,10 @@ void gw_req_token_ended(struct gw_req_list *list, const uint8_t *hash)
 		void (*let_go)(void *arg) = req->on_hangup;
 		void *arg = req->on_hangup_arg;
 
+		if (req->on_token_end != NULL) {
+			req->on_token_end(arg);
+			continue;
+		}
 		gw_req_resume(req);
 		let_go(arg);
 		if (req->streaming)

@@ -164,6 +164,20 @@ void gw_req_resume(struct gw_req *req);
 ATTR_NODISCARD int gw_req_stream_start(struct gw_req *req, const char *content_type);
 ATTR_NODISCARD int gw_req_stream_piece(struct gw_req *req, const void *data, size_t data_len);
 void gw_req_stream_end(struct gw_req *req);
+/* At the client's pace (gw_conn_pace()): on_room(arg of gw_req_wait()). Before the start. */
+void gw_req_stream_pace(struct gw_req *req, void (*on_room)(void *arg));
+bool gw_req_has_room(const struct gw_req *req);
+
+/*
+ * Another protocol: 101 with the headers that were added. gw_req_wait() and gw_req_stream_pace()
+ * come first; then as gw_conn_upgrade(), all with the arg of gw_req_wait(). on_token_end: the token
+ * that let it in is replaced; it is to end the request with gw_req_upgrade_end().
+ */
+ATTR_NODISCARD int gw_req_upgrade(struct gw_req *req,
+                                  void (*on_data)(const uint8_t *data, size_t data_len, void *arg),
+                                  void (*on_token_end)(void *arg));
+ATTR_NODISCARD int gw_req_write(struct gw_req *req, const void *data, size_t data_len);
+void gw_req_upgrade_end(struct gw_req *req);
 
 /* ---- for gw_http and gw_route --------------------------------------------------------------- */
 

@@ -54,9 +54,9 @@ const struct gw_route gw_routes_public[] = {
 	EITHER("POST", E "replay/:instance", gw_api_replay, GW_ROUTE_BODY),
 	EITHER("POST", E "websocket/:instance", gw_api_websocket_set, GW_ROUTE_BODY),
 	EITHER("GET", E "getWebsocket/:instance", gw_api_websocket_get, 0),
-	LATER("GET", E "stream/:instance", GW_ROUTE_QUERY_TOKEN),
+	EITHER("GET", E "stream/:instance", gw_api_events_stream, GW_ROUTE_QUERY_TOKEN),
 	LATER("GET", C "base64/:instance", 0),
-	LATER("GET", "/ws/:instance", GW_ROUTE_QUERY_TOKEN),
+	EITHER("GET", "/ws/:instance", gw_api_ws, GW_ROUTE_QUERY_TOKEN),
 	/* section 5 */
 	{ "/health", "GET", gw_api_health, GW_ROUTE_OPEN, GW_LIMIT_NONE, GW_ROUTE_ALWAYS },
 	{ "/health", "HEAD", gw_api_health, GW_ROUTE_OPEN, GW_LIMIT_NONE, GW_ROUTE_ALWAYS },

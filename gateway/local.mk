@@ -9,6 +9,7 @@ libgateway_a_SOURCES = \
 	gateway/gw_event.c gateway/gw_event.h gateway/gw_events.c gateway/gw_events.h \
 	gateway/gw_events_db.c gateway/gw_events_db.h gateway/gw_events_priv.h \
 	gateway/gw_events_read.c gateway/gw_events_thread.c \
+	gateway/gw_feed.c gateway/gw_feed.h gateway/gw_ws.c gateway/gw_ws.h gateway/gw_api_events.c \
 	gateway/gw_instance.c gateway/gw_instance.h \
 	gateway/gw_invite.c gateway/gw_invite.h gateway/gw_registry_invite.c \
 	gateway/gw_instance_act.h gateway/gw_instance_adopt.c gateway/gw_instance_attempt.c gateway/gw_instance_end.c gateway/gw_instance_events.c \
@@ -93,7 +94,7 @@ libgateway_a_CFLAGS = $(AM_CFLAGS) $(LIBSYSTEMD_CFLAGS) $(EVENT_CFLAGS) $(EVENT_
 	$(SECCOMP_CFLAGS) $(HIREDIS_CFLAGS) $(CURL_CFLAGS) -DWARDEN_WORKER_PATH='"$(pkglibexecdir)/warden-worker"'
 GATEWAY_LIBS = libgateway.a $(COMMON_LIBS) $(EVENT_LIBS) $(EVENT_THREADS_LIBS) $(PROTOBUFC_LIBS) \
 	$(CRYPTO_LIBS) $(JANSSON_LIBS) $(QRENCODE_LIBS) $(PNG_LIBS) $(SQLITE_LIBS) $(LIBSYSTEMD_LIBS) \
-	$(SECCOMP_LIBS) $(HIREDIS_LIBS) $(CURL_LIBS) -lpthread
+	$(SECCOMP_LIBS) $(HIREDIS_LIBS) $(CURL_LIBS) $(WSLAY_LIBS) -lpthread
 
 sbin_PROGRAMS += wardend
 wardend_SOURCES = gateway/main.c

@@ -1,20 +1,18 @@
 /* simulator/sim_http.c - the one HTTP request at the start of a connection */
 #include "simulator/sim_http.h"
 
+#include <errno.h>
 #include <inttypes.h>
-#include <openssl/evp.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <time.h>
 
-#include "common/codec.h"
+#include "common/ws_accept.h"
 
 #define DATE_CAP 40
 #define HEADERS_MAX 64
-#define WS_GUID "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-#define WS_KEY_TEXT_LEN 24
 
 struct span {
 	const char *p;
@@ -198,20 +196,9 @@ static bool has_word(struct span list, const char *word)
 
 static int make_accept(const struct span *key, char out[SIM_HTTP_ACCEPT_CAP])
 {
-	char text[WS_KEY_TEXT_LEN + sizeof(WS_GUID)];
-	unsigned char sha1[EVP_MAX_MD_SIZE];
-	uint8_t raw[16];
-	size_t raw_len;
+	int rc = ws_accept(key->p, key->len, out);
 
-	if (key->len != WS_KEY_TEXT_LEN ||
-	    b64_decode(key->p, key->len, raw, sizeof(raw), &raw_len) < 0 || raw_len != sizeof(raw))
-		return 400;
-	memcpy(text, key->p, WS_KEY_TEXT_LEN);
-	memcpy(text + WS_KEY_TEXT_LEN, WS_GUID, sizeof(WS_GUID));
-	if (EVP_Digest(text, strlen(text), sha1, NULL, EVP_sha1(), NULL) != 1)
-		return 500;
-	b64_encode(sha1, 20, out);
-	return 0;
+	return rc == 0 ? 0 : rc == -EINVAL ? 400 : 500;
 }
 
 static int check_upgrade(const struct headers *h, struct sim_http_request *req_out)

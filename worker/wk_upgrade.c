@@ -2,31 +2,16 @@
 #include "worker/wk_upgrade.h"
 
 #include <errno.h>
-#include <openssl/evp.h>
 #include <stdbool.h>
 #include <string.h>
 #include <strings.h>
 
 #include "common/err.h"
 
-#define WS_GUID "258EAFA5-E914-47DA-95CA-C5AB0DC85B11" /* RFC 6455 section 1.3 */
-
 int wk_upgrade_init(struct wk_upgrade *u, const uint8_t *nonce)
 {
-	char text[sizeof(u->key) + sizeof(WS_GUID)];
-	uint8_t digest[EVP_MAX_MD_SIZE];
-	unsigned digest_len = 0;
-	size_t key_len;
-
 	b64_encode(nonce, WK_UPGRADE_NONCE_LEN, u->key);
-	key_len = strlen(u->key);
-	memcpy(text, u->key, key_len);
-	memcpy(text + key_len, WS_GUID, sizeof(WS_GUID) - 1);
-	if (EVP_Digest(text, key_len + sizeof(WS_GUID) - 1, digest, &digest_len, EVP_sha1(),
-	               NULL) != 1)
-		return WA_ECRYPTO;
-	b64_encode(digest, digest_len, u->accept);
-	return 0;
+	return ws_accept(u->key, strlen(u->key), u->accept);
 }
 
 int wk_upgrade_request(const struct wk_upgrade *u, const char *authority, const char *path,

@@ -12,6 +12,7 @@
 #include "common/attr.h"
 #include "common/buf.h"
 #include "common/codec.h"
+#include "common/ws_accept.h"
 
 #define WK_HEAD_MAX_LEN 8192 /* longest response head that is read */
 #define WK_UPGRADE_NONCE_LEN 16
@@ -23,7 +24,7 @@
 
 struct wk_upgrade {
 	char key[B64_CAP(WK_UPGRADE_NONCE_LEN)]; /* Sec-WebSocket-Key */
-	char accept[B64_CAP(20)];                /* the Sec-WebSocket-Accept that must come back */
+	char accept[WS_ACCEPT_CAP];              /* the Sec-WebSocket-Accept that must come back */
 };
 
 /* nonce: WK_UPGRADE_NONCE_LEN random bytes. 0 or WA_ECRYPTO. */

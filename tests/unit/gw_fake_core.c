@@ -656,3 +656,13 @@ int gw_hooks_dead_list(struct gw_hooks *hooks, struct gw_instance *inst, const c
 {
 	return gw_hooks_dead_again(hooks, inst, label, done, arg);
 }
+
+/* ---- events ----------------------------------------------------------------- */
+
+void gw_worker_event_commit(struct gw_worker *w, uint64_t store, uint64_t number, bool again)
+{
+	(void)w;
+	(void)store;
+	(void)number;
+	(void)again;
+}

@@ -20,6 +20,8 @@ struct fixture {
 	unsigned requests_n;
 	unsigned gone_n;
 	unsigned full_n;
+	unsigned room_n;
+	char data[64]; /* of an upgraded connection */
 	size_t body_len;
 };
 
@@ -338,6 +340,86 @@ static void test_a_stream_to_http_10_ends_with_the_connection(void **state)
 	client_wait_closed(&c);
 	assert_non_null(strstr(c.got, "Connection: close\r\n\r\nhello"));
 	client_close(&c);
+}
+
+static void on_room(void *arg)
+{
+	((struct fixture *)arg)->room_n++;
+}
+
+static bool has_room(void *arg)
+{
+	return ((struct fixture *)arg)->room_n > 0;
+}
+
+static void test_a_paced_stream_waits_for_its_client(void **state)
+{
+	static char big[4 << 20];
+	struct fixture *f = *state;
+	size_t got = 0;
+	struct client c;
+	char data[65536];
+	int fd;
+
+	dial(f, &c);
+	fd = c.fd;
+	client_send(&c, GET("/wait"));
+	test_run_until(f->base, has_waiting, f);
+	gw_conn_pace(f->waiting, on_room);
+	assert_int_equal(gw_conn_stream_start(f->waiting, 200, NULL), 0);
+	assert_true(gw_conn_has_room(f->waiting));
+	/* far more than a stream may leave lying that does not wait */
+	assert_int_equal(gw_conn_stream_piece(f->waiting, big, sizeof(big)), 0);
+	assert_false(gw_conn_has_room(f->waiting));
+	while (f->room_n == 0) {
+		ssize_t n = recv(fd, data, sizeof(data), MSG_DONTWAIT);
+
+		got += n > 0 ? (size_t)n : 0;
+		event_base_loop(f->base, EVLOOP_NONBLOCK);
+	}
+	assert_true(gw_conn_has_room(f->waiting));
+	assert_int_equal(f->gone_n, 0);
+	assert_true(got > 0 && has_room(f));
+	gw_conn_stream_end(f->waiting);
+	client_close(&c);
+}
+
+static void on_data(const uint8_t *data, size_t data_len, void *arg)
+{
+	struct fixture *f = arg;
+
+	assert_true(strlen(f->data) + data_len < sizeof(f->data));
+	memcpy(f->data + strlen(f->data), data, data_len);
+}
+
+static bool has_data(void *arg)
+{
+	return strcmp(((struct fixture *)arg)->data, "earlylate") == 0;
+}
+
+static void test_another_protocol_on_the_same_connection(void **state)
+{
+	struct fixture *f = *state;
+	struct buf headers = { 0 };
+	struct client c;
+
+	dial(f, &c);
+	client_send(&c, GET("/wait-hangup") "early");
+	test_run_until(f->base, has_waiting, f);
+	assert_int_equal(buf_append_str(&headers, "Upgrade: x\r\n"), 0);
+	gw_conn_pace(f->waiting, on_room);
+	assert_int_equal(gw_conn_upgrade(f->waiting, &headers, on_data), 0);
+	client_send(&c, "late");
+	test_run_until(f->base, has_data, f);
+	assert_int_equal(gw_conn_write(f->waiting, "\x81\x01x", 3), 0);
+	gw_conn_upgrade_end(f->waiting);
+	client_wait_closed(&c);
+	assert_int_equal(client_status(&c), 101);
+	assert_non_null(strstr(c.got, "\r\nUpgrade: x\r\n\r\n\x81\x01x"));
+	assert_int_equal(f->requests_n, 1);
+	assert_int_equal(f->gone_n, 0);
+	client_close(&c);
+	buf_free(&headers);
 }
 
 /* Larger buffers are given back between requests. */
@@ -714,6 +796,8 @@ int main(void)
 		T(test_continue_is_said_only_to_who_waits_for_it),
 		T(test_a_stream_comes_in_chunks_and_the_connection_goes_on),
 		T(test_a_stream_to_http_10_ends_with_the_connection),
+		T(test_a_paced_stream_waits_for_its_client),
+		T(test_another_protocol_on_the_same_connection),
 		T(test_a_refusal_comes_after_the_answer_before_it),
 		T(test_a_refused_client_that_goes_on_sending_reads_why),
 		T(test_half_closed_clients_get_their_answers),
