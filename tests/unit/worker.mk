@@ -177,3 +177,9 @@ EXTRA_PROGRAMS += tests/bench/history
 tests_bench_history_SOURCES = tests/bench/history.c $(WALIB_HISTORY)
 tests_bench_history_CFLAGS = $(UNIT_CFLAGS)
 tests_bench_history_LDADD = $(WORKER_TEST_LIBS)
+
+# Figures, not a test: build and run it by hand.
+EXTRA_PROGRAMS += tests/bench/inbound
+tests_bench_inbound_SOURCES = tests/bench/inbound.c $(RECV_FIXTURE)
+tests_bench_inbound_CFLAGS = $(UNIT_CFLAGS) -I$(top_srcdir)/tests/unit
+tests_bench_inbound_LDADD = $(WORKER_TEST_LIBS)
