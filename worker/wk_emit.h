@@ -74,6 +74,8 @@ ATTR_NODISCARD int wk_emit_receipt(struct wk_emit *e, const struct wa_node *n);
 ATTR_NODISCARD int wk_emit_call(struct wk_emit *e, const struct wa_node *n);
 /* <notification type="w:gp2">: group.flow for each change; subjects and identities are learned. */
 ATTR_NODISCARD int wk_emit_group(struct wk_emit *e, const struct wa_node *n);
+/* Is it a change of a group? */
+bool wk_emit_is_group_stub(const struct Wa__WebMessageInfo *info);
 /* A group's change as history has it: group.flow. Stubs of other kinds are passed over. */
 ATTR_NODISCARD int wk_emit_stub(struct wk_emit *e, const struct wa_jid *chat,
                                 const struct Wa__WebMessageInfo *info);

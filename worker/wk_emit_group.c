@@ -323,18 +323,29 @@ static void put_stub(struct flow *f, size_t i, const Wa__WebMessageInfo *info)
 	jout_bool(&f->w.j, "fromHistory", true);
 }
 
+/* Which one of them; ARRAY_LEN(stubs): none. */
+static size_t stub_of(const Wa__WebMessageInfo *info)
+{
+	size_t i = info->has_message_stub_type ? 0 : ARRAY_LEN(stubs);
+
+	while (i < ARRAY_LEN(stubs) && stubs[i].type != info->message_stub_type)
+		i++;
+	return i;
+}
+
+bool wk_emit_is_group_stub(const struct Wa__WebMessageInfo *info)
+{
+	return stub_of(info) < ARRAY_LEN(stubs);
+}
+
 int wk_emit_stub(struct wk_emit *e, const struct wa_jid *chat,
                  const struct Wa__WebMessageInfo *info)
 {
 	struct flow f = { .e = e, .group = *chat };
-	size_t i = 0;
+	size_t i = stub_of(info);
 
-	if (!wk_jid_is(chat, "g.us") || !info->has_message_stub_type ||
+	if (i == ARRAY_LEN(stubs) || !wk_jid_is(chat, "g.us") ||
 	    e->p.settings->ignore_group_messages)
-		return 0;
-	while (i < ARRAY_LEN(stubs) && stubs[i].type != info->message_stub_type)
-		i++;
-	if (i == ARRAY_LEN(stubs))
 		return 0;
 	(void)wk_emit_lookup(e);
 	if (wk_jid_user_of(info->participant, &f.by) < 0 &&

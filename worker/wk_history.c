@@ -31,6 +31,9 @@
 #include "worker/wk_store_outbox.h"
 #include "worker/wk_timer.h"
 
+#define AHEAD_N 4096 /* events that wait for the gateway before history waits, too */
+#define AHEAD_BYTES (4 * 1024 * 1024)
+#define AHEAD_MS 20
 #define FILE_NAME "history.part" /* unnamed as soon as it is open */
 #define FETCH_MS (15 * 60 * 1000)
 #define SLICE_MS 20          /* of reading, then others have their turn */
@@ -471,6 +474,9 @@ static int open_reader(struct wk_history *h, enum wk_history_pass pass)
 		.store = h->p.store,
 		.creds = h->p.creds,
 		.pass = pass,
+		/* what was asked for with a request is the answer's, not news */
+		.emit = h->job.type == WA_HISTORY_ON_DEMAND ? NULL : h->p.emit,
+		.settings = h->p.settings,
 		.oldest_unix_s = oldest_unix_s(h),
 	};
 	/* verified while it came */
@@ -529,12 +535,25 @@ static void count_slice(struct wk_history *h, uint64_t before)
 	h->state.messages += wk_history_blob_stored(h->blob) - before;
 }
 
+/* So much waits for the gateway that more would be in the way of what comes live. */
+static bool is_ahead(struct wk_history *h)
+{
+	struct wk_outbox_stock stock;
+
+	return h->p.emit != NULL && wk_store_outbox_stock(h->p.store, &stock) == 0 &&
+	       (stock.n > AHEAD_N || stock.bytes > AHEAD_BYTES);
+}
+
 static void slice(struct wk_history *h)
 {
 	uint64_t before = wk_history_blob_stored(h->blob);
 	bool done = false;
 	int rc, read;
 
+	if (is_ahead(h)) {
+		soon(h, scaled(h, AHEAD_MS));
+		return;
+	}
 	rc = wk_batch_enter(h->p.batch);
 	if (rc < 0)
 		return; /* the batch has told */

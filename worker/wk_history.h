@@ -23,6 +23,7 @@ struct Wa__ProtocolMessage;
 struct event_base;
 struct wk_batch;
 struct wk_creds;
+struct wk_emit;
 struct wk_history;
 struct wk_history_state; /* wk_store_history.h */
 struct wk_media;
@@ -49,7 +50,8 @@ struct wk_history_params {
 	struct wk_media *media;
 	const struct wk_creds *creds; /* who we are; history_days */
 	const struct wk_settings *settings;
-	unsigned speed; /* divides every wait */
+	struct wk_emit *emit; /* messages are told of as they are stored; NULL: none */
+	unsigned speed;       /* divides every wait */
 	const struct wk_history_ops *ops;
 	void *arg;
 };

@@ -10,6 +10,8 @@
 #include "proto/wa_msg.pb-c.h"
 #include "worker/wa/wa_jid.h"
 #include "worker/wk_creds.h"
+#include "worker/wk_emit.h"
+#include "worker/wk_settings.h"
 #include "worker/wk_store_history.h"
 #include "worker/wk_store_lid.h"
 #include "worker/wk_store_msg.h"
@@ -154,6 +156,50 @@ static unsigned flags_of(const struct wa_history_msg *m)
 	       (is_addon(&m->view) ? WK_MSG_ADDON : 0) | (m->view.has_media ? WK_MSG_MEDIA : 0);
 }
 
+/* An event of a message that was not known, or of a group's change. */
+static int tell(struct wk_history_blob *b, const struct wa_history_msg *m)
+{
+	const struct wa_own_users *own;
+	struct wk_event_msg ev;
+
+	if (b->p.emit == NULL)
+		return 0;
+	if (!m->has_view)
+		return wk_emit_stub(b->p.emit, &b->chat, m->info);
+	own = &wk_emit_lookup(b->p.emit)->own;
+	if (wk_event_msg_of_info(&ev, m->chat, m->info, &m->view, own) < 0)
+		return 0;
+	return wk_emit_message(b->p.emit, &ev);
+}
+
+static bool is_left_out(const struct wk_history_blob *b)
+{
+	return b->p.settings != NULL && b->p.settings->ignore_group_messages &&
+	       strcmp(b->chat.server, "g.us") == 0;
+}
+
+/*
+ * A change of a group is no message: it is kept for being told of once. Without an emitter nobody
+ * wants it.
+ */
+static int on_stub(struct wk_history_blob *b, const struct wa_history_msg *m)
+{
+	struct wk_msg row = { .id = m->key.id,
+		              .unix_s = (int64_t)m->unix_s,
+		              .flags = WK_MSG_HISTORY | WK_MSG_ADDON };
+	bool is_new = false;
+	int rc;
+
+	if (b->p.emit == NULL || m->key.id == NULL || m->unix_s > INT64_MAX ||
+	    !wk_emit_is_group_stub(m->info) || take_chat(b, m->chat) < 0 || is_left_out(b))
+		return 0;
+	row.chat = row.sender = b->chat;
+	rc = wk_store_msg_put(b->p.store, &row, &is_new);
+	if (rc == 0 && is_new)
+		rc = tell(b, m);
+	return only_store(rc);
+}
+
 static int on_message(void *arg, const struct wa_history_msg *m)
 {
 	struct wk_history_blob *b = arg;
@@ -166,8 +212,10 @@ static int on_message(void *arg, const struct wa_history_msg *m)
 	bool is_new = false;
 	int rc;
 
-	if (!m->has_view || m->key.id == NULL || m->view.type == WA_MSG_NONE ||
-	    m->view.type == WA_MSG_PROTOCOL || m->unix_s > INT64_MAX || take_chat(b, m->chat) < 0)
+	if (!m->has_view)
+		return on_stub(b, m);
+	if (m->key.id == NULL || m->view.type == WA_MSG_NONE || m->view.type == WA_MSG_PROTOCOL ||
+	    m->unix_s > INT64_MAX || take_chat(b, m->chat) < 0 || is_left_out(b))
 		return 0;
 	row.chat = b->chat;
 	row.flags = flags_of(m);
@@ -180,6 +228,8 @@ static int on_message(void *arg, const struct wa_history_msg *m)
 		return 0;
 	rc = wk_store_msg_put(b->p.store, &row, &is_new);
 	b->stored += rc == 0 && is_new;
+	if (rc == 0 && is_new)
+		rc = tell(b, m);
 	return only_store(rc);
 }
 

@@ -15,7 +15,9 @@
 #include "worker/wa/wa_history.h"
 
 struct wk_creds;
+struct wk_emit;
 struct wk_history_blob;
+struct wk_settings;
 struct wk_store;
 
 enum wk_history_pass { WK_HISTORY_WHO, WK_HISTORY_ALL };
@@ -24,7 +26,9 @@ struct wk_history_blob_params {
 	struct wk_store *store;       /* all borrowed for its life */
 	const struct wk_creds *creds; /* who we are */
 	enum wk_history_pass pass;
-	int64_t oldest_unix_s; /* older messages are passed over; 0: none are */
+	struct wk_emit *emit;               /* new messages are told of; NULL: none */
+	const struct wk_settings *settings; /* what they leave out is not stored; NULL: nothing */
+	int64_t oldest_unix_s;              /* older messages are passed over; 0: none are */
 };
 
 /* 0 or -ENOMEM. */

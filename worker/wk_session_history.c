@@ -105,6 +105,7 @@ int wk_session_history_open(struct wk_session *s)
 		.media = wk_session_media(s),
 		.creds = &s->creds,
 		.settings = &s->target.settings,
+		.emit = wk_online_emit(s->online),
 		.speed = s->p.speed,
 		.ops = &ops,
 		.arg = s,

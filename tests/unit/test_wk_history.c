@@ -22,6 +22,7 @@
 #include "worker/wk_store_lid.h"
 #include "worker/wk_store_msg.h"
 #include "worker/wk_store_name.h"
+#include "worker/wk_store_outbox.h"
 
 #define CHATS 4
 #define MESSAGES 25
@@ -39,6 +40,7 @@ struct fixture {
 	uint32_t progress;
 	uint64_t messages;
 	unsigned told;
+	bool tells; /* messages become events */
 	int failed_rc;
 	char answer[64];
 };
@@ -89,6 +91,7 @@ static void make_history(struct fixture *f)
 		                             .media = f->media,
 		                             .creds = &f->e->store.creds,
 		                             .settings = &f->e->settings,
+		                             .emit = f->tells ? f->e->emit : NULL,
 		                             .speed = 1000,
 		                             .ops = &ops,
 		                             .arg = f };
@@ -285,7 +288,7 @@ static void test_what_is_too_old_is_passed_over(void **state)
 	notice(f, "N1", WA_HISTORY_RECENT, 1, 100, true);
 	work(f);
 	assert_int_equal(count(f), 0); /* the day that the newest are of has begun to be too old */
-	f->e->store.creds.history_days++;
+	f->e->store.creds.history_days += 2; /* at any time of the day */
 	notice(f, "N2", WA_HISTORY_RECENT, 1, 100, true);
 	work(f);
 	assert_int_equal(count(f), CHATS * MESSAGES);
@@ -387,6 +390,36 @@ static void test_types_of_no_use_are_acknowledged_alone(void **state)
 #define BROKEN(id) \
 	"receipt type=server-error id=" id " to=" SF_PN "@s.whatsapp.net category=peer" \
 	" / encrypt / enc_p / enc_iv\n"
+
+/* Each message that was not known becomes an event, kept apart by its flag. */
+static void test_messages_are_told_of_once(void **state)
+{
+	struct fixture *f = *state;
+	struct wk_outbox_row row = { 0 };
+	unsigned messages = 0;
+	json_t *data;
+
+	wk_history_free(f->h);
+	f->tells = true;
+	make_history(f);
+	for (unsigned i = 1; i <= 2; i++) {
+		notice(f, "N", WA_HISTORY_RECENT, i, 50 * i, true);
+		work(f);
+	}
+	while (wk_store_outbox_next(f->e->store.st, f->e->seen, &row) == 0) {
+		bool message = row.kind == IPC__EVENT__KIND__MESSAGE_EXCHANGE;
+
+		buf_wipe(&row.data);
+		data = ef_event(f->e, row.kind, row.flags);
+		assert_int_equal((row.flags & WK_EVENT_FROM_HISTORY) != 0, message);
+		if (message)
+			ef_equal(data, "fromHistory", "true");
+		messages += message;
+		json_decref(data);
+	}
+	assert_int_equal(messages, f->messages);
+	assert_int_equal(messages, CHATS * MESSAGES);
+}
 
 /* Asked for again, but not for ever. */
 static void test_a_broken_blob_is_asked_for_again(void **state)
@@ -492,6 +525,7 @@ int main(void)
 		T(test_the_same_blob_again_stores_nothing),
 		T(test_what_is_too_old_is_passed_over),
 		T(test_names_and_identities_are_learnt),
+		T(test_messages_are_told_of_once),
 		T(test_done_is_said_once),
 		T(test_a_full_sync_is_waited_for),
 		T(test_a_phone_that_falls_silent_has_no_more),
