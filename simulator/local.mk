@@ -6,9 +6,9 @@ libsim_a_SOURCES = \
 	simulator/sim_link.c simulator/sim_link.h \
 	simulator/sim_passkey.c simulator/sim_passkey.h \
 	simulator/sim_pb.c simulator/sim_pb.h \
-	simulator/sim_api.c simulator/sim_api_fault.c simulator/sim_api_phone.c simulator/sim_api_msg.c simulator/sim_api_send.c simulator/sim_api_act.c simulator/sim_api_group.c simulator/sim_api.h \
+	simulator/sim_api.c simulator/sim_api_fault.c simulator/sim_api_phone.c simulator/sim_api_msg.c simulator/sim_api_send.c simulator/sim_api_send.h simulator/sim_api_bulk.c simulator/sim_api_act.c simulator/sim_api_group.c simulator/sim_api.h \
 	simulator/sim_build.c simulator/sim_build.h simulator/sim_build_act.c \
-	simulator/sim_build_media.c \
+	simulator/sim_build_bad.c simulator/sim_build_media.c \
 	simulator/sim_cert.c simulator/sim_cert.h \
 	simulator/sim_chains.c simulator/sim_chains.h \
 	simulator/sim_client.c simulator/sim_client.h simulator/sim_client_priv.h \
@@ -34,11 +34,12 @@ libsim_a_SOURCES = \
 	simulator/sim_noise.c simulator/sim_noise.h \
 	simulator/sim_online.c simulator/sim_online.h \
 	simulator/sim_online_iq.c simulator/sim_online_keys.c \
-	simulator/sim_online_link.c simulator/sim_online_msg.c simulator/sim_online_usync.c \
+	simulator/sim_online_link.c simulator/sim_online_msg.c simulator/sim_online_receipt.c simulator/sim_online_usync.c \
 	simulator/sim_options.c simulator/sim_options.h \
 	simulator/sim_pair.c simulator/sim_pair.h simulator/sim_pair_priv.h \
 	simulator/sim_pair_code.c simulator/sim_pair_passkey.c simulator/sim_pair_success.c \
 	simulator/sim_peer.c simulator/sim_peer.h simulator/sim_peer_priv.h simulator/sim_peer_group.c \
+	simulator/sim_peer_store.c \
 	simulator/sim_pbw.c simulator/sim_pbw.h \
 	simulator/sim_phone.c simulator/sim_phone.h \
 	simulator/sim_prekey.c simulator/sim_prekey.h \

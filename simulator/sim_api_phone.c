@@ -191,15 +191,18 @@ static const char *platform_name(int32_t type)
 
 static json_t *device_json(const struct sim_device *d)
 {
+	struct sim_queue_counts queued;
 	char seen[RFC3339_CAP];
+
+	sim_queue_count(d->queue, &queued);
 
 	if (d->last_seen_unix_ms != 0)
 		clock_rfc3339(d->last_seen_unix_ms, seen);
-	return json_pack("{s:I, s:s, s:s, s:s, s:s, s:I, s:b, s:s?}", "id", (json_int_t)d->id,
-	                 "jid", d->jid, "lid", d->lid, "platform", platform_name(d->platform_type),
-	                 "name", d->name, "keyIndex", (json_int_t)d->key_index, "online",
-	                 sim_device_is_online(d), "lastSeen",
-	                 d->last_seen_unix_ms != 0 ? seen : NULL);
+	return json_pack(
+	    "{s:I, s:s, s:s, s:s, s:s, s:I, s:b, s:s?, s:I}", "id", (json_int_t)d->id, "jid",
+	    d->jid, "lid", d->lid, "platform", platform_name(d->platform_type), "name", d->name,
+	    "keyIndex", (json_int_t)d->key_index, "online", sim_device_is_online(d), "lastSeen",
+	    d->last_seen_unix_ms != 0 ? seen : NULL, "queued", (json_int_t)queued.count);
 }
 
 static json_t *devices_json(const struct sim *s, const struct sim_phone *p)

@@ -323,6 +323,9 @@ static const struct {
 	{ "pin", sim_build_pin },
 	{ "invite", build_invite },
 	{ "timer", build_timer },
+	{ "nest", sim_build_nest },
+	{ "giant", sim_build_giant },
+	{ "garbage", sim_build_garbage },
 	{ "raw", build_raw },
 	{ "text", build_text },
 };

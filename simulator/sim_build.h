@@ -72,4 +72,9 @@ void sim_build_pin(struct sim_build *b, const json_t *spec);
 void sim_build_poll(struct sim_build *b, const json_t *spec);
 void sim_build_vote(struct sim_build *b, const json_t *spec);
 
+/* sim_build_bad.c: {nest: depth}, {giant: bytes}, {garbage: bytes} */
+void sim_build_nest(struct sim_build *b, const json_t *spec);
+void sim_build_giant(struct sim_build *b, const json_t *spec);
+void sim_build_garbage(struct sim_build *b, const json_t *spec);
+
 #endif

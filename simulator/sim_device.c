@@ -7,11 +7,13 @@
 #include <string.h>
 
 #include "common/err.h"
+#include "simulator/sim_keep.h"
 #include "simulator/sim_sync.h"
 
 struct sim_devices {
 	struct sim_rand rnd;
 	struct sim_account *first; /* owned */
+	struct sim_keep index;     /* "n NUMBER" and "l LID-USER" to a pointer to the account */
 	sim_key_index_signer *sign;
 	void *sign_arg;
 };
@@ -54,28 +56,54 @@ void sim_devices_free(struct sim_devices *d)
 		}
 		free(a);
 	}
+	sim_keep_clear(&d->index);
 	free(d);
 }
 
 /* ---- accounts -----------------------------------------------------------------------------------
  */
 
+static void index_name(char out[SIM_JID_CAP + 2], char kind, const char *user)
+{
+	snprintf(out, SIM_JID_CAP + 2, "%c %.*s", kind, SIM_JID_CAP - 1, user);
+}
+
+static struct sim_account *look_up(const struct sim_devices *d, char kind, const char *user)
+{
+	struct sim_account *a = NULL;
+	char name[SIM_JID_CAP + 2];
+	const uint8_t *data;
+	size_t len;
+
+	index_name(name, kind, user);
+	if (sim_keep_get(&d->index, name, &data, &len) == 0)
+		memcpy(&a, data, sizeof(a));
+	return a;
+}
+
+static int put_index(struct sim_devices *d, struct sim_account *a)
+{
+	char number[SIM_JID_CAP + 2], lid[SIM_JID_CAP + 2];
+	int rc;
+
+	index_name(number, 'n', a->number);
+	index_name(lid, 'l', a->lid_user);
+	rc = sim_keep_put(&d->index, number, &a, sizeof(a));
+	if (rc == 0)
+		rc = sim_keep_put(&d->index, lid, &a, sizeof(a));
+	if (rc < 0)
+		(void)sim_keep_drop(&d->index, number);
+	return rc;
+}
+
 struct sim_account *sim_account_find(const struct sim_devices *d, const char *number)
 {
-	struct sim_account *a = d->first;
-
-	while (a != NULL && strcmp(a->number, number) != 0)
-		a = a->next;
-	return a;
+	return look_up(d, 'n', number);
 }
 
 struct sim_account *sim_account_find_lid(const struct sim_devices *d, const char *lid_user)
 {
-	struct sim_account *a = d->first;
-
-	while (a != NULL && strcmp(a->lid_user, lid_user) != 0)
-		a = a->next;
-	return a;
+	return look_up(d, 'l', lid_user);
 }
 
 /* The number decides the stream, so that a seed gives each account the same in any order. */
@@ -107,6 +135,8 @@ static int get_account(struct sim_devices *d, const char *number, const char *li
 	snprintf(a->number, sizeof(a->number), "%s", number);
 	snprintf(a->lid_user, sizeof(a->lid_user), "%.*s", (int)strcspn(lid, "@"), lid);
 	rc = draw(d, a);
+	if (rc == 0)
+		rc = put_index(d, a);
 	if (rc < 0) {
 		free(a);
 		return rc;

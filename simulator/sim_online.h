@@ -15,6 +15,7 @@
 
 struct sim;
 struct sim_client;
+struct wa_jid;
 struct wa_node;
 
 #define SIM_ID_CAP 24
@@ -78,7 +79,8 @@ void sim_online_error(struct sim_client *c, const struct wa_node *iq, int code, 
 /* xmlns="encrypt" and "usync" (sim_online_keys.c, sim_online_usync.c) */
 void sim_online_keys(struct sim_client *c, const struct wa_node *iq);
 void sim_online_usync(struct sim_client *c, const struct wa_node *iq);
-/* <message> and <receipt> of a client (sim_online_msg.c): acked, opened, handed on. */
+/* <message> and <receipt> of a client (sim_online_msg.c, sim_online_receipt.c): acked, opened,
+ * handed on. */
 void sim_online_message(struct sim_client *c, const struct wa_node *n);
 void sim_online_receipt(struct sim_client *c, const struct wa_node *n);
 /* <call> of a client: the caller's phone notes what it says ("call:reject"). */
@@ -87,6 +89,14 @@ void sim_online_call(struct sim_client *c, const struct wa_node *n);
 void sim_online_acked(struct sim_client *c, const struct wa_node *n);
 /* What the client sent has arrived here. error 0: and is taken. */
 void sim_online_send_ack(struct sim_client *c, const struct wa_node *of, int error);
+/* Parts that both need (sim_online_receipt.c): the phone of a person's JID, which is parsed into
+ * *jid_out; a device's JID in one form; a node with all it has; what of a <message> each device
+ * gets beside its <enc>. */
+struct sim_phone *sim_online_find(const struct sim *s, const char *jid_text,
+                                  struct wa_jid *jid_out);
+const char *sim_online_jid(const struct sim_device *d, bool lid);
+void sim_online_copy(struct wa_node *to, const struct wa_node *from);
+void sim_online_copy_rest(struct wa_node *to, const struct wa_node *from);
 /* Tell the device when few of its prekeys are left. */
 void sim_online_check_prekeys(struct sim *s, struct sim_device *device);
 /* Tell the account's devices but one (NULL: all) which devices there are now. */

@@ -8,21 +8,6 @@
 
 #define USERS_MAX 4096
 
-/* Who is meant: by phone number or LID; NULL: nobody here has it. */
-static const struct sim_phone *find_phone(const struct sim *s, const char *user)
-{
-	for (size_t i = 0; i < sim_phones_count(s->phones); i++) {
-		const struct sim_phone *p = sim_phones_at(s->phones, i);
-		size_t lid_len = strcspn(p->lid, "@");
-
-		if (strcmp(p->number, user) == 0)
-			return p;
-		if (strlen(user) == lid_len && memcmp(p->lid, user, lid_len) == 0)
-			return p;
-	}
-	return NULL;
-}
-
 static void add_devices(const struct sim *s, const struct sim_phone *phone, struct wa_node *user)
 {
 	const struct sim_account *a = sim_account_find(s->devices, phone->number);
@@ -64,11 +49,11 @@ static void add_user(const struct sim *s, const struct wa_node *query, const str
 	struct wa_node *user;
 
 	if (jid_text != NULL && wa_jid_parse(jid_text, strlen(jid_text), &jid) == 0) {
-		phone = find_phone(s, jid.user);
+		phone = sim_phones_find_user(s->phones, jid.user);
 	} else if (contact != NULL && contact->content == WA_CONTENT_BYTES &&
 	           contact->bytes_len > 1 && contact->bytes_len < sizeof(number)) {
 		memcpy(number, contact->bytes, contact->bytes_len);
-		phone = find_phone(s, number[0] == '+' ? number + 1 : number);
+		phone = sim_phones_find_user(s->phones, number[0] == '+' ? number + 1 : number);
 	}
 	user = wa_node_add(list, "user");
 	if (jid_text != NULL)

@@ -1,4 +1,4 @@
-/* simulator/sim_peer.c - a phone as a Signal peer: store, sessions, pairwise messages */
+/* simulator/sim_peer.c - a phone as a Signal peer: sessions, pairwise messages */
 #include "simulator/sim_peer.h"
 
 #include <errno.h>
@@ -14,150 +14,8 @@
 #include "simulator/sim_pb.h"
 #include "simulator/sim_peer_priv.h"
 
-#define NAME_CAP 256
-#define SIGNED_ID 1u
 #define NO_SUCH_PREKEY (WA_SIGNAL_PREKEY_ID_MAX - 1)
 #define CUT_LEN 20
-
-/* ---- the store ---------------------------------------------------------------------------------
- */
-
-static void name_of(char out[NAME_CAP], char kind, const char *group,
-                    const struct wa_signal_addr *addr)
-{
-	char text[WA_SIGNAL_ADDR_TEXT_CAP];
-
-	wa_signal_addr_format(addr, text);
-	if (group == NULL)
-		snprintf(out, NAME_CAP, "%c %s", kind, text);
-	else
-		snprintf(out, NAME_CAP, "%c %.60s %s", kind, group, text);
-}
-
-static int load(const struct sim_peer *p, const char *name, struct buf *out)
-{
-	const uint8_t *data;
-	size_t len;
-	int rc = sim_keep_get(&p->keep, name, &data, &len);
-
-	return rc < 0 ? rc : buf_append(out, data, len);
-}
-
-static int session_load(void *arg, const struct wa_signal_addr *addr, struct buf *out)
-{
-	char name[NAME_CAP];
-
-	name_of(name, 's', NULL, addr);
-	return load(arg, name, out);
-}
-
-static int session_save(void *arg, const struct wa_signal_addr *addr, const uint8_t *record,
-                        size_t record_len)
-{
-	struct sim_peer *p = arg;
-	char name[NAME_CAP];
-
-	name_of(name, 's', NULL, addr);
-	return sim_keep_put(&p->keep, name, record, record_len);
-}
-
-static int identity_load(void *arg, const struct wa_signal_addr *addr, uint8_t out[WA_KEY_LEN])
-{
-	const struct sim_peer *p = arg;
-	const uint8_t *data;
-	char name[NAME_CAP];
-	size_t len;
-	int rc;
-
-	name_of(name, 'i', NULL, addr);
-	rc = sim_keep_get(&p->keep, name, &data, &len);
-	if (rc == 0)
-		memcpy(out, data, WA_KEY_LEN);
-	return rc;
-}
-
-static int identity_save(void *arg, const struct wa_signal_addr *addr,
-                         const uint8_t key[WA_KEY_LEN])
-{
-	struct sim_peer *p = arg;
-	char name[NAME_CAP];
-
-	name_of(name, 'i', NULL, addr);
-	return sim_keep_put(&p->keep, name, key, WA_KEY_LEN);
-}
-
-static void prekey_name(char out[NAME_CAP], uint32_t id)
-{
-	snprintf(out, NAME_CAP, "p %" PRIu32, id);
-}
-
-static int prekey_load(void *arg, uint32_t id, struct wa_keypair *out)
-{
-	const struct sim_peer *p = arg;
-	const uint8_t *data;
-	char name[NAME_CAP];
-	size_t len;
-	int rc;
-
-	prekey_name(name, id);
-	rc = sim_keep_get(&p->keep, name, &data, &len);
-	if (rc == 0)
-		memcpy(out, data, sizeof(*out));
-	return rc;
-}
-
-static int prekey_remove(void *arg, uint32_t id)
-{
-	struct sim_peer *p = arg;
-	char name[NAME_CAP];
-
-	prekey_name(name, id);
-	(void)sim_keep_drop(&p->keep, name);
-	return 0;
-}
-
-static int signed_prekey_load(void *arg, uint32_t id, struct wa_keypair *out,
-                              uint8_t sig_out[WA_SIG_LEN])
-{
-	const struct sim_peer *p = arg;
-
-	if (id != SIGNED_ID)
-		return -ENOENT;
-	*out = p->phone->signed_prekey;
-	memcpy(sig_out, p->phone->signed_prekey_sig, WA_SIG_LEN);
-	return 0;
-}
-
-static int sender_key_load(void *arg, const char *group, const struct wa_signal_addr *addr,
-                           struct buf *out)
-{
-	char name[NAME_CAP];
-
-	name_of(name, 'g', group, addr);
-	return load(arg, name, out);
-}
-
-static int sender_key_save(void *arg, const char *group, const struct wa_signal_addr *addr,
-                           const uint8_t *record, size_t record_len)
-{
-	struct sim_peer *p = arg;
-	char name[NAME_CAP];
-
-	name_of(name, 'g', group, addr);
-	return sim_keep_put(&p->keep, name, record, record_len);
-}
-
-static const struct wa_signal_store_ops store_ops = {
-	.session_load = session_load,
-	.session_save = session_save,
-	.identity_load = identity_load,
-	.identity_save = identity_save,
-	.prekey_load = prekey_load,
-	.prekey_remove = prekey_remove,
-	.signed_prekey_load = signed_prekey_load,
-	.sender_key_load = sender_key_load,
-	.sender_key_save = sender_key_save,
-};
 
 /* ---- life --------------------------------------------------------------------------------------
  */
@@ -173,7 +31,7 @@ static int start_signal(struct sim_peer *p)
 		.identity = p->phone->account.identity,
 		.registration_id = p->phone->registration_id,
 	};
-	int rc = wa_signal_new(&own, &store_ops, p, &p->signal);
+	int rc = wa_signal_new(&own, &sim_peer_store_ops, p, &p->signal);
 
 	if (rc == 0)
 		wa_signal_set_random(p->signal, on_random, &p->rnd);
@@ -279,12 +137,12 @@ static int fetch(struct sim *s, struct sim_peer *p, struct sim_device *device,
 void sim_peer_forget(struct sim_phone *phone, const struct sim_device *device)
 {
 	struct wa_signal_addr addr;
-	char name[NAME_CAP];
+	char name[SIM_PEER_NAME_CAP];
 
 	if (phone->peer == NULL)
 		return;
 	sim_peer_addr(device, &addr);
-	name_of(name, 's', NULL, &addr);
+	sim_peer_name(name, 's', NULL, &addr);
 	(void)sim_keep_drop(&phone->peer->keep, name);
 }
 
@@ -397,8 +255,11 @@ int sim_peer_seal(struct sim *s, struct sim_phone *from, struct sim_device *to, 
 
 	if (rc == 0)
 		rc = spoil_before(s, p, to, how);
-	if (rc == 0)
+	if (rc == 0) {
+		wa_signal_set_bad_padding(p->signal, how->spoil == SIM_SPOIL_PADDING);
 		rc = encrypt(s, p, to, msg, msg_len, &type, &cipher);
+		wa_signal_set_bad_padding(p->signal, false);
+	}
 	if (rc == 0 && how->bare)
 		rc = strip(&cipher, &type);
 	if (rc == 0) {
@@ -450,12 +311,12 @@ static void add_id(struct wa_node *parent, uint32_t id)
 static int add_prekey(struct sim_peer *p, struct wa_node *parent)
 {
 	struct wa_keypair pair;
-	char name[NAME_CAP];
+	char name[SIM_PEER_NAME_CAP];
 	struct wa_node *key;
 	uint32_t id = ++p->prekeys_made;
 	int rc = sim_rand_keypair(&p->rnd, &pair);
 
-	prekey_name(name, id);
+	sim_peer_prekey_name(name, id);
 	if (rc == 0)
 		rc = sim_keep_put(&p->keep, name, &pair, sizeof(pair));
 	if (rc == 0) {
@@ -481,7 +342,7 @@ int sim_peer_retry_keys(struct sim *s, struct sim_phone *phone, struct wa_node *
 	add_bytes(keys, "identity", phone->account.identity.pub, WA_KEY_LEN);
 	rc = add_prekey(p, keys);
 	skey = wa_node_add(keys, "skey");
-	add_id(skey, SIGNED_ID);
+	add_id(skey, SIM_PEER_SIGNED_ID);
 	add_bytes(skey, "value", phone->signed_prekey.pub, WA_KEY_LEN);
 	add_bytes(skey, "signature", phone->signed_prekey_sig, WA_SIG_LEN);
 	return rc;

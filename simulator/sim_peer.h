@@ -31,7 +31,7 @@ void sim_peer_free(struct sim_peer *peer); /* NULL is fine */
 	X(SIM_SPOIL_SKIP, "skip")       /* n counters are left out before it */ \
 	X(SIM_SPOIL_PREKEY, "prekey")   /* a new session, for a one-time pre-key nobody has */ \
 	X(SIM_SPOIL_SIGNED, "signed")   /* likewise for a signed pre-key */ \
-	X(SIM_SPOIL_PADDING, "padding") /* the last byte counts more than there is */ \
+	X(SIM_SPOIL_PADDING, "padding") /* one that none can be */ \
 	X(SIM_SPOIL_CIPHER, "cipher")   /* the ciphertext is cut to 20 bytes */ \
 	X(SIM_SPOIL_TYPE, "type")       /* an unknown <enc type> */ \
 	X(SIM_SPOIL_NO_SKDM, "no_skdm") /* groups: the sender key is not sent along */ \

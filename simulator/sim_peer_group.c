@@ -47,8 +47,10 @@ int sim_peer_seal_group(struct sim *s, struct sim_phone *phone, const char *grou
 		rc = wa_signal_group_encrypt(p->signal, group, &own, "", 0, out);
 	}
 	buf_reset(out);
+	wa_signal_set_bad_padding(p->signal, how->spoil == SIM_SPOIL_PADDING);
 	if (rc == 0)
 		rc = wa_signal_group_encrypt(p->signal, group, &own, msg, msg_len, out);
+	wa_signal_set_bad_padding(p->signal, false);
 	if (rc == 0)
 		sim_peer_spoil_after(how->spoil, WA_ENC_SKMSG, out);
 	return rc;

@@ -18,6 +18,15 @@ struct sim_peer {
 	uint32_t prekeys_made;
 };
 
+#define SIM_PEER_NAME_CAP 256
+#define SIM_PEER_SIGNED_ID 1u
+
+extern const struct wa_signal_store_ops sim_peer_store_ops;
+/* Of a record as above; group NULL: none. */
+void sim_peer_name(char out[SIM_PEER_NAME_CAP], char kind, const char *group,
+                   const struct wa_signal_addr *addr);
+void sim_peer_prekey_name(char out[SIM_PEER_NAME_CAP], uint32_t id);
+
 /* Made when it is first asked for. 0, WA_ECRYPTO or -ENOMEM. */
 ATTR_NODISCARD int sim_peer_get(struct sim_phone *phone, struct sim_peer **peer_out);
 /* Where sessions with the device are kept: under its LID. */

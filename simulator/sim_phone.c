@@ -8,6 +8,7 @@
 
 #include "common/secret.h"
 #include "simulator/sim_chains.h"
+#include "simulator/sim_keep.h"
 #include "simulator/sim_mail.h"
 #include "simulator/sim_peer.h"
 
@@ -17,6 +18,7 @@
 struct sim_phones {
 	struct sim_phone **list; /* owned, each phone too: pointers to phones stay valid */
 	size_t n, cap;
+	struct sim_keep index; /* "n NUMBER" and "l LID-USER" to a pointer to the phone */
 };
 
 int sim_phones_new(struct sim_phones **phones_out)
@@ -40,6 +42,7 @@ void sim_phones_free(struct sim_phones *p)
 		secret_wipe(p->list[i], sizeof(*p->list[i]));
 		free(p->list[i]);
 	}
+	sim_keep_clear(&p->index);
 	free(p->list);
 	free(p);
 }
@@ -52,37 +55,52 @@ bool sim_number_is_valid(const char *number)
 	       strspn(number, "0123456789") == len;
 }
 
+static struct sim_phone *look_up(const struct sim_phones *p, char kind, const char *user)
+{
+	char name[SIM_JID_CAP + 2];
+	struct sim_phone *phone = NULL;
+	const uint8_t *data;
+	size_t len;
+
+	snprintf(name, sizeof(name), "%c %.*s", kind, SIM_JID_CAP - 1, user);
+	if (sim_keep_get(&p->index, name, &data, &len) == 0)
+		memcpy(&phone, data, sizeof(phone));
+	return phone;
+}
+
+static int put_index(struct sim_phones *p, struct sim_phone *phone)
+{
+	char number[SIM_JID_CAP + 2], lid[SIM_JID_CAP + 2];
+	int rc;
+
+	snprintf(number, sizeof(number), "n %s", phone->number);
+	snprintf(lid, sizeof(lid), "l %.*s", (int)strcspn(phone->lid, "@"), phone->lid);
+	rc = sim_keep_put(&p->index, number, &phone, sizeof(phone));
+	if (rc == 0)
+		rc = sim_keep_put(&p->index, lid, &phone, sizeof(phone));
+	if (rc < 0)
+		(void)sim_keep_drop(&p->index, number);
+	return rc;
+}
+
 struct sim_phone *sim_phones_find(const struct sim_phones *p, const char *number)
 {
-	for (size_t i = 0; i < p->n; i++) {
-		if (strcmp(p->list[i]->number, number) == 0)
-			return p->list[i];
-	}
-	return NULL;
+	return look_up(p, 'n', number);
 }
 
 struct sim_phone *sim_phones_find_user(const struct sim_phones *p, const char *user)
 {
-	size_t len = strlen(user);
+	struct sim_phone *phone = look_up(p, 'n', user);
 
-	for (size_t i = 0; i < p->n; i++) {
-		struct sim_phone *phone = p->list[i];
-
-		if (strcmp(phone->number, user) == 0)
-			return phone;
-		if (strncmp(phone->lid, user, len) == 0 && phone->lid[len] == '@')
-			return phone;
-	}
-	return NULL;
+	return phone != NULL ? phone : look_up(p, 'l', user);
 }
 
 static bool is_lid_taken(const struct sim_phones *p, const char *lid)
 {
-	for (size_t i = 0; i < p->n; i++) {
-		if (strcmp(p->list[i]->lid, lid) == 0)
-			return true;
-	}
-	return false;
+	char user[SIM_JID_CAP];
+
+	snprintf(user, sizeof(user), "%.*s", (int)strcspn(lid, "@"), lid);
+	return look_up(p, 'l', user) != NULL;
 }
 
 /* The number decides the stream, so that a seed gives each number the same lid in any order. */
@@ -170,6 +188,8 @@ int sim_phones_add(struct sim_phones *p, const struct sim_phone *phone, const st
 		rc = make_lid(p, copy, rnd);
 	if (rc == 0)
 		rc = make_keys(copy, rnd);
+	if (rc == 0)
+		rc = put_index(p, copy);
 	if (rc < 0) {
 		free(copy);
 		return rc;

@@ -161,6 +161,7 @@ static void test_each_way_to_spoil_a_message_shows(void **state)
 		{ { .spoil = SIM_SPOIL_PREKEY }, WA_SIG_ENOPREKEY },
 		{ { .spoil = SIM_SPOIL_SIGNED }, WA_SIG_ENOPREKEY },
 		{ { .spoil = SIM_SPOIL_TYPE }, WA_SIG_EMALFORMED },
+		{ { .spoil = SIM_SPOIL_PADDING }, WA_SIG_EMALFORMED },
 	};
 	const struct sim_seal plain = { .count = 0 };
 	struct pair *p = *state;

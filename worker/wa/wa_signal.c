@@ -64,6 +64,11 @@ void wa_signal_set_random(struct wa_signal *s, int (*fn)(void *arg, uint8_t *out
 	wa_signal_crypto_set_random(s->crypto, fn, arg);
 }
 
+void wa_signal_set_bad_padding(struct wa_signal *s, bool bad)
+{
+	s->bad_padding = bad;
+}
+
 /* ---- parts --------------------------------------------------------------------------------------
  */
 
@@ -307,6 +312,21 @@ int wa_signal_decrypt(struct wa_signal *s, const struct wa_signal_addr *from, en
 /* ---- encrypt ------------------------------------------------------------------------------------
  */
 
+int wa_signal_padded(struct wa_signal *s, const void *msg, size_t msg_len, struct buf *out)
+{
+	uint8_t rnd = 0;
+	int rc;
+
+	rc = wa_signal_crypto_random(s->crypto, &rnd, 1);
+	if (rc == 0)
+		rc = buf_append(out, msg, msg_len);
+	if (rc == 0)
+		rc = wa_pad(out, rnd);
+	if (rc == 0 && s->bad_padding)
+		out->p[out->len - 1] = 0;
+	return rc;
+}
+
 int wa_signal_encrypt(struct wa_signal *s, const struct wa_signal_addr *to, const void *msg,
                       size_t msg_len, enum wa_enc *type_out, struct buf *out)
 {
@@ -316,17 +336,12 @@ int wa_signal_encrypt(struct wa_signal *s, const struct wa_signal_addr *to, cons
 	session_cipher *cipher = NULL;
 	size_t out_len = out->len;
 	struct buf padded = { 0 };
-	uint8_t rnd = 0;
 	int rc;
 
 	if (msg_len > WA_SIGNAL_CIPHER_MAX - 1024)
 		return WA_ELIMIT;
 	wa_signal_op_begin(s, to, NULL);
-	rc = wa_signal_crypto_random(s->crypto, &rnd, 1);
-	if (rc == 0)
-		rc = buf_append(&padded, msg, msg_len);
-	if (rc == 0)
-		rc = wa_pad(&padded, rnd);
+	rc = wa_signal_padded(s, msg, msg_len, &padded);
 	if (rc == 0)
 		rc = wa_signal_rc(s, session_cipher_create(&cipher, s->store, &addr, s->ctx));
 	if (rc == 0)

@@ -124,6 +124,9 @@ void wa_signal_free(struct wa_signal *s); /* wipes; NULL is fine */
 void wa_signal_set_random(struct wa_signal *s, int (*fn)(void *arg, uint8_t *out, size_t n),
                           void *arg);
 
+/* For tests: whatever is sealed from now on ends in a padding that none can be. */
+void wa_signal_set_bad_padding(struct wa_signal *s, bool bad);
+
 /* ---- padding ------------------------------------------------------------------------------------
  */
 

@@ -205,17 +205,12 @@ int wa_signal_group_encrypt(struct wa_signal *s, const char *group,
 	group_cipher *cipher = NULL;
 	size_t out_len = out->len;
 	struct buf padded = { 0 };
-	uint8_t rnd = 0;
 	int rc;
 
 	if (msg_len > WA_SIGNAL_CIPHER_MAX - 1024)
 		return WA_ELIMIT;
 	wa_signal_op_begin(s, own, group);
-	rc = wa_signal_crypto_random(s->crypto, &rnd, 1);
-	if (rc == 0)
-		rc = buf_append(&padded, msg, msg_len);
-	if (rc == 0)
-		rc = wa_pad(&padded, rnd);
+	rc = wa_signal_padded(s, msg, msg_len, &padded);
 	if (rc == 0)
 		rc = wa_signal_rc(s, group_cipher_create(&cipher, s->store, &name, s->ctx));
 	if (rc == 0)

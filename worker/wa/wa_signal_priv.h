@@ -27,6 +27,7 @@ struct wa_signal {
 	struct wa_signal_crypto *crypto;
 	signal_context *ctx;
 	signal_protocol_store_context *store;
+	bool bad_padding; /* of what is sealed; for tests */
 	/* of the operation that runs */
 	struct wa_signal_addr peer; /* its only address */
 	const char *group;          /* its only group; NULL: pairwise */
@@ -37,6 +38,9 @@ struct wa_signal {
 
 /* Set up s->store with callbacks that stage. 0 or a code of the library. */
 int wa_signal_store_attach(struct wa_signal *s);
+/* Append msg and a padding. 0, WA_ECRYPTO or -ENOMEM. */
+int wa_signal_padded(struct wa_signal *s, const void *msg, size_t msg_len, struct buf *out);
+
 void wa_signal_op_begin(struct wa_signal *s, const struct wa_signal_addr *peer, const char *group);
 /* rc < 0: drop what was staged; else hand it to the store. Returns rc or the store's failure. */
 int wa_signal_op_end(struct wa_signal *s, int rc);
