@@ -1,5 +1,5 @@
 # The linking page: made into one C file that the gateway is linked with.
-WEB_FILES = web/index.html web/style.css web/words.js web/phone.js web/number.js web/api.js web/link.js \
+WEB_FILES = web/index.html web/style.css web/words.js web/number.js web/api.js web/link.js \
 	web/dashboard.js web/app.js
 EXTRA_DIST += $(WEB_FILES) web/bundle web/README.md
 CLEANFILES += web/page.c

@@ -1,0 +1,44 @@
+// tests/web/browser.mjs - Debian's chromium, driven by playwright-core, and what every page of it is held to
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { chromium } from 'playwright-core';
+
+export const PHONE = { viewport: { width: 360, height: 740 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true };
+export const DESKTOP = { viewport: { width: 1280, height: 800 } };
+
+export function startBrowser() {
+	return chromium.launch({
+		executablePath: process.env.WARDEN_CHROMIUM ?? '/usr/bin/chromium',
+		// as root there is no sandbox of its own; it opens our own page only
+		args: ['--disable-gpu', '--disable-dev-shm-usage', ...(process.getuid() === 0 ? ['--no-sandbox'] : [])],
+	});
+}
+
+/*
+ * A page that watches itself. page.seen: errors of the console and of scripts, requests that leave the world's origin, and the bytes
+ * that came over the wire. Chromium's own line for a status of 400 and up is no error of the page.
+ */
+export async function openPage(browser, world, path = '/', options = {}) {
+	const context = await browser.newContext({ locale: 'en-US', ...DESKTOP, ...options });
+	const page = await context.newPage();
+	page.setDefaultTimeout(10_000);
+	page.seen = { errors: [], foreign: [], responses: [] };
+	page.on('console', (m) => m.type() === 'error' && !/^Failed to load resource: /.test(m.text()) && page.seen.errors.push(m.text()));
+	page.on('pageerror', (error) => page.seen.errors.push(String(error)));
+	page.on('request', (r) => !r.url().startsWith(world.base) && !r.url().startsWith('data:') && page.seen.foreign.push(r.url()));
+	page.on('response', (r) => page.seen.responses.push(r));
+	await page.goto(world.base + path);
+	return page;
+}
+
+export function assertClean(page) {
+	assert.deepEqual(page.seen.errors, [], 'errors on the console');
+	assert.deepEqual(page.seen.foreign, [], 'requests to other origins');
+}
+
+// What a camera in front of the screen would read.
+export async function readQr(page) {
+	const png = await page.screenshot();
+	const r = spawnSync('zbarimg', ['--quiet', '--raw', '-Sdisable', '-Sqrcode.enable', '-'], { input: png });
+	return r.status === 0 ? r.stdout.toString().trim() : null;
+}
