@@ -9,6 +9,9 @@ libsim_a_SOURCES = \
 	simulator/sim_api.c simulator/sim_api_fault.c simulator/sim_api_phone.c simulator/sim_api_msg.c simulator/sim_api_send.c simulator/sim_api_send.h simulator/sim_api_bulk.c simulator/sim_api_act.c simulator/sim_api_group.c simulator/sim_api.h \
 	simulator/sim_build.c simulator/sim_build.h simulator/sim_build_act.c \
 	simulator/sim_build_bad.c simulator/sim_build_media.c \
+	simulator/sim_appstate.c simulator/sim_appstate.h simulator/sim_appstate_priv.h \
+	simulator/sim_appstate_live.c simulator/sim_appstate_live.h simulator/sim_appstate_make.c \
+	simulator/sim_appstate_server.c simulator/sim_api_appstate.c \
 	simulator/sim_cert.c simulator/sim_cert.h \
 	simulator/sim_chains.c simulator/sim_chains.h \
 	simulator/sim_client.c simulator/sim_client.h simulator/sim_client_priv.h \

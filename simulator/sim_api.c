@@ -170,6 +170,8 @@ const struct sim_route sim_routes[] = {
 	{ "GET", "/phones/:/history", sim_api_history },
 	{ "POST", "/phones/:/history", sim_api_tell_history },
 	{ "GET", "/phones/:/sync", sim_api_show_sync },
+	{ "GET", "/phones/:/appstate", sim_api_show_appstate },
+	{ "POST", "/phones/:/appstate", sim_api_change_appstate },
 	{ "DELETE", "/phones/:/devices/:", sim_api_unlink },
 	{ "POST", "/phones/:/read", sim_api_read },
 	{ "POST", "/phones/:/call", sim_api_call },

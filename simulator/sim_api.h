@@ -44,6 +44,9 @@ void sim_api_add_group(struct sim_call *call);
 void sim_api_list_groups(struct sim_call *call);
 void sim_api_show_group(struct sim_call *call);
 void sim_api_change_group(struct sim_call *call);
+/* App state (sim_api_appstate.c) */
+void sim_api_show_appstate(struct sim_call *call);
+void sim_api_change_appstate(struct sim_call *call);
 /* History (sim_api_history.c) */
 void sim_api_history(struct sim_call *call);
 void sim_api_show_sync(struct sim_call *call);

@@ -63,6 +63,7 @@ struct sim_device {
 	struct sim_prekeys *prekeys;     /* owned; one-time prekeys on the server */
 	struct sim_queue *queue;         /* owned; stanzas that were not acked yet */
 	struct sim_history_ask history;  /* what it has asked for */
+	bool keys_shared;                /* of app state */
 	struct sim_sync *sync;           /* owned; what its phone tells it; NULL: nothing yet */
 	struct sim_device *next;         /* of the same account */
 };

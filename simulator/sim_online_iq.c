@@ -5,6 +5,7 @@
 #include "common/clock.h"
 #include "common/codec.h"
 #include "common/log.h"
+#include "simulator/sim_appstate_live.h"
 #include "simulator/sim_client_priv.h"
 #include "simulator/sim_group.h"
 #include "simulator/sim_media.h"
@@ -139,25 +140,6 @@ static void on_media_conn(struct sim_client *c, const struct wa_node *iq)
 	sim_client_send(c, n);
 }
 
-/* No collection holds anything: each stays at the version that the client has. */
-static void on_app_state(struct sim_client *c, const struct wa_node *iq)
-{
-	const struct wa_node *asked = wa_node_child(iq, "sync");
-	struct wa_node *n = sim_online_answer(iq, "result");
-	struct wa_node *sync = wa_node_add(n, "sync");
-	const struct wa_node *from = asked == NULL ? NULL : wa_node_child(asked, "collection");
-
-	for (; from != NULL; from = wa_node_next(from, "collection")) {
-		struct wa_node *collection = wa_node_add(sync, "collection");
-		const char *version = wa_node_attr(from, "version");
-
-		wa_node_set(collection, "name", wa_node_attr(from, "name"));
-		wa_node_set(collection, "version", version == NULL ? "0" : version);
-		wa_node_set(collection, "type", "result");
-	}
-	sim_client_send(c, n);
-}
-
 static void on_clean(struct sim_client *c, const struct wa_node *iq)
 {
 	struct sim_device *device = c->session.device;
@@ -213,7 +195,7 @@ static const struct request {
 	{ "blocklist", "get", NULL, on_blocklist },
 	{ "usync", "get", NULL, sim_online_usync },
 	{ "w:m", "set", "media_conn", on_media_conn },
-	{ "w:sync:app:state", "set", "sync", on_app_state },
+	{ "w:sync:app:state", "set", "sync", sim_appstate_iq },
 	{ "urn:xmpp:whatsapp:dirty", "set", "clean", on_clean },
 	{ "w:g2", NULL, NULL, sim_group_iq },
 	{ "w:profile:picture", "get", NULL, on_picture },

@@ -9,6 +9,7 @@
 #include "common/secret.h"
 #include "simulator/sim_chains.h"
 #include "simulator/sim_keep.h"
+#include "simulator/sim_appstate.h"
 #include "simulator/sim_mail.h"
 #include "simulator/sim_peer.h"
 
@@ -39,6 +40,7 @@ void sim_phones_free(struct sim_phones *p)
 		sim_peer_free(p->list[i]->peer);
 		sim_mail_free(p->list[i]->mail);
 		sim_chains_free(p->list[i]->chains);
+		sim_as_free(p->list[i]->appstate);
 		secret_wipe(p->list[i], sizeof(*p->list[i]));
 		free(p->list[i]);
 	}

@@ -19,6 +19,7 @@ struct sim_client;
 struct sim_peer;
 struct sim_mail;
 struct sim_chains;
+struct sim_appstate;
 
 /* How a phone hands its history to companions; 0: as the comment says. */
 struct sim_history_options {
@@ -72,8 +73,9 @@ struct sim_phone {
 	uint32_t passkey_device;               /* once it is linked */
 	uint32_t installs;                     /* how often it was installed anew */
 	struct sim_peer *peer;                 /* owned; its Signal sessions; NULL: none yet */
-	struct sim_chains *chains; /* owned; of what its companions sent; NULL: nothing */
-	struct sim_mail *mail;     /* owned; what it has got and sent; NULL: nothing yet */
+	struct sim_chains *chains;     /* owned; of what its companions sent; NULL: nothing */
+	struct sim_appstate *appstate; /* owned; NULL: not needed yet */
+	struct sim_mail *mail;         /* owned; what it has got and sent; NULL: nothing yet */
 };
 
 struct sim_phones;

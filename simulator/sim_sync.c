@@ -8,6 +8,7 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "common/secret.h"
+#include "simulator/sim_appstate_live.h"
 #include "simulator/sim_queue.h"
 #include "simulator/sim_sync_priv.h"
 #include "worker/wa/wa_node.h"
@@ -279,12 +280,23 @@ static void tell_open_again(struct sim *s, struct sim_phone *phone, struct sim_d
 	}
 }
 
+/* Once, before any history: it may be read with it. */
+static void share_keys(struct sim *s, struct sim_phone *phone, struct sim_device *device)
+{
+	if (device->keys_shared || (phone->chats == 0 && phone->appstate == NULL))
+		return;
+	device->keys_shared = sim_appstate_share(s, phone, device) == 0;
+	if (!device->keys_shared)
+		LOG(NULL, LOG_WARNING, "keys_not_shared", LF_STR("device", device->jid));
+}
+
 void sim_sync_online(struct sim *s, struct sim_device *device)
 {
 	struct sim_phone *phone = sim_phones_find(s->phones, device->account->number);
 
 	if (phone == NULL)
 		return;
+	share_keys(s, phone, device);
 	if (device->sync != NULL && device->sync->begun) {
 		tell_open_again(s, phone, device);
 		go_on(s, phone, device);

@@ -7,6 +7,7 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "common/secret.h"
+#include "simulator/sim_appstate_live.h"
 #include "simulator/sim_online.h"
 #include "simulator/sim_pb.h"
 #include "simulator/sim_send.h"
@@ -324,4 +325,6 @@ void sim_sync_own(struct sim *s, struct sim_phone *phone, struct sim_device *dev
 		return;
 	if (field(protocol.data, protocol.len, 16, &part) && part.type == SIM_PB_BYTES)
 		on_request(s, phone, device, id, &part);
+	if (field(protocol.data, protocol.len, 8, &part) && part.type == SIM_PB_BYTES)
+		sim_appstate_asked(s, phone, device, part.data, part.len);
 }

@@ -1,5 +1,6 @@
 # libsim.a: what of the simulator needs no socket
 SIM_TESTS = tests/unit/test_sim_mail tests/unit/test_sim_peer tests/unit/test_sim_adv tests/unit/test_sim_device tests/unit/test_sim_link \
+	tests/unit/test_sim_appstate \
 	tests/unit/test_sim_prekey \
 	tests/unit/test_sim_cert tests/unit/test_sim_fault tests/unit/test_sim_history \
 	tests/unit/test_sim_http tests/unit/test_sim_media \
@@ -11,6 +12,9 @@ SIM_LDADD = $(SIM_LIBS) $(UNIT_LIBS)
 tests_unit_test_sim_adv_SOURCES = tests/unit/test_sim_adv.c $(WALIB_VECTORS)
 tests_unit_test_sim_adv_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_sim_adv_LDADD = $(SIM_LDADD)
+tests_unit_test_sim_appstate_SOURCES = tests/unit/test_sim_appstate.c $(WALIB_VECTORS)
+tests_unit_test_sim_appstate_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_sim_appstate_LDADD = $(SIM_LDADD)
 tests_unit_test_sim_link_SOURCES = tests/unit/test_sim_link.c $(WALIB_VECTORS)
 tests_unit_test_sim_link_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_sim_link_LDADD = $(SIM_LDADD)
