@@ -26,6 +26,11 @@ const struct ctl_option ctl_options[CTL_OPT_N] = {
 	[CTL_OPT_ACCOUNT] = { "account", "NAME",
 	                      "whose instance, where several accounts have one of the name" },
 	[CTL_OPT_PER_MINUTE] = { "per-minute", "N", "replace at most N a minute" },
+	[CTL_OPT_FROM] = { "from", "N",
+	                   "begin with the event of sequence N (default: what comes)" },
+	[CTL_OPT_EVENTS] = { "events", "LIST",
+	                     "these kinds only, such as message.exchange,instance.state" },
+	[CTL_OPT_WITH_HISTORY] = { "with-history", NULL, "messages from history, too" },
 	[CTL_OPT_HELP] = { "help", NULL, "show help" },
 	[CTL_OPT_VERSION] = { "version", NULL, "show the version" },
 };

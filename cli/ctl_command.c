@@ -93,10 +93,15 @@ const struct ctl_command ctl_commands[] = {
 	  "is\n"
 	  "being restarted.\n",
 	  "wardenctl status\nwardenctl status shop --watch", ctl_status },
-	{ "events", NULL, "NAME", true, true, 0, TOKEN, true,
+	{ "events", NULL, "NAME", true, true, 0,
+	  TOKEN | CTL_OPT_BIT(CTL_OPT_FROM) | CTL_OPT_BIT(CTL_OPT_EVENTS) |
+	      CTL_OPT_BIT(CTL_OPT_WITH_HISTORY),
+	  true,
 	  "follow an instance's events, one line each, until Ctrl-C",
 	  "A stream that breaks off is taken up again where it ended.\n",
-	  "wardenctl events shop --json", ctl_events },
+	  "wardenctl events shop --json\n"
+	  "wardenctl events shop --from 1 --events message.exchange",
+	  ctl_events },
 	{ "worker", "list", "", false, false, 0, 0, false,
 	  "list the worker processes: pid, memory, state, uptime", NULL, "wardenctl worker list",
 	  ctl_worker_list },

@@ -18,7 +18,7 @@
 #include "cli/ctl_text.h"
 #include "common/err.h"
 
-#define PATH_CAP 224
+#define PATH_CAP 512
 #define SILENCE_MS 50000 /* a comment comes every 15 s */
 #define AGAIN_S 2
 
@@ -29,9 +29,11 @@ struct follow {
 	struct event *again_ev;
 	struct ctl_http *http;
 	struct ctl_sse sse;
-	char path[PATH_CAP]; /* of the request that runs */
-	int64_t last;        /* sequence of the last event; 0: none yet */
-	bool begun;          /* a stream has been opened */
+	char filters[PATH_CAP / 2]; /* of the query, each behind an "&" */
+	char path[PATH_CAP];        /* of the request that runs */
+	int64_t from;               /* where to begin; 0: with what comes */
+	int64_t last;               /* sequence of the last event; 0: none yet */
+	bool begun;                 /* a stream has been opened */
 	bool lost;
 	bool over;
 	enum ctl_exit result;
@@ -153,12 +155,6 @@ static void refuse(struct follow *f, struct ctl_fail *fail)
 {
 	enum ctl_exit rc = ctl_api_tell(&f->api, fail);
 
-	if (fail->status == 501)
-		fprintf(
-		    stderr,
-		    "Events come with a later version; \"wardenctl status %s --watch\" follows the "
-		    "instance's state.\n",
-		    f->call->name);
 	end(f, rc);
 }
 
@@ -191,10 +187,15 @@ static void ask(struct follow *f)
 		.token = f->api.token,
 		.timeout_ms = SILENCE_MS,
 	};
+	int64_t from =
+	    f->last > 0 ? f->last : f->from; /* the last one again: it shows that none is missing */
 	int n = snprintf(f->path, sizeof(f->path), "/api/events/stream/%s", f->call->name);
 
-	if (f->last > 0)
-		snprintf(f->path + n, sizeof(f->path) - (size_t)n, "?from=%" PRId64, f->last);
+	if (from > 0)
+		snprintf(f->path + n, sizeof(f->path) - (size_t)n, "?from=%" PRId64 "%s", from,
+		         f->filters);
+	else if (f->filters[0] != '\0')
+		snprintf(f->path + n, sizeof(f->path) - (size_t)n, "?%s", f->filters + 1);
 	ctl_http_free(f->http);
 	f->http = NULL;
 	ctl_sse_clear(&f->sse);
@@ -209,11 +210,41 @@ static void on_again(evutil_socket_t fd, short what, void *arg)
 	ask(arg);
 }
 
+/* Names of kinds hold nothing that a query could not. */
+static bool is_list(const char *text)
+{
+	return strspn(text, "abcdefghijklmnopqrstuvwxyz._,") == strlen(text) &&
+	       strlen(text) < PATH_CAP / 4;
+}
+
+static enum ctl_exit read_options(struct follow *f)
+{
+	const char *from = f->call->args->opt[CTL_OPT_FROM];
+	const char *events = f->call->args->opt[CTL_OPT_EVENTS];
+
+	if (from != NULL && ctl_args_number(from, 1, INT64_MAX - 1, &f->from) < 0) {
+		fputs("wardenctl: --from has to be the sequence of an event\n", stderr);
+		return CTL_EXIT_USAGE;
+	}
+	if (events != NULL && !is_list(events)) {
+		fputs("wardenctl: --events has to be a list of kinds, separated by commas\n",
+		      stderr);
+		return CTL_EXIT_USAGE;
+	}
+	snprintf(f->filters, sizeof(f->filters), "%s%s%s", events != NULL ? "&events=" : "",
+	         events != NULL ? events : "",
+	         f->call->args->opt[CTL_OPT_WITH_HISTORY] != NULL ? "&history=true" : "");
+	return CTL_EXIT_OK;
+}
+
 enum ctl_exit ctl_events(const struct ctl_call *call)
 {
 	struct follow f = { .call = call, .result = CTL_EXIT_FAILED };
-	enum ctl_exit rc = ctl_api_open(&f.api, call->args->opt[CTL_OPT_TOKEN_FILE]);
+	enum ctl_exit rc = read_options(&f);
 
+	if (rc != CTL_EXIT_OK)
+		return rc;
+	rc = ctl_api_open(&f.api, call->args->opt[CTL_OPT_TOKEN_FILE]);
 	if (rc != CTL_EXIT_OK)
 		return rc;
 	f.base = event_base_new();

@@ -2,7 +2,7 @@
  * cli/ctl_sse.h - server-sent events out of a byte stream
  *
  * Takes bytes in any portions, gives whole events; no I/O. Format: WHATWG HTML, "Server-sent
- * events". What a client of one finite stream does not need (id, retry) is read and dropped.
+ * events". What our clients do not need (id: the data says it; retry) is read and dropped.
  */
 #ifndef CTL_SSE_H
 #define CTL_SSE_H
@@ -13,9 +13,9 @@
 #include "common/attr.h"
 #include "common/buf.h"
 
-#define CTL_SSE_LINE_MAX (256 * 1024) /* bytes of one line */
-#define CTL_SSE_DATA_MAX (256 * 1024) /* bytes of one event's data */
-#define CTL_SSE_NAME_CAP 64           /* an event name, its NUL included; longer ones are cut */
+#define CTL_SSE_LINE_MAX (12 * 1024 * 1024) /* bytes of one line */
+#define CTL_SSE_DATA_MAX (12 * 1024 * 1024) /* bytes of one event's data */
+#define CTL_SSE_NAME_CAP 64 /* an event name, its NUL included; longer ones are cut */
 
 /* Zero-initialised is ready; end with ctl_sse_clear(). */
 struct ctl_sse {

@@ -13,7 +13,7 @@ _wardenctl() {
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;
-	--quota | --history | --number | --account | --per-minute | --expires)
+	--quota | --history | --number | --account | --per-minute | --expires | --from | --events)
 		return
 		;;
 	esac

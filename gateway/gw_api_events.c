@@ -338,6 +338,7 @@ void gw_api_ws(struct gw_req *req)
 
 	if (!ws_may_open(req, inst, &from, &filter))
 		return;
+	filter.history |= gw_websocket_config(inst)->filter.history;
 	l = gw->events == NULL ? NULL : calloc(1, sizeof(*l));
 	if (l == NULL) {
 		gw_req_fail(req, GW_ERR_AT_CAPACITY, NULL);

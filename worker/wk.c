@@ -34,6 +34,7 @@ struct wk {
 	struct wk_probe *probe; /* instead of a session's work; NULL: none */
 	struct event *lonely;   /* nobody wants us: leave */
 	struct event *alone;    /* nobody answers: decide */
+	struct event *parting;  /* done, but for the last events' way to the gateway */
 	struct event *term;     /* SIGTERM, through signalfd */
 	int term_fd;
 	struct wk_tell tell;
@@ -106,6 +107,25 @@ static void say_bye(struct wk *w)
 	leave(w, WK_EXIT_DONE);
 }
 
+/* The last events of a link that is over are the gateway's to keep: they have a moment. */
+static void part(struct wk *w)
+{
+	if (wk_session_events_heard(w->session) || !wk_ipc_is_heard(w->ipc, WK_SILENT_MS) ||
+	    wk_timer_set(w->parting, WK_PART_MS / w->p->speed) < 0)
+		say_bye(w);
+}
+
+static void on_parted(evutil_socket_t fd, short what, void *arg)
+{
+	struct wk *w = arg;
+
+	(void)fd;
+	(void)what;
+	if (!wk_session_events_heard(w->session))
+		LOG(&w->log, LOG_ERR, "events_not_heard");
+	say_bye(w);
+}
+
 static void set_lonely(struct wk *w);
 
 /*
@@ -118,7 +138,7 @@ static void on_session_end(void *arg)
 
 	w->ended = true;
 	if (w->released || w->tell.last.kind == WK_WORD_NONE)
-		say_bye(w);
+		part(w);
 	else if (!wk_ipc_is_heard(w->ipc, WK_SILENT_MS))
 		set_lonely(w);
 }
@@ -322,6 +342,10 @@ static void on_event_commit(const Ipc__EventCommit *msg, void *arg)
 	struct wk *w = arg;
 
 	wk_session_event_commit(w->session, msg);
+	if (event_pending(w->parting, EV_TIMEOUT, NULL) && wk_session_events_heard(w->session)) {
+		(void)event_del(w->parting);
+		say_bye(w);
+	}
 }
 
 /* Without the new proxy nothing may be dialled: the next worker gets it with CONNECT. */
@@ -347,7 +371,7 @@ static void stop(struct wk *w)
 {
 	w->released = true;
 	if (w->ended)
-		say_bye(w);
+		part(w);
 	else
 		(void)wk_session_stop(w->session);
 }
@@ -474,7 +498,8 @@ static int setup(struct wk *w)
 		return rc;
 	w->lonely = evtimer_new(w->base, on_lonely, w);
 	w->alone = evtimer_new(w->base, on_alone, w);
-	if (w->lonely == NULL || w->alone == NULL)
+	w->parting = evtimer_new(w->base, on_parted, w);
+	if (w->lonely == NULL || w->alone == NULL || w->parting == NULL)
 		return -ENOMEM;
 	on_presence(false, w);
 	return setup_signals(w);
@@ -502,6 +527,8 @@ static void cleanup(struct wk *w)
 		event_free(w->lonely);
 	if (w->alone != NULL)
 		event_free(w->alone);
+	if (w->parting != NULL)
+		event_free(w->parting);
 	if (w->term != NULL)
 		event_free(w->term);
 	if (w->term_fd >= 0)

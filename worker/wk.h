@@ -19,6 +19,7 @@
 	(24 * 3600 * 1000)       /* how the end of a link waits to be heard by a gateway \
 	                          */
 #define WK_ANSWER_MS (5 * 1000)  /* a question that no gateway answers is ours to decide */
+#define WK_PART_MS (3 * 1000)   /* the last events, once nothing else is to be done */
 #define WK_SILENT_MS (35 * 1000) /* a gateway says something every 10 s; else it hangs */
 
 /* How a worker left; a signal is a crash. */

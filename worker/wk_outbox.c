@@ -23,7 +23,10 @@ struct on_way {
 };
 
 struct wk_outbox {
-	struct wk_store *st;
+	struct wk_store *st;        /* NULL: it has gone, and what was left is here: */
+	struct wk_outbox_row *left; /* by number; owned, with their data */
+	size_t left_n;
+	struct wk_outbox_stock stock; /* of the store when it went */
 	const struct log_ctx *log;
 	const struct wk_outbox_ops *ops;
 	void *arg;
@@ -69,6 +72,33 @@ static bool window_open(const struct wk_outbox *o, size_t bytes)
 	       (o->way_n < IPC_EVENT_WINDOW_N && o->way_bytes + bytes <= IPC_EVENT_WINDOW_BYTES);
 }
 
+/* ---- the store, or what it has left --------------------------------------------------------- */
+
+static int stock_of(struct wk_outbox *o, struct wk_outbox_stock *stock_out)
+{
+	if (o->st != NULL)
+		return wk_store_outbox_stock(o->st, stock_out);
+	*stock_out = o->stock;
+	return 0;
+}
+
+static int next_left(const struct wk_outbox *o, uint64_t after, struct wk_outbox_row *row_out)
+{
+	for (size_t i = 0; i < o->left_n; i++)
+		if (o->left[i].number > after) {
+			*row_out = o->left[i];
+			row_out->data = (struct buf){ 0 };
+			return buf_append(&row_out->data, o->left[i].data.p, o->left[i].data.len);
+		}
+	return -ENOENT;
+}
+
+static int next_row(const struct wk_outbox *o, uint64_t after, struct wk_outbox_row *row_out)
+{
+	return o->st != NULL ? wk_store_outbox_next(o->st, after, row_out)
+	                     : next_left(o, after, row_out);
+}
+
 /* ---- sending ------------------------------------------------------------------------------- */
 
 static int send_row(struct wk_outbox *o, const struct wk_outbox_row *row,
@@ -108,7 +138,7 @@ static int send_next(struct wk_outbox *o, const struct wk_outbox_stock *stock)
 
 	if (o->sent >= stock->newest || !window_open(o, 0))
 		return 0;
-	rc = wk_store_outbox_next(o->st, o->sent, &row);
+	rc = next_row(o, o->sent, &row);
 	if (rc == -ENOENT)
 		return 0;
 	if (rc == 0 && !window_open(o, row.data.len)) {
@@ -133,7 +163,7 @@ void wk_outbox_poke(struct wk_outbox *o)
 	if (o->sending)
 		return;
 	o->sending = true;
-	rc = wk_store_outbox_stock(o->st, &stock);
+	rc = stock_of(o, &stock);
 	if (rc == 0)
 		do
 			rc = send_next(o, &stock);
@@ -156,7 +186,7 @@ static int tidy(struct wk_outbox *o)
 {
 	int rc;
 
-	if (o->removed == o->committed)
+	if (o->removed == o->committed || o->st == NULL)
 		return 0;
 	rc = wk_store_outbox_drop(o->st, o->committed);
 	if (rc == 0)
@@ -173,8 +203,8 @@ static void tell_room(struct wk_outbox *o)
 {
 	struct wk_outbox_stock stock;
 
-	if (!o->was_full || wk_store_outbox_stock(o->st, &stock) < 0 ||
-	    stock.n > WK_OUTBOX_MAX_N / 2 || stock.bytes > WK_OUTBOX_MAX_BYTES / 2)
+	if (!o->was_full || stock_of(o, &stock) < 0 || stock.n > WK_OUTBOX_MAX_N / 2 ||
+	    stock.bytes > WK_OUTBOX_MAX_BYTES / 2)
 		return;
 	o->was_full = false;
 	LOG(o->log, LOG_NOTICE, "outbox_has_room", LF_INT("events", stock.n));
@@ -196,7 +226,7 @@ void wk_outbox_commit(struct wk_outbox *o, const Ipc__EventCommit *msg)
 {
 	struct wk_outbox_stock stock;
 
-	if (wk_store_outbox_stock(o->st, &stock) < 0 || msg->store != stock.store)
+	if (stock_of(o, &stock) < 0 || msg->store != stock.store)
 		return;
 	if (msg->number > o->sent && msg->number > stock.newest)
 		return; /* of events that never were */
@@ -223,7 +253,7 @@ bool wk_outbox_is_full(struct wk_outbox *o)
 {
 	struct wk_outbox_stock stock;
 
-	if (wk_store_outbox_stock(o->st, &stock) < 0)
+	if (stock_of(o, &stock) < 0)
 		return false; /* whoever writes next hears of it */
 	if (stock.n < WK_OUTBOX_MAX_N && stock.bytes < WK_OUTBOX_MAX_BYTES)
 		return o->was_full;
@@ -234,11 +264,61 @@ bool wk_outbox_is_full(struct wk_outbox *o)
 	return true;
 }
 
-bool wk_outbox_is_empty(const struct wk_outbox *o)
+bool wk_outbox_is_empty(struct wk_outbox *o)
 {
 	struct wk_outbox_stock stock;
 
-	return wk_store_outbox_stock(o->st, &stock) == 0 && o->committed >= stock.newest;
+	return stock_of(o, &stock) == 0 && (stock.n == 0 || o->committed >= stock.newest);
+}
+
+/* ---- the store goes ------------------------------------------------------------------------- */
+
+/* False: no more fit, or there are none. */
+static bool keep_next(struct wk_outbox *o, uint64_t *after, size_t *bytes)
+{
+	struct wk_outbox_row row = { 0 };
+	struct wk_outbox_row *more;
+
+	if (o->left_n == WK_OUTBOX_LEFT_N || *bytes >= WK_OUTBOX_LEFT_BYTES ||
+	    wk_store_outbox_next(o->st, *after, &row) < 0)
+		return false;
+	more =
+	    o->left_n % 256 != 0 ? o->left : realloc(o->left, (o->left_n + 256) * sizeof(*o->left));
+	if (more == NULL) {
+		buf_wipe(&row.data);
+		return false;
+	}
+	o->left = more;
+	*after = row.number;
+	*bytes += row.data.len;
+	o->left[o->left_n++] = row;
+	return true;
+}
+
+void wk_outbox_outlive(struct wk_outbox *o)
+{
+	uint64_t after = o->committed;
+	size_t bytes = 0;
+
+	if (o->st == NULL)
+		return;
+	if (tidy(o) < 0 || wk_store_outbox_stock(o->st, &o->stock) < 0)
+		LOG(o->log, LOG_WARNING, "outbox_not_tidied");
+	while (keep_next(o, &after, &bytes))
+		;
+	if (after < o->stock.newest && o->stock.n > o->left_n)
+		LOG(o->log, LOG_ERR, "events_lost", LF_INT("n", o->stock.n - o->left_n));
+	o->stock.newest = o->left_n > 0 ? after : o->committed;
+	o->stock.n = o->left_n;
+	o->stock.bytes = bytes;
+	o->st = NULL;
+}
+
+static void left_free(struct wk_outbox *o)
+{
+	for (size_t i = 0; i < o->left_n; i++)
+		buf_wipe(&o->left[i].data);
+	free(o->left);
 }
 
 /* ---- life ---------------------------------------------------------------------------------- */
@@ -270,5 +350,6 @@ void wk_outbox_free(struct wk_outbox *o)
 	if (tidy(o) < 0)
 		LOG(o->log, LOG_DEBUG, "outbox_not_tidied");
 	event_free(o->tidy);
+	left_free(o);
 	free(o);
 }

@@ -40,6 +40,14 @@ ATTR_NODISCARD int wk_outbox_new(struct event_base *base, struct wk_store *st,
 /* Before the store is closed. What the gateway has acknowledged is removed. NULL is fine. */
 void wk_outbox_free(struct wk_outbox *o);
 
+/*
+ * The store is about to go, with all in it: what the gateway does not have is kept in memory from
+ * here on (WK_OUTBOX_LEFT_N events, WK_OUTBOX_LEFT_BYTES; what is more is lost, and said so).
+ */
+#define WK_OUTBOX_LEFT_N 20000
+#define WK_OUTBOX_LEFT_BYTES (8 * 1024 * 1024)
+void wk_outbox_outlive(struct wk_outbox *o);
+
 /* After a commit that may have added events: send what may be sent. */
 void wk_outbox_poke(struct wk_outbox *o);
 /*
@@ -54,6 +62,6 @@ void wk_outbox_commit(struct wk_outbox *o, const Ipc__EventCommit *msg);
 /* Is there so much that nothing more should be taken from WhatsApp? Then on_room follows. */
 bool wk_outbox_is_full(struct wk_outbox *o);
 /* Nothing is kept that the gateway does not have. */
-bool wk_outbox_is_empty(const struct wk_outbox *o);
+bool wk_outbox_is_empty(struct wk_outbox *o);
 
 #endif

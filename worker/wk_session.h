@@ -154,6 +154,8 @@ void wk_session_resume(struct wk_session *s);
 void wk_session_logout(struct wk_session *s);
 /* A gateway has said HELLO: the events that none has acknowledged, again. */
 void wk_session_events_tell(struct wk_session *s);
+/* No event waits in memory for a gateway: those in session.db are sent by the next worker. */
+bool wk_session_events_heard(struct wk_session *s);
 /* The gateway has events on its disk. */
 void wk_session_event_commit(struct wk_session *s, const Ipc__EventCommit *msg);
 /* Permission for one dial. */

@@ -37,14 +37,34 @@ void wk_session_events_open(struct wk_session *s)
 		wk_outbox_poke(s->outbox); /* what was left by the life before */
 }
 
-void wk_session_events_close(struct wk_session *s)
+/* All that writes into the store. */
+static void writers_end(struct wk_session *s)
 {
 	wk_session_asks_end(s);
 	wk_session_history_close(s);
 	wk_online_free(s->online); /* its batch, too, is in the store */
 	s->online = NULL;
+}
+
+void wk_session_events_close(struct wk_session *s)
+{
+	writers_end(s);
 	wk_outbox_free(s->outbox);
 	s->outbox = NULL;
+}
+
+void wk_session_events_outlive(struct wk_session *s)
+{
+	writers_end(s);
+	if (s->outbox == NULL)
+		return;
+	wk_outbox_outlive(s->outbox);
+	wk_outbox_poke(s->outbox);
+}
+
+bool wk_session_events_heard(struct wk_session *s)
+{
+	return s->outbox == NULL || wk_outbox_is_empty(s->outbox);
 }
 
 void wk_session_events_tell(struct wk_session *s)

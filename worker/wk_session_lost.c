@@ -107,7 +107,7 @@ static void close_link(struct wk_session *s)
 {
 	int rc;
 
-	wk_session_events_close(s);
+	wk_session_events_outlive(s);
 	if (was_no_link(s)) {
 		rc = wk_store_erase(s->store);
 		wk_failure_set(&s->failure, WA_EPAIRING_REFUSED,

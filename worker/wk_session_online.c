@@ -189,7 +189,7 @@ static void erase(struct wk_session *s, struct wk_failure *f_out)
 {
 	int rc;
 
-	wk_session_events_close(s);
+	wk_session_events_outlive(s);
 	rc = s->store != NULL ? wk_store_erase(s->store) : 0;
 	s->store = NULL;
 	s->linked = false;

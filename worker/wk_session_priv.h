@@ -218,6 +218,8 @@ void wk_session_asks_end(struct wk_session *s);
 void wk_session_events_open(struct wk_session *s);
 /* Before the store is closed. */
 void wk_session_events_close(struct wk_session *s);
+/* The same before it is erased or set aside: what the gateway does not have outlives it. */
+void wk_session_events_outlive(struct wk_session *s);
 
 /* ---- stanzas (wk_session_rx.c, wk_session_stream.c) -------------------------------------- */
 

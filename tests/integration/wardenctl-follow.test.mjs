@@ -122,14 +122,26 @@ describe('status --watch', () => {
 });
 
 describe('events', () => {
-	test('says that this version has none, and what to use instead', async () => {
+	test('shows what happens, also what happened before, over a gateway that is killed', async () => {
 		const instance = await world.newInstance();
-		const r = await world.ctl(['events', instance.name], { token: instance.account });
-		assert.equal(r.code, 1);
-		assert.match(r.stderr, new RegExp(`Not implemented[^]*wardenctl status ${instance.name} --watch`));
+		await world.link(instance);
+		const e = follow(['events', instance.name, '--from', '1', '--events', 'instance.state'], { token: instance.account, url: world.base });
+		await e.line(({ text }) => text.endsWith('instance.state connected'), { what: 'the link' });
+		const port = world.address.port;
+		await world.killGateway();
+		await world.startGateway({ settings: { listen: `127.0.0.1:${port}` } });
+		const r = await world.request('DELETE', `/api/instance/logout/${instance.name}`, { token: instance.account });
+		assert.equal(r.status, 200, r.text);
+		await e.line(({ text }) => text.endsWith('instance.state logged_out'), { what: 'the logout' });
+		assert.deepEqual(e.stdout.split('\n').slice(0, -1).map((l) => l.split(' ').slice(1, 3).join(' ')),
+		    ['qr_ready', 'pair_success', 'connected', 'logged_out'].map((s) => `instance.state ${s}`));
+		e.kill('SIGINT');
+		await e.waitExit();
 		const unknown = await world.ctl(['events', 'nobody'], { token: instance.account });
 		assert.equal(unknown.code, 1);
 		assert.match(unknown.stderr, /Instance not found/);
+		const wrong = await world.ctl(['events', instance.name, '--from', 'x'], { token: instance.account });
+		assert.equal(wrong.code, 2);
 	});
 
 	// What the contract says of the stream, by a server of the test's own.
@@ -189,7 +201,8 @@ describe('bash completion', () => {
 		assert.deepEqual(complete('account', ''), ['create', 'delete', 'list', 'quota', 'rotate']);
 		assert.deepEqual(complete('account', 'r'), ['rotate']);
 		assert.deepEqual(complete('status', 'shop', '--w'), ['--watch']);
-		assert.deepEqual(complete('link', '--'), ['--first', '--help', '--history', '--json', '--number', '--token-file', '--version']);
+		assert.deepEqual(complete('link', '--'), ['--expires', '--first', '--help', '--history', '--json', '--number', '--share',
+			'--token-file', '--version']);
 		assert.ok(complete('--').includes('--json'));
 	});
 });

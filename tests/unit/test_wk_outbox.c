@@ -357,6 +357,27 @@ static void test_full_until_half_is_gone(void **state)
 	assert_false(wk_outbox_is_full(p->o));
 }
 
+static void test_events_outlive_their_store(void **state)
+{
+	struct place *p = *state;
+
+	add(p, 600, 100);
+	wk_outbox_poke(p->o);
+	commit(p, 10, false);
+	wk_outbox_outlive(p->o);
+	assert_int_equal(wk_store_erase(p->st), 0);
+	p->st = NULL;
+	assert_false(wk_outbox_is_empty(p->o));
+	p->sent_n = 0;
+	wk_outbox_rewind(p->o);
+	assert_int_equal(p->sent[0], 11);
+	for (uint64_t n = 100; n <= 600; n += 100)
+		commit(p, n, false);
+	assert_int_equal(p->sent_n, 590);
+	assert_int_equal(p->sent[589], 600);
+	assert_true(wk_outbox_is_empty(p->o));
+}
+
 /* ---- the memfd ----------------------------------------------------------------------------- */
 
 static void test_memfd_that_can_change_is_refused(void **state)
@@ -401,6 +422,7 @@ int main(void)
 		T(test_acknowledged_events_leave_in_time),
 		T(test_commits_that_make_no_sense_change_nothing),
 		T(test_full_until_half_is_gone),
+		T(test_events_outlive_their_store),
 		T(test_memfd_that_can_change_is_refused),
 	};
 #undef T
