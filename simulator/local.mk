@@ -23,6 +23,7 @@ libsim_a_SOURCES = \
 	simulator/sim_group_change.c simulator/sim_group_iq.c simulator/sim_group_send.c \
 	simulator/sim_history.c simulator/sim_history.h simulator/sim_history_msg.c \
 	simulator/sim_history_part.c simulator/sim_history_part.h \
+	simulator/sim_hostile.c simulator/sim_hostile.h \
 	simulator/sim_http.c simulator/sim_http.h \
 	simulator/sim_json.c simulator/sim_json.h \
 	simulator/sim_keep.c simulator/sim_keep.h \

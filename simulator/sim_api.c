@@ -169,6 +169,7 @@ const struct sim_route sim_routes[] = {
 	{ "GET", "/phones/:/receipts", sim_api_receipts },
 	{ "GET", "/phones/:/history", sim_api_history },
 	{ "POST", "/phones/:/history", sim_api_tell_history },
+	{ "POST", "/phones/:/hostile", sim_api_hostile },
 	{ "GET", "/phones/:/sync", sim_api_show_sync },
 	{ "GET", "/phones/:/appstate", sim_api_show_appstate },
 	{ "POST", "/phones/:/appstate", sim_api_change_appstate },

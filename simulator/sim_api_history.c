@@ -14,6 +14,7 @@
 #include "simulator/sim.h"
 #include "simulator/sim_api.h"
 #include "simulator/sim_api_media.h"
+#include "simulator/sim_hostile.h"
 #include "simulator/sim_sync.h"
 
 /* ---- what there is -----------------------------------------------------------------------------
@@ -305,4 +306,63 @@ void sim_api_tell_history(struct sim_call *call)
 		sim_call_error(call, 500, "internal", "%s", wa_err_name(rc));
 	else
 		sim_call_reply(call, 200, json_pack("{s:o}", "id", text_or_null(id)));
+}
+
+/* ---- what nobody should send -------------------------------------------------------------------
+ */
+
+static bool take_hostile(struct sim_call *call, struct sim_hostile *h, json_int_t *device,
+                         int *is_inline)
+{
+	const char *type = "recent";
+	json_int_t size = 0;
+	json_error_t e;
+
+	if (json_unpack_ex(call->body, &e, 0, "{s:s, s?I, s?s, s?I, s?b !}", "kind", &h->kind,
+	                   "device", device, "type", &type, "size", &size, "inline",
+	                   is_inline) < 0) {
+		sim_call_error(call, 400, "bad_request", "%s", e.text);
+		return false;
+	}
+	if (!sim_history_type_find(type, &h->type) || size < 0 ||
+	    (uint64_t)size > SIM_HOSTILE_SIZE_MAX) {
+		sim_call_error(call, 400, "bad_request", "type or size is out of range");
+		return false;
+	}
+	h->size = (uint64_t)size;
+	return true;
+}
+
+void sim_api_hostile(struct sim_call *call)
+{
+	struct sim_phone *phone = sim_api_phone(call);
+	struct sim_hostile hostile = { .kind = "" };
+	char id[SIM_MSG_ID_CAP] = "";
+	struct sim_sync_blob blob;
+	struct sim_history h;
+	struct sim_device *d;
+	struct buf zlib = { 0 };
+	json_int_t device = 0;
+	int is_inline = 0, rc;
+
+	if (phone == NULL || !take_hostile(call, &hostile, &device, &is_inline))
+		return;
+	d = sim_api_device(call, phone, device);
+	if (d == NULL)
+		return;
+	hostile.history = &h;
+	rc = sim_history_init(&h, phone, phone->made_unix_s);
+	if (rc == 0)
+		rc = sim_hostile_make(&hostile, &zlib, &blob);
+	if (rc == 0) {
+		blob.is_inline = is_inline != 0;
+		rc = sim_sync_send_blob(call->sim, phone, d, &blob, id);
+	}
+	if (rc < 0)
+		sim_call_error(call, rc == -ENOENT ? 400 : 500, "bad_request", "%s",
+		               rc == -ENOENT ? "unknown kind" : wa_err_name(rc));
+	else
+		sim_call_reply(call, 200,
+		               json_pack("{s:s, s:I}", "id", id, "bytes", (json_int_t)zlib.len));
+	buf_free(&zlib);
 }

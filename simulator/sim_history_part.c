@@ -36,7 +36,7 @@ const char *sim_history_type_word(enum sim_history_type type)
 		[SIM_HISTORY_ON_DEMAND] = "on_demand",
 	};
 
-	return words[type];
+	return (size_t)type < ARRAY_LEN(words) ? words[type] : "unknown";
 }
 
 bool sim_history_type_find(const char *word, enum sim_history_type *type_out)

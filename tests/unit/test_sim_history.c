@@ -7,6 +7,7 @@
 
 #include "common/err.h"
 #include "simulator/sim_history_part.h"
+#include "simulator/sim_hostile.h"
 #include "worker/wa/wa_history.h"
 #include "worker/wa/wa_media.h"
 
@@ -303,6 +304,67 @@ static void test_paths_name_their_message(void **state)
 	assert_false(sim_history_path("/v/other", number, &chat, &msg));
 }
 
+/* What the client's decoder says to each hostile blob; files' flaws are test_sim_media.c's. */
+static void test_hostile_blobs(void **state)
+{
+	static const struct {
+		const char *kind;
+		uint64_t size;
+		int rc;
+		uint64_t messages; /* that come out all the same */
+	} cases[] = {
+		{ "zip_bomb", 12u << 20, WA_ELIMIT, 0 },
+		{ "nesting", 500, 0, 0 },
+		{ "wrapped", 500, 0, 0 },
+		{ "giant_message", 3u << 20, 0, 1 },
+		{ "giant_field", 2u << 20, 0, 0 },
+		{ "bad_values", 0, 0, 1 },
+		{ "not_zlib", 0, WA_EPROTO, 0 },
+		{ "not_protobuf", 0, WA_EPROTO, 0 },
+		{ "no_type", 0, WA_EPROTO, 1 },
+		{ "cut_zlib", 0, WA_ETRUNC, 0 },
+		{ "trailing", 0, WA_EPROTO, 20 },
+		{ "empty", 0, WA_ETRUNC, 0 },
+		{ "many_chats", 2000, 0, 0 },
+	};
+	struct sim_history h;
+
+	(void)state;
+	fresh(2, 40, 3, &h);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const struct sim_hostile hostile = { .kind = cases[i].kind,
+			                             .type = SIM_HISTORY_RECENT,
+			                             .size = cases[i].size,
+			                             .history = &h };
+		static const struct wa_history_ops ops = { .on_message = NULL };
+		struct wa_history *r = NULL;
+		struct sim_sync_blob blob;
+		struct buf zlib = { 0 };
+		int rc;
+
+		assert_int_equal(sim_hostile_make(&hostile, &zlib, &blob), 0);
+		assert_int_equal(wa_history_new(&ops, NULL, &wa_history_limits_default, &r), 0);
+		rc = wa_history_feed(r, blob.zlib, blob.zlib_len);
+		if (rc == 0)
+			rc = wa_history_end(r);
+		if (rc != cases[i].rc || wa_history_counts(r)->messages < cases[i].messages)
+			fail_msg("%s: %d, %d messages", cases[i].kind, rc,
+			         (int)wa_history_counts(r)->messages);
+		wa_history_free(r);
+		buf_free(&zlib);
+	}
+	for (size_t i = 0; sim_hostile_name(i) != NULL; i++) {
+		const struct sim_hostile hostile = { .kind = sim_hostile_name(i),
+			                             .size = 1000,
+			                             .history = &h };
+		struct sim_sync_blob blob;
+		struct buf zlib = { 0 };
+
+		assert_int_equal(sim_hostile_make(&hostile, &zlib, &blob), 0);
+		buf_free(&zlib);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -312,6 +374,7 @@ int main(void)
 		cmocka_unit_test(test_older_messages_of_one_chat),
 		cmocka_unit_test(test_the_same_phone_has_the_same_history),
 		cmocka_unit_test(test_paths_name_their_message),
+		cmocka_unit_test(test_hostile_blobs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
