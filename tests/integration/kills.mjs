@@ -44,6 +44,14 @@ function traffic(world, phone, others, group, random) {
 	return { sent, step: async () => sent.push(...await next()) };
 }
 
+// Is there a worker? Else one is asked for: not to wait for the pauses between restarts, and to go on after a crash loop.
+async function running(world, instance) {
+	if (world.workers(instance).length > 0)
+		return true;
+	await reconnect(world, instance);
+	return false;
+}
+
 /*
  * n kills under traffic, then quiet. What the simulator and a follower of the events have seen has to agree. Answers
  * { kills, messages, chains }.
@@ -68,19 +76,19 @@ export async function killUnderTraffic(world, n, seed, { onKill } = {}) {
 	});
 	for (let kills = 0; kills < n; kills++) {
 		// at any point of a worker's life: while it starts, logs in, works off the queue, or long after
-		await eventually(() => world.workers(instance).length > 0, { what: 'a worker', timeoutMs: 30_000 });
+		await eventually(() => running(world, instance), { what: 'a worker', timeoutMs: 30_000 });
 		await sleep(random() * random() * 400);
 		const [worker] = world.workers(instance);
 		if (worker !== undefined)
 			process.kill(worker.pid, 'SIGKILL');
 		await eventually(() => world.workers(instance).every((w) => w.pid !== worker?.pid), { what: 'its end' });
-		// not to wait for the pauses between restarts, nor for who ends a crash loop
-		await eventually(async () => (await reconnect(world, instance)).status === 200, { what: 'a restart', timeoutMs: 30_000 });
+		await running(world, instance);
 		onKill?.(kills + 1, flow.sent.length);
 		assert.ifError(broken);
 	}
 	going = false;
 	await sending;
+	await eventually(() => running(world, instance), { what: 'a worker', timeoutMs: 30_000 });
 	await world.until(instance, 'connected', { timeoutMs: 60_000 });
 	const last = (await send(world, others[0], { to: phone.number, text: 'the last one' }))[0];
 	flow.sent.push(last);
