@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <event2/http.h>
 #include <event2/keyvalq_struct.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -54,26 +53,12 @@ static void add_entry(const struct sim_mail_entry *e, void *arg)
 	                                     sim_json_hex(e->msg, e->msg_len)));
 }
 
-struct sent {
-	json_t *list;
-	char prefix[SIM_NUMBER_CAP + 1]; /* of its companions' JIDs */
-};
-
-static void add_sent(const struct sim_mail_entry *e, void *arg)
-{
-	const struct sent *s = arg;
-
-	if (strncmp(e->from, s->prefix, strlen(s->prefix)) == 0)
-		add_entry(e, s->list);
-}
-
 json_t *sim_api_sent(const struct sim_phone *phone)
 {
-	struct sent s = { .list = json_array() };
+	json_t *list = json_array();
 
-	snprintf(s.prefix, sizeof(s.prefix), "%s:", phone->number);
-	(void)sim_mail_each_got(phone, 0, add_sent, &s);
-	return s.list;
+	(void)sim_mail_each_own(phone, 0, add_entry, list);
+	return list;
 }
 
 void sim_api_inbox(struct sim_call *call)

@@ -24,7 +24,7 @@ struct box {
 };
 
 struct sim_mail {
-	struct box got, sent;
+	struct box got, sent, own;
 	struct sim_mail_receipt *receipts; /* owned; a ring once it is full */
 	size_t receipts_cap;
 	uint64_t receipts_total;
@@ -146,6 +146,8 @@ void sim_mail_free(struct sim_mail *m)
 		drop_oldest(&m->got);
 	while (m->sent.oldest != NULL)
 		drop_oldest(&m->sent);
+	while (m->own.oldest != NULL)
+		drop_oldest(&m->own);
 	free(m->receipts);
 	free(m);
 }
@@ -162,6 +164,19 @@ int sim_mail_sent(struct sim_phone *phone, const struct sim_mail_entry *e)
 	struct sim_mail *m = mail_of(phone);
 
 	return m == NULL ? -ENOMEM : add(&m->sent, e);
+}
+
+int sim_mail_own(struct sim_phone *phone, const struct sim_mail_entry *e)
+{
+	struct sim_mail *m = mail_of(phone);
+
+	return m == NULL ? -ENOMEM : add(&m->own, e);
+}
+
+uint64_t sim_mail_each_own(const struct sim_phone *phone, uint64_t since,
+                           void (*on_entry)(const struct sim_mail_entry *e, void *arg), void *arg)
+{
+	return phone->mail == NULL ? 0 : each(&phone->mail->own, since, on_entry, arg);
 }
 
 bool sim_mail_find_sent(const struct sim_phone *phone, const char *id, struct sim_mail_entry *e_out)

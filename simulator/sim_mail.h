@@ -44,6 +44,8 @@ struct sim_mail_entry {
 /* Add to phone's inbox, or to what it has sent. 0 or -ENOMEM. */
 ATTR_NODISCARD int sim_mail_got(struct sim_phone *phone, const struct sim_mail_entry *e);
 ATTR_NODISCARD int sim_mail_sent(struct sim_phone *phone, const struct sim_mail_entry *e);
+/* Besides, to what its companions have sent. */
+ATTR_NODISCARD int sim_mail_own(struct sim_phone *phone, const struct sim_mail_entry *e);
 /* The newest that was sent with this id; false: none, or no longer. Borrowed until the next add. */
 bool sim_mail_find_sent(const struct sim_phone *phone, const char *id,
                         struct sim_mail_entry *e_out);
@@ -52,6 +54,8 @@ uint64_t sim_mail_each_got(const struct sim_phone *phone, uint64_t since,
                            void (*on_entry)(const struct sim_mail_entry *e, void *arg), void *arg);
 uint64_t sim_mail_each_sent(const struct sim_phone *phone, uint64_t since,
                             void (*on_entry)(const struct sim_mail_entry *e, void *arg), void *arg);
+uint64_t sim_mail_each_own(const struct sim_phone *phone, uint64_t since,
+                           void (*on_entry)(const struct sim_mail_entry *e, void *arg), void *arg);
 
 /* ---- receipts ----------------------------------------------------------------------------------
  */

@@ -113,22 +113,33 @@ int sim_send_record(struct sim_out *o, const char *chat)
 	                              });
 }
 
+/* Of one of the phone's own companions. */
+static bool is_own(const struct sim_phone *phone, const char *device_jid)
+{
+	size_t n = strlen(phone->number);
+
+	return strncmp(device_jid, phone->number, n) == 0 && device_jid[n] == ':';
+}
+
 int sim_send_to_inbox(struct sim_phone *to, const char *from, const char *chat, const char *id,
                       int64_t unix_s, const uint8_t *msg, size_t msg_len)
 {
+	struct sim_mail_entry e = {
+		.id = id,
+		.from = from,
+		.chat = chat,
+		.unix_s = unix_s,
+		.msg = msg,
+		.msg_len = msg_len,
+	};
 	struct sim_msg_info info;
+	int rc;
 
 	sim_msg_describe(msg, msg_len, &info);
-	return sim_mail_got(to, &(struct sim_mail_entry){
-	                            .id = id,
-	                            .from = from,
-	                            .chat = chat,
-	                            .type = info.type,
-	                            .text = info.text,
-	                            .unix_s = unix_s,
-	                            .msg = msg,
-	                            .msg_len = msg_len,
-	                        });
+	e.type = info.type;
+	e.text = info.text;
+	rc = sim_mail_got(to, &e);
+	return rc == 0 && is_own(to, from) ? sim_mail_own(to, &e) : rc;
 }
 
 /* <enc>, or what a spoilt one has in its place. */
