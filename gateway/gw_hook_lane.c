@@ -49,7 +49,9 @@ bool gw_hook_lane_unref(struct gw_hook_lane *l)
 void gw_hook_lane_drop_batch(struct gw_hook_lane *l)
 {
 	for (size_t i = 0; i < l->batch_n; i++)
-		free((char *)(uintptr_t)l->batch[i].e.text);
+		free((char *)(uintptr_t)l->batch[i].text);
+	free(l->batch);
+	l->batch = NULL;
 	l->batch_n = l->batch_i = 0;
 	l->again_seq = 0;
 }
@@ -310,7 +312,8 @@ void gw_hook_lane_close(struct gw_hook_lane *l)
 
 	gw_hook_lane_cut(l);
 	gw_hook_lane_drop_batch(l);
-	if (l->dirty && !l->saving)
+	l->saving = false; /* one write behind another is fine: nothing follows */
+	if (l->dirty)
 		gw_hook_lane_save(l);
 	disarm(l);
 	if (l->state == GW_LANE_READY)

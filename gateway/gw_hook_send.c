@@ -1,4 +1,4 @@
-/* gateway/gw_hook_send.c - one webhook's turn: read, fetch the file that goes along, send, judge */
+/* gateway/gw_hook_send.c - one event to one webhook: fetch the file that goes along, send, judge */
 #include <assert.h>
 #include <errno.h>
 #include <jansson.h>
@@ -22,13 +22,10 @@
 #define BROKEN_MS 1000 /* after a read that failed, or without memory */
 #define MEDIA_MAX 4    /* files at once: each is in memory several times over */
 #define MEDIA_WAIT_MS 200
-#define PASSED_MAX 1000 /* events passed over before the cursor is worth a write */
-
-static void next_event(struct gw_hook_lane *l);
 
 static const struct gw_event *head(const struct gw_hook_lane *l)
 {
-	return &l->batch[l->batch_i].e;
+	return &l->batch[l->batch_i];
 }
 
 /* ---- the end of a try --------------------------------------------------------------------------
@@ -112,7 +109,7 @@ static void on_taken(struct gw_hook_lane *l)
 	if (back || again_seq != 0 || gw_hooks_others_wait(l->hooks))
 		gw_hook_lane_idle(l);
 	else
-		next_event(l);
+		gw_hook_lane_next(l);
 }
 
 static void on_dead(struct gw_hook_lane *l, const struct gw_hook_answer *a)
@@ -304,157 +301,12 @@ static void fetch_media(struct gw_hook_lane *l, const struct gw_webhook *w)
 		l->hooks->media_n++;
 }
 
-/* ---- what there is to send ---------------------------------------------------------------------
- */
-
-static void next_event(struct gw_hook_lane *l)
+void gw_hook_lane_send(struct gw_hook_lane *l, const struct gw_webhook *w)
 {
-	const struct gw_webhook *w = gw_hook_lane_webhook(l);
-
-	if (w == NULL) {
-		gw_hook_lane_stop(l);
-		return;
-	}
-	if (l->batch_i == l->batch_n) {
-		if (l->batch_n == 0 && l->queue->newest == UINT64_MAX)
-			l->queue->newest = l->after_batch - 1; /* that is known now */
-		if (l->again_seq == 0 && l->after_batch > l->place.cursor + 1) {
-			l->passed_n += l->after_batch - 1 - l->place.cursor;
-			l->place.cursor = l->after_batch - 1;
-		}
-		if (l->passed_n >= PASSED_MAX) {
-			l->passed_n = 0;
-			gw_hook_lane_save(l);
-		}
-		gw_hook_lane_idle(l);
-		return;
-	}
 	if (w->media_base64 && (head(l)->flags & GW_EVENT_HAS_MEDIA) != 0)
 		fetch_media(l, w);
 	else
 		send_event(l, w, NULL);
-}
-
-/* The lane's own copy, since its request outlives the read. False without memory. */
-static bool copy_batch(struct gw_hook_lane *l, const struct gw_events_batch *b)
-{
-	gw_hook_lane_drop_batch(l);
-	l->after_batch = b->next;
-	for (size_t i = 0; i < b->n && i < GW_HOOK_BATCH_MAX; i++) {
-		struct gw_event *e = &l->batch[i].e;
-		char *text = malloc(b->events[i].text_len + 1);
-
-		if (text == NULL)
-			return i > 0;
-		memcpy(text, b->events[i].text, b->events[i].text_len);
-		text[b->events[i].text_len] = '\0';
-		*e = b->events[i];
-		e->text = text;
-		l->batch_n++;
-		l->after_batch = i + 1 == b->n ? b->next : e->sequence + 1;
-	}
-	return true;
-}
-
-static void read_failed(struct gw_hook_lane *l, int rc)
-{
-	LOG(gw_instance_log(l->queue->inst), LOG_ERR, "webhook_events_not_read",
-	    LF_STR("label", l->label), LF_ERR("err", rc));
-	gw_hook_lane_wait(l, BROKEN_MS);
-}
-
-static void on_read(int rc, const struct gw_events_batch *b, void *arg)
-{
-	struct gw_hook_lane *l = arg;
-
-	l->read = NULL;
-	if (rc == 0 && !copy_batch(l, b))
-		rc = -ENOMEM;
-	if (rc < 0)
-		read_failed(l, rc);
-	else
-		next_event(l);
-}
-
-/* The dead letter itself, or its event is no longer kept. */
-static void on_read_dead(int rc, const struct gw_events_batch *b, void *arg)
-{
-	struct gw_hook_lane *l = arg;
-	uint64_t seq = l->again_seq;
-
-	l->read = NULL;
-	if (rc == 0 && b->n > 0 && b->events[0].sequence == seq) {
-		rc = copy_batch(l, b) ? 0 : -ENOMEM;
-		l->again_seq = seq;
-		if (rc == 0) {
-			next_event(l);
-			return;
-		}
-	}
-	if (rc < 0) {
-		read_failed(l, rc);
-		return;
-	}
-	l->unbury = seq;
-	gw_hook_lane_save(l);
-	gw_hook_lane_idle(l);
-}
-
-static void read_events(struct gw_hook_lane *l, const struct gw_webhook *w)
-{
-	int rc = gw_events_read(l->hooks->gw->events, l->queue->inst, l->place.cursor + 1,
-	                        GW_HOOK_BATCH_MAX, &w->filter, on_read, l, &l->read);
-
-	if (rc < 0)
-		read_failed(l, rc);
-}
-
-static void on_again(int rc, struct gw_hook_job *j, void *arg)
-{
-	static const struct gw_event_filter any = { .history = true };
-	struct gw_hook_lane *l = arg;
-
-	if (!gw_hook_lane_unref(l))
-		return;
-	if (rc < 0) {
-		read_failed(l, rc);
-		return;
-	}
-	if (j->seq == 0) {
-		l->again = false;
-		gw_hook_lane_idle(l);
-		return;
-	}
-	l->again_seq = j->seq;
-	rc = gw_events_read(l->hooks->gw->events, l->queue->inst, j->seq, 1, &any, on_read_dead, l,
-	                    &l->read);
-	if (rc < 0)
-		read_failed(l, rc);
-}
-
-static void find_dead(struct gw_hook_lane *l)
-{
-	struct gw_hook_job *j =
-	    gw_hook_job_new(GW_HOOK_DB_AGAIN, gw_instance_id(l->queue->inst), l->label);
-	int rc = j == NULL ? -ENOMEM : gw_hook_job_give(l->hooks->gw->events, j, on_again, l);
-
-	if (rc < 0)
-		read_failed(l, rc);
-	else
-		gw_hook_lane_ref(l);
-}
-
-void gw_hook_lane_run(struct gw_hook_lane *l)
-{
-	const struct gw_webhook *w = gw_hook_lane_webhook(l);
-
-	assert(l->state == GW_LANE_RUNNING);
-	if (w == NULL)
-		gw_hook_lane_stop(l);
-	else if (l->again)
-		find_dead(l);
-	else
-		read_events(l, w);
 }
 
 void gw_hook_lane_cut(struct gw_hook_lane *l)

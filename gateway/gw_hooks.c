@@ -20,139 +20,11 @@
 #define DAY_MS (24 * INT64_C(3600000))
 #define TIMEOUT_MIN_MS 1000 /* with a test clock */
 
-const uint32_t gw_hooks_bucket_ms[GW_HOOKS_BUCKETS] = { 5,   10,  25,   50,   100,
-	                                                250, 500, 1000, 5000, 15000 };
-
-const char *gw_hooks_result_name(enum gw_hooks_result r)
-{
-	static const char *const names[GW_HOOKS_RESULT_N] = { [GW_HOOKS_DELIVERED] = "delivered",
-		                                              [GW_HOOKS_FAILED] = "failed",
-		                                              [GW_HOOKS_REFUSED] = "refused",
-		                                              [GW_HOOKS_DEAD] = "dead",
-		                                              [GW_HOOKS_GONE] = "gone" };
-
-	return names[r];
-}
-
-/* ---- turns -------------------------------------------------------------------------------------
- */
-
-static void take_turn(struct gw_hooks *hooks, struct gw_hook_tenant *t)
-{
-	if (t->has_turn || TAILQ_EMPTY(&t->ready))
-		return;
-	t->has_turn = true;
-	TAILQ_INSERT_TAIL(&hooks->turns, t, in_turn);
-}
-
-static void lose_turn(struct gw_hooks *hooks, struct gw_hook_tenant *t)
-{
-	if (!t->has_turn)
-		return;
-	t->has_turn = false;
-	TAILQ_REMOVE(&hooks->turns, t, in_turn);
-}
-
-/* The next account that may have one more. */
-static struct gw_hook_tenant *next_tenant(const struct gw_hooks *hooks)
-{
-	struct gw_hook_tenant *t;
-
-	if (hooks->running_n >= GW_HOOKS_RUNNING_MAX)
-		return NULL;
-	for (t = TAILQ_FIRST(&hooks->turns); t != NULL; t = TAILQ_NEXT(t, in_turn))
-		if (t->running_n < GW_HOOKS_RUNNING_ACCOUNT_MAX)
-			return t;
-	return NULL;
-}
-
-static void on_pump(evutil_socket_t fd, short what, void *arg)
-{
-	struct gw_hooks *hooks = arg;
-	struct gw_hook_tenant *t;
-	struct gw_hook_lane *l;
-
-	(void)fd;
-	(void)what;
-	while ((t = next_tenant(hooks)) != NULL) {
-		l = TAILQ_FIRST(&t->ready);
-		TAILQ_REMOVE(&t->ready, l, in_ready);
-		lose_turn(hooks, t);
-		take_turn(hooks, t); /* behind the others */
-		l->state = GW_LANE_RUNNING;
-		t->running_n++;
-		hooks->running_n++;
-		gw_hook_lane_run(l);
-	}
-}
-
-static void pump(struct gw_hooks *hooks)
-{
-	event_active(hooks->ev_pump, EV_TIMEOUT, 0);
-}
-
-void gw_hooks_ready(struct gw_hook_lane *l)
-{
-	struct gw_hook_tenant *t = l->queue->tenant;
-
-	l->state = GW_LANE_READY;
-	TAILQ_INSERT_TAIL(&t->ready, l, in_ready);
-	take_turn(l->hooks, t);
-	pump(l->hooks);
-}
-
-void gw_hooks_unready(struct gw_hook_lane *l)
-{
-	struct gw_hook_tenant *t = l->queue->tenant;
-
-	TAILQ_REMOVE(&t->ready, l, in_ready);
-	if (TAILQ_EMPTY(&t->ready))
-		lose_turn(l->hooks, t);
-}
-
-void gw_hooks_left(struct gw_hook_lane *l)
-{
-	assert(l->hooks->running_n > 0 && l->queue->tenant->running_n > 0);
-	l->hooks->running_n--;
-	l->queue->tenant->running_n--;
-	pump(l->hooks);
-}
-
-bool gw_hooks_others_wait(const struct gw_hooks *hooks)
-{
-	return !TAILQ_EMPTY(&hooks->turns);
-}
-
 /* ---- accounts and instances --------------------------------------------------------------------
  */
 
-static struct gw_hook_tenant *tenant_of(struct gw_hooks *hooks, const struct gw_account *account)
-{
-	struct gw_hook_tenant *t;
-
-	for (t = TAILQ_FIRST(&hooks->tenants); t != NULL; t = TAILQ_NEXT(t, link))
-		if (t->account == account)
-			return t;
-	t = calloc(1, sizeof(*t));
-	if (t == NULL)
-		return NULL;
-	t->account = account;
-	TAILQ_INIT(&t->ready);
-	TAILQ_INSERT_TAIL(&hooks->tenants, t, link);
-	return t;
-}
-
-static void tenant_leave(struct gw_hooks *hooks, struct gw_hook_tenant *t)
-{
-	if (--t->queues_n > 0)
-		return;
-	lose_turn(hooks, t);
-	TAILQ_REMOVE(&hooks->tenants, t, link);
-	free(t);
-}
-
-static struct gw_hook_queue *queue_find(const struct gw_hooks *hooks,
-                                        const struct gw_instance *inst)
+struct gw_hook_queue *gw_hook_queue_find(const struct gw_hooks *hooks,
+                                         const struct gw_instance *inst)
 {
 	uint64_t hash = gw_hash(0, &inst, sizeof(inst));
 	struct gw_link *l = NULL;
@@ -166,7 +38,7 @@ static struct gw_hook_queue *queue_find(const struct gw_hooks *hooks,
 	return NULL;
 }
 
-static struct gw_hook_lane *lane_find(const struct gw_hook_queue *q, const char *label)
+struct gw_hook_lane *gw_hook_lane_find(const struct gw_hook_queue *q, const char *label)
 {
 	for (size_t i = 0; q != NULL && i < GW_WEBHOOKS_ENABLED_MAX; i++)
 		if (q->lanes[i] != NULL && strcmp(q->lanes[i]->label, label) == 0)
@@ -200,10 +72,9 @@ static struct gw_hook_queue *queue_make(struct gw_hooks *hooks, struct gw_instan
 
 	if (q == NULL)
 		return NULL;
-	t = tenant_of(hooks, gw_instance_account(inst));
+	t = gw_hook_tenant_join(hooks, gw_instance_account(inst));
 	if (t == NULL)
 		goto fail;
-	t->queues_n++;
 	q->hooks = hooks;
 	q->tenant = t;
 	q->inst = inst;
@@ -212,7 +83,7 @@ static struct gw_hook_queue *queue_make(struct gw_hooks *hooks, struct gw_instan
 	    gw_table_add(&hooks->by_instance, &q->by_instance, gw_hash(0, &inst, sizeof(inst))) <
 	        0) {
 		gw_events_unwatch(q->watch);
-		tenant_leave(hooks, t);
+		gw_hook_tenant_leave(hooks, t);
 		goto fail;
 	}
 	TAILQ_INSERT_TAIL(&hooks->queues, q, link);
@@ -232,7 +103,7 @@ static void queue_end(struct gw_hook_queue *q)
 	gw_events_unwatch(q->watch);
 	TAILQ_REMOVE(&hooks->queues, q, link);
 	gw_table_del(&hooks->by_instance, &q->by_instance);
-	tenant_leave(hooks, q->tenant);
+	gw_hook_tenant_leave(hooks, q->tenant);
 	free(q);
 }
 
@@ -300,7 +171,7 @@ static void forget_label(struct gw_hooks *hooks, const struct gw_instance *inst,
 void gw_hooks_changed(struct gw_hooks *hooks, struct gw_instance *inst, const json_t *patch)
 {
 	const struct gw_hook_config *c = gw_instance_hooks(inst);
-	struct gw_hook_queue *q = hooks == NULL ? NULL : queue_find(hooks, inst);
+	struct gw_hook_queue *q = hooks == NULL ? NULL : gw_hook_queue_find(hooks, inst);
 	const char *label;
 	json_t *o;
 
@@ -311,11 +182,11 @@ void gw_hooks_changed(struct gw_hooks *hooks, struct gw_instance *inst, const js
 	{
 		if (json_is_null(o))
 			forget_label(hooks, inst, label);
-		else if (!says_nothing(o) && lane_find(q, label) != NULL)
-			gw_hook_lane_changed(lane_find(q, label));
+		else if (!says_nothing(o) && gw_hook_lane_find(q, label) != NULL)
+			gw_hook_lane_changed(gw_hook_lane_find(q, label));
 	}
 	for (size_t i = 0; i < c->webhooks_n; i++) {
-		if (!c->webhooks[i]->enabled || lane_find(q, c->webhooks[i]->label) != NULL)
+		if (!c->webhooks[i]->enabled || gw_hook_lane_find(q, c->webhooks[i]->label) != NULL)
 			continue;
 		if (q == NULL)
 			q = queue_make(hooks, inst);
@@ -329,7 +200,7 @@ void gw_hooks_changed(struct gw_hooks *hooks, struct gw_instance *inst, const js
 
 void gw_hooks_forget(struct gw_hooks *hooks, struct gw_instance *inst)
 {
-	struct gw_hook_queue *q = hooks == NULL ? NULL : queue_find(hooks, inst);
+	struct gw_hook_queue *q = hooks == NULL ? NULL : gw_hook_queue_find(hooks, inst);
 
 	if (q != NULL)
 		queue_end(q);
@@ -409,104 +280,6 @@ void gw_hooks_disable(struct gw_hook_lane *l)
 		on_disabled(rc, NULL, l);
 }
 
-/* ---- for the routes ----------------------------------------------------------------------------
- */
-
-size_t gw_hooks_rewind(struct gw_hooks *hooks, struct gw_instance *inst, const char *label,
-                       uint64_t sequence)
-{
-	struct gw_hook_queue *q = queue_find(hooks, inst);
-	size_t n = 0;
-
-	for (size_t i = 0; q != NULL && i < GW_WEBHOOKS_ENABLED_MAX; i++) {
-		if (q->lanes[i] == NULL ||
-		    (label != NULL && strcmp(q->lanes[i]->label, label) != 0))
-			continue;
-		gw_hook_lane_rewind(q->lanes[i], sequence);
-		n++;
-	}
-	return n;
-}
-
-struct again {
-	struct gw_hooks *hooks;
-	gw_hook_job_done *done;
-	void *arg;
-};
-
-static void on_marked(int rc, struct gw_hook_job *j, void *arg)
-{
-	struct again a = *(struct again *)arg;
-	struct gw_hook_queue *q;
-
-	free(arg);
-	for (q = TAILQ_FIRST(&a.hooks->queues); rc == 0 && q != NULL; q = TAILQ_NEXT(q, link)) {
-		if (strcmp(gw_instance_id(q->inst), j->instance) != 0)
-			continue;
-		for (size_t i = 0; i < GW_WEBHOOKS_ENABLED_MAX; i++)
-			if (q->lanes[i] != NULL)
-				gw_hook_lane_again(q->lanes[i]);
-	}
-	a.done(rc, j, a.arg);
-}
-
-int gw_hooks_dead_again(struct gw_hooks *hooks, struct gw_instance *inst, const char *label,
-                        gw_hook_job_done *done, void *arg)
-{
-	struct gw_hook_job *j = gw_hook_job_new(GW_HOOK_DB_MARK, gw_instance_id(inst), label);
-	struct again *a = malloc(sizeof(*a));
-
-	if (j == NULL || a == NULL) {
-		free(j);
-		free(a);
-		return -ENOMEM;
-	}
-	*a = (struct again){ hooks, done, arg };
-	if (gw_hook_job_give(hooks->gw->events, j, on_marked, a) == 0)
-		return 0;
-	free(a);
-	return -ENOMEM;
-}
-
-int gw_hooks_dead_list(struct gw_hooks *hooks, struct gw_instance *inst, const char *label,
-                       gw_hook_job_done *done, void *arg)
-{
-	struct gw_hook_job *j = gw_hook_job_new(GW_HOOK_DB_LIST, gw_instance_id(inst), label);
-
-	return j == NULL ? -ENOMEM : gw_hook_job_give(hooks->gw->events, j, done, arg);
-}
-
-bool gw_hooks_lane(struct gw_hooks *hooks, struct gw_instance *inst, const char *label,
-                   struct gw_hooks_lane_info *info_out)
-{
-	struct gw_hook_queue *q = hooks == NULL ? NULL : queue_find(hooks, inst);
-	const struct gw_hook_lane *l = lane_find(q, label);
-	uint64_t newest;
-
-	if (l == NULL || !l->loaded)
-		return false;
-	newest = gw_events_newest(hooks->gw->events, inst);
-	*info_out = (struct gw_hooks_lane_info){
-		.cursor = l->place.cursor,
-		.behind = newest > l->place.cursor ? newest - l->place.cursor : 0,
-		.tries = l->place.tries.n,
-		.next_unix_ms = l->place.next_unix_ms,
-		.last_status = l->last_status,
-		.last_unix_ms = l->last_unix_ms,
-	};
-	memcpy(info_out->last_why, l->last_why, sizeof(info_out->last_why));
-	return true;
-}
-
-void gw_hooks_stats(const struct gw_hooks *hooks, struct gw_hooks_stats *stats_out)
-{
-	*stats_out = (struct gw_hooks_stats){ .lanes_n = 0 };
-	if (hooks == NULL)
-		return;
-	*stats_out = hooks->stats;
-	stats_out->running_n = hooks->running_n;
-}
-
 /* ---- the whole ---------------------------------------------------------------------------------
  */
 
@@ -552,7 +325,7 @@ int gw_hooks_new(struct gw *gw, struct gw_hooks **hooks_out)
 	timeout_ms = GW_HOOK_TIMEOUT_MS / hooks->speed;
 	if (timeout_ms < TIMEOUT_MIN_MS)
 		timeout_ms = TIMEOUT_MIN_MS;
-	hooks->ev_pump = event_new(gw->base, -1, 0, on_pump, hooks);
+	hooks->ev_pump = event_new(gw->base, -1, 0, gw_hooks_on_pump, hooks);
 	hooks->ev_tidy = event_new(gw->base, -1, EV_PERSIST, on_tidy, hooks);
 	if (hooks->ev_pump != NULL && hooks->ev_tidy != NULL)
 		rc = gw_hook_http_new(gw->base, gw->cfg.webhook_allow_private, timeout_ms,

@@ -32,11 +32,6 @@ enum gw_hook_lane_state {
 	GW_LANE_CLOSED,  /* to be freed when no job has it any more */
 };
 
-/* An event of the lane's own. */
-struct gw_hook_event {
-	struct gw_event e; /* e.text is owned */
-};
-
 struct gw_hook_lane {
 	TAILQ_ENTRY(gw_hook_lane) in_ready;
 	struct gw_hooks *hooks;
@@ -57,7 +52,7 @@ struct gw_hook_lane {
 	uint64_t rewind_to; /* after the request under way; 0: no */
 	bool changed;       /* the webhook was, while a request was under way */
 
-	struct gw_hook_event batch[GW_HOOK_BATCH_MAX];
+	struct gw_event *batch; /* while it runs; owned, with the texts */
 	size_t batch_n, batch_i;
 	uint64_t after_batch; /* where to read on */
 	uint64_t again_seq;   /* the batch is this dead letter; 0: it is not */
@@ -115,8 +110,14 @@ struct gw_hooks {
 	struct gw_hooks_stats stats;
 };
 
-/* ---- gw_hooks.c ----------------------------------------------------------------------------- */
+/* ---- gw_hook_turns.c ------------------------------------------------------------------------ */
 
+/* Of ev_pump. */
+void gw_hooks_on_pump(int fd, short what, void *arg);
+/* One more instance, or one less. NULL without memory. */
+struct gw_hook_tenant *gw_hook_tenant_join(struct gw_hooks *hooks,
+                                           const struct gw_account *account);
+void gw_hook_tenant_leave(struct gw_hooks *hooks, struct gw_hook_tenant *t);
 /* It has something to send, and its turn will come. */
 void gw_hooks_ready(struct gw_hook_lane *l);
 /* Somebody waits for a turn. */
@@ -125,6 +126,14 @@ bool gw_hooks_others_wait(const struct gw_hooks *hooks);
 void gw_hooks_unready(struct gw_hook_lane *l);
 /* It no longer runs. */
 void gw_hooks_left(struct gw_hook_lane *l);
+
+/* ---- gw_hooks.c ----------------------------------------------------------------------------- */
+
+/* NULL: it has no lanes. */
+struct gw_hook_queue *gw_hook_queue_find(const struct gw_hooks *hooks,
+                                         const struct gw_instance *inst);
+/* NULL for a q of NULL, too. */
+struct gw_hook_lane *gw_hook_lane_find(const struct gw_hook_queue *q, const char *label);
 /* Its webhook; NULL: there is none, or it is not enabled. Good until the loop returns to its top.
  */
 const struct gw_webhook *gw_hook_lane_webhook(const struct gw_hook_lane *l);
@@ -158,10 +167,17 @@ void gw_hook_lane_ref(struct gw_hook_lane *l);
 bool gw_hook_lane_unref(struct gw_hook_lane *l);
 void gw_hook_lane_drop_batch(struct gw_hook_lane *l);
 
-/* ---- gw_hook_send.c ------------------------------------------------------------------------- */
+/* ---- gw_hook_read.c ------------------------------------------------------------------------- */
 
 /* It has its turn: read, and send what there is. */
 void gw_hook_lane_run(struct gw_hook_lane *l);
+/* What is next of that, or the end of the turn. */
+void gw_hook_lane_next(struct gw_hook_lane *l);
+
+/* ---- gw_hook_send.c ------------------------------------------------------------------------- */
+
+/* The event at the head. */
+void gw_hook_lane_send(struct gw_hook_lane *l, const struct gw_webhook *w);
 /* Whatever is under way is cut off. */
 void gw_hook_lane_cut(struct gw_hook_lane *l);
 

@@ -45,7 +45,7 @@ libgateway_a_SOURCES = \
 	gateway/gw_hook_config.c gateway/gw_hook_config.h \
 	gateway/gw_hook_db.c gateway/gw_hook_db.h \
 	gateway/gw_hook_http.c gateway/gw_hook_http.h \
-	gateway/gw_hook_lane.c gateway/gw_hook_send.c \
+	gateway/gw_hook_lane.c gateway/gw_hook_query.c gateway/gw_hook_read.c gateway/gw_hook_send.c gateway/gw_hook_turns.c \
 	gateway/gw_hook_schedule.c gateway/gw_hook_schedule.h \
 	gateway/gw_hook_sign.c gateway/gw_hook_sign.h \
 	gateway/gw_hook_url.c gateway/gw_hook_url.h \

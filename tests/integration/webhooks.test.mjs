@@ -373,15 +373,16 @@ test('an address that is not public is refused where it is connected to, whateve
 	await world.until(instance, 'connected');
 	const n = r.got.length;
 	// set before it was forbidden, and a name that only resolving tells
-	for (const url of [null, `http://localhost.:${port}/`]) {
+	for (const url of [null, `http://hooks.localhost:${port}/`]) {
+		const from = world.gateway.lines.length;
 		if (url !== null)
 			await set(instance, { url });
 		else
 			await say(instance, 1, 'forbidden');
-		await eventually(async () => (await shown(instance)).delivery?.lastFailure?.reason === 'address_refused',
-		    { what: `${url} refused` });
-		await world.gateway.event('webhook_address_refused', { why: 'loopback' });
+		await world.gateway.event('webhook_address_refused', { why: 'loopback' }, { from });
+		await world.gateway.event('webhook_failed', { why: 'address_refused', tries: 1 }, { from });
 	}
+	assert.equal((await shown(instance)).delivery.lastFailure.reason, 'address_refused');
 	assert.equal(r.got.length, n);
 });
 

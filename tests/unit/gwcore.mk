@@ -4,7 +4,7 @@ GWCORE_TESTS = tests/unit/test_gw_config tests/unit/test_gw_dir tests/unit/test_
 	tests/unit/test_gw_supervisor tests/unit/test_gw_session tests/unit/test_gw_numbers \
 	tests/unit/test_gw_deaths tests/unit/test_gw_dials tests/unit/test_gw_version tests/unit/test_gw_master_key \
 	tests/unit/test_gw_proc tests/unit/test_gw_uids tests/unit/test_gw_sandbox tests/unit/test_gw_worker_check tests/unit/test_gw_doctor \
-	tests/unit/test_gw_probe tests/unit/test_gw_hook_addr tests/unit/test_gw_hook_sign tests/unit/test_gw_hook_config
+	tests/unit/test_gw_probe tests/unit/test_gw_hook_addr tests/unit/test_gw_hook_sign tests/unit/test_gw_hooks tests/unit/test_gw_hook_http tests/unit/test_gw_hook_config
 check_PROGRAMS += $(GWCORE_TESTS) tests/unit/gw_fake_worker
 TESTS += $(GWCORE_TESTS)
 GWCORE_CFLAGS = $(UNIT_CFLAGS) $(CRYPTO_CFLAGS)
@@ -22,6 +22,13 @@ tests_unit_test_gw_sandbox_LDADD = $(GWCORE_LDADD)
 tests_unit_test_gw_hook_addr_SOURCES = tests/unit/test_gw_hook_addr.c
 tests_unit_test_gw_hook_addr_CFLAGS = $(GWCORE_CFLAGS)
 tests_unit_test_gw_hook_addr_LDADD = $(GWCORE_LDADD)
+tests_unit_test_gw_hooks_SOURCES = tests/unit/test_gw_hooks.c tests/unit/gw_test.h \
+	tests/unit/faulty_vfs.c tests/unit/faulty_vfs.h tests/unit/gw_fake_clock.c tests/unit/gw_fake_clock.h
+tests_unit_test_gw_hooks_CFLAGS = $(GWCORE_CFLAGS)
+tests_unit_test_gw_hooks_LDADD = $(GWCORE_LDADD)
+tests_unit_test_gw_hook_http_SOURCES = tests/unit/test_gw_hook_http.c tests/unit/gw_test.h
+tests_unit_test_gw_hook_http_CFLAGS = $(GWCORE_CFLAGS)
+tests_unit_test_gw_hook_http_LDADD = $(GWCORE_LDADD)
 tests_unit_test_gw_hook_sign_SOURCES = tests/unit/test_gw_hook_sign.c
 tests_unit_test_gw_hook_sign_CFLAGS = $(GWCORE_CFLAGS)
 tests_unit_test_gw_hook_sign_LDADD = $(GWCORE_LDADD)
