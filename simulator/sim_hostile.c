@@ -408,8 +408,10 @@ int sim_hostile_make(const struct sim_hostile *h, struct buf *zlib_out,
 		zlib_out->len = from;
 		return rc;
 	}
-	blob.zlib = zlib_out->p + from;
-	blob.zlib_len = zlib_out->len - from;
+	if (zlib_out->len > from) {
+		blob.zlib = zlib_out->p + from;
+		blob.zlib_len = zlib_out->len - from;
+	}
 	*blob_out = blob;
 	return 0;
 }
