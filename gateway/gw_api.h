@@ -53,6 +53,10 @@ void gw_api_replay(struct gw_req *req);
 void gw_api_events_stream(struct gw_req *req);
 void gw_api_ws(struct gw_req *req);
 
+/* gw_api_chat.c */
+void gw_api_chat_base64(struct gw_req *req);
+void gw_api_chat_history(struct gw_req *req);
+
 /* gw_api_ops.c */
 void gw_api_health(struct gw_req *req);
 void gw_api_root(struct gw_req *req);

@@ -55,7 +55,7 @@ const struct gw_route gw_routes_public[] = {
 	EITHER("POST", E "websocket/:instance", gw_api_websocket_set, GW_ROUTE_BODY),
 	EITHER("GET", E "getWebsocket/:instance", gw_api_websocket_get, 0),
 	EITHER("GET", E "stream/:instance", gw_api_events_stream, GW_ROUTE_QUERY_TOKEN),
-	LATER("GET", C "base64/:instance", 0),
+	EITHER("GET", C "base64/:instance", gw_api_chat_base64, 0),
 	EITHER("GET", "/ws/:instance", gw_api_ws, GW_ROUTE_QUERY_TOKEN),
 	/* section 5 */
 	{ "/health", "GET", gw_api_health, GW_ROUTE_OPEN, GW_LIMIT_NONE, GW_ROUTE_ALWAYS },
@@ -82,7 +82,7 @@ const struct gw_route gw_routes_public[] = {
 	LATER("POST", M "reaction/:instance", 0),
 	LATER("POST", M "poll/:instance", 0),
 	LATER("POST", M "status/:instance", GW_ROUTE_LARGE),
-	LATER("POST", C "history/:instance", 0),
+	EITHER("POST", C "history/:instance", gw_api_chat_history, GW_ROUTE_BODY),
 	LATER("POST", C "markRead/:instance", 0),
 	LATER("POST", C "archive/:instance", 0),
 	LATER("POST", C "pin/:instance", 0),

@@ -77,7 +77,7 @@ libgateway_a_SOURCES = \
 	gateway/gw_outcome.c gateway/gw_outcome.h \
 	gateway/gw_stream.c gateway/gw_stream.h \
 	gateway/gw_json.c gateway/gw_json.h gateway/gw_body.c gateway/gw_body.h \
-	gateway/gw_api_connect.c gateway/gw_api_connect.h gateway/gw_api_link.c gateway/gw_api_instance.c gateway/gw_api_list.c \
+	gateway/gw_api_chat.c gateway/gw_api_connect.c gateway/gw_api_connect.h gateway/gw_api_link.c gateway/gw_api_instance.c gateway/gw_api_list.c \
 	gateway/gw_api_session.c gateway/gw_api_settings.c gateway/gw_api_admin.c \
 	gateway/gw_api_workers.c gateway/gw_api_ops.c gateway/gw_api_doctor.c gateway/gw_api_replay.c gateway/gw_api_webhook.c gateway/gw_api.h \
 	gateway/gw_doctor.c gateway/gw_doctor.h \

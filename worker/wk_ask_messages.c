@@ -19,6 +19,7 @@
 #include "worker/wk_event_msg.h"
 #include "worker/wk_online.h"
 #include "worker/wk_recv.h"
+#include "worker/wk_store_history.h"
 #include "worker/wk_store_lid.h"
 #include "worker/wk_store_msg.h"
 #include "worker/wk_timer.h"
@@ -179,13 +180,26 @@ static void chat_text(struct wk_ask_messages *a, char out[WA_JID_TEXT_CAP])
 	(void)wa_jid_format(&pn, out);
 }
 
-/* The last call. has_more: older ones are here, or the phone has just shown that it has some. */
+/* Has it not said that there are none, and given some when it was asked? */
+static bool phone_has_more(struct wk_ask_messages *a)
+{
+	char phone_jid[WA_JID_TEXT_CAP];
+	bool none = true;
+	uint64_t now = 0;
+
+	if (a->from_unix_s > 0 ||
+	    wk_store_history_chat_get(a->p.store, &a->chat, phone_jid, &none) < 0 || none)
+		return false;
+	return !a->asked || (!a->late && wk_store_msg_count(a->p.store, &now) == 0 && now > a->had);
+}
+
+/* The last call. */
 static void answer(struct wk_ask_messages *a)
 {
 	struct reader *r = calloc(1, sizeof(*r));
 	char chat[WA_JID_TEXT_CAP];
 	Ipc__Answer m = IPC__ANSWER__INIT;
-	uint64_t len = 0, now = 0;
+	uint64_t len = 0;
 	int rc, fd = -1;
 
 	rc = r == NULL ? -ENOMEM : read_back(a, r);
@@ -199,8 +213,7 @@ static void answer(struct wk_ask_messages *a)
 		m.data_len = len;
 		m.count = r->n;
 		m.chat = chat;
-		m.has_more = r->more || (a->asked && !a->late &&
-		                         wk_store_msg_count(a->p.store, &now) == 0 && now > a->had);
+		m.has_more = r->more || phone_has_more(a);
 	}
 	a->on_answer(&m, fd, a->arg);
 	if (fd >= 0)
@@ -218,7 +231,8 @@ struct anchor {
 	char id[WK_MSG_ID_MAX + 1];
 	bool from_me;
 	int64_t unix_s;
-	size_t n; /* messages of the chat that fit */
+	size_t n;                   /* messages of the chat that fit */
+	char chat[WA_JID_TEXT_CAP]; /* as the phone names it */
 };
 
 static int on_oldest(void *arg, const struct wk_msg *m)
@@ -244,13 +258,17 @@ static int on_count(void *arg, const struct wk_msg *m)
 static bool find_anchor(struct wk_ask_messages *a, struct anchor *o)
 {
 	const struct wk_store_msg_each oldest = { on_oldest, o }, each = { on_count, o };
+	bool none = false;
 
 	if (wk_store_msg_list(a->p.store, &a->chat, a->from_unix_s, a->to_unix_s, a->count, &each) <
 	        0 ||
 	    o->n >= a->count)
 		return false;
-	return wk_store_msg_oldest(a->p.store, &a->chat, &oldest) == 0 &&
-	       o->unix_s > a->from_unix_s;
+	if (wk_store_msg_oldest(a->p.store, &a->chat, &oldest) < 0 || o->unix_s <= a->from_unix_s)
+		return false;
+	if (wk_store_history_chat_get(a->p.store, &a->chat, o->chat, &none) < 0)
+		(void)wa_jid_format(&a->chat, o->chat);
+	return !none;
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
@@ -266,12 +284,10 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 static int send_request(struct wk_ask_messages *a, const struct anchor *o)
 {
 	struct wk_batch *batch = wk_online_batch(a->p.online);
-	char chat[WA_JID_TEXT_CAP];
 	struct buf message = { 0 };
 	int rc;
 
-	(void)wa_jid_format(&a->chat, chat);
-	rc = wa_history_ask_older(chat, o->id, o->from_me, o->unix_s, ASK_PHONE_N, &message);
+	rc = wa_history_ask_older(o->chat, o->id, o->from_me, o->unix_s, ASK_PHONE_N, &message);
 	if (rc == 0)
 		rc = wk_batch_enter(batch);
 	if (rc == 0) {

@@ -408,13 +408,13 @@ static void finished(struct wk_history *h)
 {
 	if (h->freed || h->failed)
 		return;
+	tell_state(h);
 	if (h->job.request_id != NULL && h->p.ops->on_answer != NULL)
 		h->p.ops->on_answer(h->job.request_id, h->p.arg);
 	if (h->freed)
 		return;
 	drop_work(h);
 	h->tries = 0;
-	tell_state(h);
 	quiet_soon(h);
 	soon(h, 0);
 }
@@ -477,6 +477,7 @@ static int open_reader(struct wk_history *h, enum wk_history_pass pass)
 		/* what was asked for with a request is the answer's, not news */
 		.emit = h->job.type == WA_HISTORY_ON_DEMAND ? NULL : h->p.emit,
 		.settings = h->p.settings,
+		.asked = h->job.type == WA_HISTORY_ON_DEMAND,
 		.oldest_unix_s = oldest_unix_s(h),
 	};
 	/* verified while it came */

@@ -24,6 +24,7 @@ struct wk_history_blob {
 	char chat_text[WA_JID_TEXT_CAP]; /* what chat was parsed from; "": nothing */
 	struct wa_jid chat;
 	uint64_t stored;
+	uint64_t dropped; /* too old, up to the last chat */
 };
 
 bool wk_history_store_failed(int rc)
@@ -244,6 +245,22 @@ static int name(struct wk_history_blob *b, const struct wa_jid *jid, enum wk_nam
 	return only_store(wk_store_name_learn(b->p.store, jid, kind, text));
 }
 
+/* endOfHistoryTransferType: 1: the phone has no more; 3: none that we get. */
+static enum wk_chat_older older(struct wk_history_blob *b, const struct Wa__Conversation *c)
+{
+	uint64_t dropped = wa_history_counts(b->h)->dropped_old;
+	bool some = dropped != b->dropped; /* of this chat */
+	bool end = c->has_end_of_history_transfer_type &&
+	           (c->end_of_history_transfer_type == 1 || c->end_of_history_transfer_type == 3);
+
+	b->dropped = dropped;
+	if (some)
+		return WK_OLDER_DROPPED;
+	if (end)
+		return b->p.asked ? WK_OLDER_ASKED : WK_OLDER_NONE;
+	return c->has_end_of_history_transfer_type ? WK_OLDER_MAYBE : WK_OLDER_UNSAID;
+}
+
 static int on_chat(void *arg, const struct Wa__Conversation *c, uint64_t messages_n)
 {
 	struct wk_history_blob *b = arg;
@@ -255,6 +272,8 @@ static int on_chat(void *arg, const struct Wa__Conversation *c, uint64_t message
 		return 0;
 	rc = name(b, &jid, is_user(&jid) ? WK_NAME_BOOK : WK_NAME_OWN,
 	          c->name != NULL ? c->name : c->display_name);
+	if (rc == 0)
+		rc = only_store(wk_store_history_chat_put(b->p.store, &jid, older(b, c)));
 	if (rc == 0 && c->has_tc_token && c->tc_token.len > 0 && c->has_tc_token_timestamp &&
 	    c->tc_token_timestamp <= INT64_MAX && is_user(&jid))
 		rc = only_store(wk_store_tc_token_put(b->p.store, &jid, c->tc_token.data,

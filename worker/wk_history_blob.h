@@ -28,6 +28,7 @@ struct wk_history_blob_params {
 	enum wk_history_pass pass;
 	struct wk_emit *emit;               /* new messages are told of; NULL: none */
 	const struct wk_settings *settings; /* what they leave out is not stored; NULL: nothing */
+	bool asked;                         /* it answers a request of ours */
 	int64_t oldest_unix_s;              /* older messages are passed over; 0: none are */
 };
 

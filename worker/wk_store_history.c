@@ -24,6 +24,11 @@ const char wk_store_history_schema[] =
     "  done INTEGER NOT NULL,"
     "  last_unix_s INTEGER NOT NULL"
     ") STRICT;"
+    "CREATE TABLE history_chat (" /* what the phone says of its chats */
+    "  chat TEXT PRIMARY KEY,"    /* as wk_store_jid() has it */
+    "  phone_jid TEXT NOT NULL,"  /* as the phone has it */
+    "  older INTEGER NOT NULL"    /* enum wk_chat_older, up to DROPPED */
+    ") STRICT, WITHOUT ROWID;"
     "CREATE TABLE token (" /* 1: the account's salt; else of users */
     "  id INTEGER PRIMARY KEY,"
     "  user TEXT NOT NULL UNIQUE,"
@@ -293,4 +298,66 @@ int wk_store_nct_salt_get(struct wk_store *st, struct buf *salt)
 	int64_t unix_s;
 
 	return get_token(st, "", salt, &unix_s);
+}
+
+/* ---- chats -------------------------------------------------------------------------------------
+ */
+
+static int put_chat(struct wk_store *st, const char *chat, const char *phone_jid, int older)
+{
+	sqlite3_stmt *s;
+	int rc = wk_store_keep(st,
+	                       "INSERT INTO history_chat"
+	                       " VALUES (?1, ?2, CASE ?3 WHEN -1 THEN 0 WHEN 3 THEN 1 ELSE ?3 END)"
+	                       " ON CONFLICT (chat) DO UPDATE SET phone_jid = ?2,"
+	                       " older = CASE WHEN ?3 = -1 OR (?3 = 1 AND older = 2) THEN older"
+	                       " WHEN ?3 = 3 THEN 1 ELSE ?3 END",
+	                       &s);
+
+	if (rc == 0)
+		rc = db_err(sqlite3_bind_text(s, 1, chat, -1, SQLITE_STATIC));
+	if (rc == 0)
+		rc = db_err(sqlite3_bind_text(s, 2, phone_jid, -1, SQLITE_STATIC));
+	if (rc == 0)
+		rc = db_err(sqlite3_bind_int64(s, 3, older));
+	return wk_store_run(st, s, rc);
+}
+
+int wk_store_history_chat_put(struct wk_store *st, const struct wa_jid *phone_jid,
+                              enum wk_chat_older older)
+{
+	char chat[WA_JID_TEXT_CAP], text[WA_JID_TEXT_CAP];
+	int rc = user_text(st, phone_jid, chat);
+
+	(void)wa_jid_format(phone_jid, text);
+	if (rc == 0)
+		rc = wk_store_begin(st);
+	return rc < 0 ? rc : wk_store_end(st, put_chat(st, chat, text, older));
+}
+
+int wk_store_history_chat_get(struct wk_store *st, const struct wa_jid *chat,
+                              char phone_jid_out[WA_JID_TEXT_CAP], bool *none_older_out)
+{
+	char text[WA_JID_TEXT_CAP];
+	sqlite3_stmt *s = NULL;
+	int rc = user_text(st, chat, text);
+
+	if (rc == 0)
+		rc = wk_store_keep(st, "SELECT phone_jid, older FROM history_chat WHERE chat = ?1",
+		                   &s);
+	if (rc == 0)
+		rc = db_err(sqlite3_bind_text(s, 1, text, -1, SQLITE_STATIC));
+	if (rc == 0)
+		rc = wk_store_row(s);
+	if (rc == 0) {
+		const char *phone_jid = (const char *)sqlite3_column_text(s, 0);
+
+		if (phone_jid == NULL || strlen(phone_jid) >= WA_JID_TEXT_CAP)
+			rc = WA_ESTORE_CORRUPT;
+		else
+			memcpy(phone_jid_out, phone_jid, strlen(phone_jid) + 1);
+		*none_older_out = sqlite3_column_int64(s, 1) == WK_OLDER_NONE;
+	}
+	wk_store_done(st, s);
+	return rc;
 }

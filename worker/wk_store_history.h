@@ -40,6 +40,25 @@ struct wk_history_state {
 ATTR_NODISCARD int wk_store_history_load(struct wk_store *st, struct wk_history_state *s_out);
 ATTR_NODISCARD int wk_store_history_save(struct wk_store *st, const struct wk_history_state *s);
 
+/* What is known of older messages of a chat than those that are stored. */
+enum wk_chat_older {
+	WK_OLDER_UNSAID = -1, /* as it was */
+	WK_OLDER_MAYBE = 0,
+	WK_OLDER_NONE = 1,    /* the phone has no more, or gives none */
+	WK_OLDER_DROPPED = 2, /* it sent some that were too old */
+	WK_OLDER_ASKED = 3,   /* NONE, in answer to a request: whatever was dropped before */
+};
+
+/*
+ * What the phone says of a chat: how it names it, and what is known of older messages.
+ * get: -ENOENT: it has said nothing.
+ */
+ATTR_NODISCARD int wk_store_history_chat_put(struct wk_store *st, const struct wa_jid *phone_jid,
+                                             enum wk_chat_older older);
+ATTR_NODISCARD int wk_store_history_chat_get(struct wk_store *st, const struct wa_jid *chat,
+                                             char phone_jid_out[WA_JID_TEXT_CAP],
+                                             bool *none_older_out);
+
 /*
  * A lot is about to be stored, or was: with more memory and fewer checkpoints pages are written
  * once instead of many times. Costs speed alone where it does not work.
