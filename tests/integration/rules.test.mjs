@@ -154,7 +154,7 @@ describe('paths and methods', () => {
 	test('routes of later versions are 501', async () => {
 		const cases = [
 			['POST', '/api/message/text/mine'],
-			['POST', '/api/chat/history/mine'],
+			['POST', '/api/chat/markRead/mine'],
 		];
 		for (const [method, path] of cases)
 			assertError(await world.request(method, path, { token: account.token, json: {} }),

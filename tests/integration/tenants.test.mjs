@@ -40,9 +40,10 @@ const ROUTES = [
 	either('GET', `${E}getWebsocket/:instance`, 200),
 	either('GET', `${E}stream/:instance`, 501, { query: true }),
 	either('GET', '/ws/:instance', 501, { query: true }),
-	either('GET', `${C}base64/:instance`, 501),
+	either('GET', `${C}base64/:instance`, 400),
+	either('POST', `${C}history/:instance`, 400),
 	...['text', 'media', 'sticker', 'contact', 'location', 'reaction', 'poll', 'status'].map((w) => later(`${M}${w}/:instance`)),
-	...['history', 'markRead', 'archive', 'pin', 'mute', 'block', 'presence', 'edit', 'delete', 'forward']
+	...['markRead', 'archive', 'pin', 'mute', 'block', 'presence', 'edit', 'delete', 'forward']
 	    .map((w) => later(`${C}${w}/:instance`)),
 	either('GET', `${C}contacts/:instance`, 501),
 	...['create', 'update', 'participants', 'join', 'resetLink', 'leave'].map((w) => later(`${G}${w}/:instance`)),
