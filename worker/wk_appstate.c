@@ -160,7 +160,7 @@ void wk_appstate_start(struct wk_appstate *a)
 	a->online = true;
 	for (int i = 0; i < WK_COLLECTION_N; i++) {
 		if (wk_store_appstate_load(a->p.store, (enum wk_collection)i, &row) == 0 &&
-		    (row.version == 0 || row.told > row.version))
+		    (!row.synced || row.told > row.version))
 			want(a, (enum wk_collection)i);
 	}
 	if (wk_appstate_is_due(a))
@@ -206,7 +206,7 @@ static int unblock(struct wk_appstate *a, enum wk_collection c)
 			return rc;
 		want(a, c);
 	}
-	if (row.version == 0)
+	if (!row.synced)
 		want(a, c);
 	return 0;
 }

@@ -76,12 +76,12 @@ static int on_record(void *arg, const struct wa_appstate_record *r)
 	a->records++;
 	if (r->removed) {
 		rc = wk_store_appstate_mac_del(a->p.store, a->applying, r->index_mac);
-		return rc < 0 ? rc : wk_appstate_apply(a, r);
+		return rc < 0 || r->bad ? rc : wk_appstate_apply(a, r);
 	}
 	rc = wk_store_appstate_mac(a->p.store, a->applying, r->index_mac, known);
 	if (rc < 0 && rc != -ENOENT)
 		return rc;
-	if (rc == -ENOENT || memcmp(known, r->value_mac, sizeof(known)) != 0) {
+	if (!r->bad && (rc == -ENOENT || memcmp(known, r->value_mac, sizeof(known)) != 0)) {
 		rc = wk_appstate_apply(a, r);
 		if (rc < 0)
 			return rc;
@@ -123,11 +123,11 @@ static int apply_piece(struct wk_appstate *a, enum wk_collection c, bool snapsho
 	if (rc < 0)
 		return rc;
 	a->applying = c;
-	a->first = row.version == 0;
+	a->first = !row.synced;
 	a->has_push_name = false;
 	a->round = 0;
 	s->collection = wk_collection_name(c);
-	s->tolerate_hash = a->c[c].tolerant;
+	s->tolerate_hash = s->tolerate_records = a->c[c].tolerant;
 	s->version = snapshot ? 0 : row.version;
 	memcpy(s->hash, row.hash, sizeof(s->hash));
 	rc = open_piece(a, s, snapshot, data);
@@ -172,7 +172,10 @@ static int wait_for_key(struct wk_appstate *a, enum wk_collection c, const struc
 	return rc == WA_ESTORAGE || rc == WA_ESTORE_CORRUPT || rc == -ENOMEM ? rc : 0;
 }
 
-/* It does not fit what is here: begin anew with a snapshot, in the end without minding the hash. */
+/*
+ * It does not fit what is here: at once again from a snapshot, then once without minding a hash
+ * that differs or single records that are wrong; then not before there is news.
+ */
 static void start_over(struct wk_appstate *a, enum wk_collection c, int rc)
 {
 	struct wk_collection_state *s = &a->c[c];
@@ -180,19 +183,12 @@ static void start_over(struct wk_appstate *a, enum wk_collection c, int rc)
 	LOG(a->p.log, LOG_WARNING, "appstate_refused", LF_STR("collection", wk_collection_name(c)),
 	    LF_STR("why",
 	           wa_appstate_err_name(rc) != NULL ? wa_appstate_err_name(rc) : wa_err_name(rc)),
-	    LF_INT("tries", s->tries));
+	    LF_BOOL("snapshot", s->snapshot), LF_BOOL("tolerant", s->tolerant));
+	s->given_up = s->tolerant && !s->again;
+	s->tolerant = s->snapshot && !s->tolerant;
 	s->snapshot = true;
-	if (s->tries >= SNAPSHOTS_MAX) {
-		if (s->tolerant || rc != WA_APPSTATE_EHASH) {
-			s->given_up = true;
-			s->tries = 0;
-			return;
-		}
-		s->tolerant = true;
-	}
-	wk_appstate_back_off(a, c);
-	if (s->tries == 1)
-		s->not_before_ms = 0; /* the first snapshot at once */
+	s->wanted = true;
+	s->not_before_ms = 0;
 }
 
 /* Within the batch. 0, or what ends it. */
@@ -222,9 +218,9 @@ static int piece(struct wk_appstate *a, enum wk_collection c, bool snapshot, str
 	end = rc < 0 ? after_failure(a, c, &s, rc) : 0;
 	if (rc == 0 && a->has_push_name)
 		end = a->p.ops->on_push_name(a->push_name, a->p.arg);
-	if (rc == 0 && s.hash_differed)
-		LOG(a->p.log, LOG_WARNING, "appstate_hash_differs",
-		    LF_STR("collection", s.collection));
+	if (rc == 0 && (s.hash_differed || s.records_bad > 0))
+		LOG(a->p.log, LOG_WARNING, "appstate_tolerated", LF_STR("collection", s.collection),
+		    LF_BOOL("hash_differs", s.hash_differed), LF_INT("records", s.records_bad));
 	wa_pool_reset(a->pool);
 	wk_batch_leave(a->p.batch, end); /* may be the end of the session */
 	return end < 0 ? end : a->freed ? WA_ESTATE : rc < 0;
@@ -302,24 +298,29 @@ static const struct wa_node *first_patch(const struct wa_node *collection)
 	return wa_node_child(patches != NULL ? patches : collection, "patch");
 }
 
-/* The collection is through. */
-static void finish(struct wk_appstate *a, enum wk_collection c)
+/* The collection is through. 0 or a code of the store. */
+static int finish(struct wk_appstate *a, enum wk_collection c)
 {
 	struct wk_collection_state *s = &a->c[c];
 	struct wk_appstate_row row;
+	int rc = wk_store_appstate_load(a->p.store, c, &row);
 
 	s->asked = false;
 	s->snapshot = s->tolerant = false;
 	if (s->again || wa_node_attr_is(a->at, "has_more_patches", "true")) {
 		s->wanted = true;
-	} else if (wk_store_appstate_load(a->p.store, c, &row) == 0 && row.told > row.version &&
-	           s->tries < BEHIND_TRIES_MAX) {
+	} else if (rc == 0 && row.told > row.version && s->tries < BEHIND_TRIES_MAX) {
 		/* the server spoke of a version that it does not have: once more, later */
 		wk_appstate_back_off(a, c);
 	} else {
 		s->tries = 0;
 	}
+	if (rc == 0 && !row.synced && !s->wanted) {
+		row.synced = true; /* what comes from now on is news */
+		rc = wk_store_appstate_save(a->p.store, c, &row);
+	}
 	skip_collection(a);
+	return rc;
 }
 
 /* <error>: of the collection as a whole. */
@@ -395,8 +396,11 @@ static enum wk_appstate_next patches(struct wk_appstate *a, enum wk_collection c
 	bool done;
 
 	if (a->patch == NULL) {
-		finish(a, c);
-		return WK_STEP_MORE;
+		int rc = finish(a, c);
+
+		if (rc < 0)
+			a->p.ops->on_failed(rc, a->p.arg);
+		return rc < 0 ? WK_STEP_FAILED : WK_STEP_MORE;
 	}
 	next = work(a, c, false, content_of(a->patch), &done);
 	if (done)

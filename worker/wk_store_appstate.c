@@ -26,6 +26,7 @@ const char wk_store_appstate_schema[] =
     "  version INTEGER NOT NULL,"
     "  hash BLOB NOT NULL,"
     "  told INTEGER NOT NULL,"
+    "  synced INTEGER NOT NULL,"
     "  waits BLOB" /* key id */
     ") STRICT;"
     "CREATE TABLE appstate_mac ("
@@ -252,7 +253,8 @@ int wk_store_appstate_load(struct wk_store *st, enum wk_collection c,
 	sqlite3_stmt *s;
 	size_t hash_len = 0;
 	int rc = wk_store_keep(
-	    st, "SELECT version, hash, told, waits FROM appstate WHERE collection = ?1", &s);
+	    st, "SELECT version, hash, told, waits, synced FROM appstate WHERE collection = ?1",
+	    &s);
 
 	if (rc == 0)
 		rc = bind_int(s, 1, c);
@@ -261,6 +263,7 @@ int wk_store_appstate_load(struct wk_store *st, enum wk_collection c,
 	if (rc == 0) {
 		row.version = (uint64_t)sqlite3_column_int64(s, 0);
 		row.told = (uint64_t)sqlite3_column_int64(s, 2);
+		row.synced = sqlite3_column_int(s, 4) != 0;
 		rc = take_blob(s, 1, row.hash, sizeof(row.hash), &hash_len);
 	}
 	if (rc == 0)
@@ -278,11 +281,12 @@ int wk_store_appstate_save(struct wk_store *st, enum wk_collection c,
                            const struct wk_appstate_row *row)
 {
 	sqlite3_stmt *s;
-	int rc = wk_store_keep(st,
-	                       "INSERT INTO appstate(collection, version, hash, told, waits)"
-	                       " VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT(collection) DO UPDATE SET"
-	                       " version = ?2, hash = ?3, told = ?4, waits = ?5",
-	                       &s);
+	int rc =
+	    wk_store_keep(st,
+	                  "INSERT INTO appstate(collection, version, hash, told, waits, synced)"
+	                  " VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT(collection) DO UPDATE SET"
+	                  " version = ?2, hash = ?3, told = ?4, waits = ?5, synced = ?6",
+	                  &s);
 
 	if (rc == 0)
 		rc = bind_int(s, 1, c);
@@ -294,6 +298,8 @@ int wk_store_appstate_save(struct wk_store *st, enum wk_collection c,
 		rc = bind_int(s, 4, (int64_t)row->told);
 	if (rc == 0 && row->waits_len > 0)
 		rc = bind_blob(s, 5, row->waits, row->waits_len);
+	if (rc == 0)
+		rc = bind_int(s, 6, row->synced);
 	return change(st, s, rc);
 }
 

@@ -57,7 +57,8 @@ ATTR_NODISCARD int wk_store_appstate_key_ask(struct wk_store *st, struct wa_byte
  */
 
 struct wk_appstate_row {
-	uint64_t version; /* 0: never synchronised */
+	uint64_t version; /* 0: nothing yet */
+	bool synced;      /* as far as the server had it, once */
 	uint8_t hash[WA_APPSTATE_HASH_LEN];
 	uint64_t told;                         /* version that the server spoke of */
 	uint8_t waits[WA_APPSTATE_KEY_ID_MAX]; /* for this key */

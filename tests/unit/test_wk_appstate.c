@@ -367,6 +367,30 @@ static void test_appstate_patches(void **state)
 	assert_int_equal(row_of(f, WK_REGULAR).version, 2);
 }
 
+/* Nothing was there when we came: what comes then is news, and nothing is asked for at the next
+ * start.
+ */
+static void test_appstate_empty_collection(void **state)
+{
+	struct fixture *f = *state;
+
+	begin(f);
+	answer(f, "name=regular version=0", NULL, NULL);
+	assert_true(row_of(f, WK_REGULAR).synced);
+	tell(f, "name=regular version=1");
+	expect_request(f, "regular:0!");
+	set_label(&f->phone, "[\"label_edit\",\"7\"]", "Paid");
+	ap_patch(&f->phone, &f->patch);
+	answer(f, "name=regular version=1", NULL, &f->patch);
+	json_decref(ef_event(f->e, LABEL, 0));
+	make(f);
+	f->asked = 0;
+	wk_appstate_start(f->a);
+	run(f);
+	expect_request(f,
+	               "critical_block:0! critical_unblock_low:0! regular_high:0! regular_low:0!");
+}
+
 /* What the server spoke of is fetched by the next process when this one does not get to it. */
 static void test_appstate_outlives_the_process(void **state)
 {
@@ -489,6 +513,60 @@ static void test_appstate_heals_by_a_snapshot(void **state)
 	ef_no_event(f->e);
 }
 
+/* A record that is wrong wherever it is read costs nothing but itself, in the end. */
+static void test_appstate_passes_over_a_bad_record(void **state)
+{
+	struct fixture *f = *state;
+
+	set_label(&f->phone, "[\"label_edit\",\"7\"]", "Paid");
+	set_label(&f->phone, "[\"label_edit\",\"8\"]", "New");
+	ap_patch(&f->phone, &f->patch);
+	f->phone.live[0].blob.p[20] ^= 1;
+	ap_snapshot(&f->phone, &f->plain);
+	ap_file(&f->plain, &f->reference, &f->stored);
+	begin(f);
+	answer_hosts(f);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(row_of(f, WK_REGULAR).version, 0);
+		assert_int_equal(f->asked, i + 1);
+		if (i > 0)
+			expect_request(f, "regular:0!");
+		http_server_say_body(f->server, f->stored.p, f->stored.len);
+		answer(f, "name=regular version=1", &f->reference, NULL);
+	}
+	assert_int_equal(row_of(f, WK_REGULAR).version, 1);
+	assert_memory_equal(row_of(f, WK_REGULAR).hash, f->phone.hash, WA_APPSTATE_HASH_LEN);
+	{
+		json_t *data = ef_event(f->e, LABEL, WK_EVENT_FROM_HISTORY);
+
+		ef_equal(data, "labelId", "\"8\"");
+		json_decref(data);
+	}
+	ef_no_event(f->e);
+}
+
+/* A patch that nobody can have made is given up after three tries, until there is news. */
+static void test_appstate_gives_up(void **state)
+{
+	struct fixture *f = *state;
+
+	begin(f);
+	set_label(&f->phone, "[\"label_edit\",\"7\"]", "Paid");
+	ap_patch(&f->phone, &f->patch);
+	f->patch.p[f->patch.len - 12] ^= 1; /* its MAC, in front of the key's id */
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(f->asked, i + 1);
+		if (i > 0)
+			expect_request(f, "regular:0!");
+		answer(f, "name=regular version=1", NULL, &f->patch);
+	}
+	assert_int_equal(f->asked, 3);
+	assert_int_equal(row_of(f, WK_REGULAR).version, 0);
+	tell(f, "name=regular version=2");
+	assert_int_equal(f->asked, 4);
+	expect_request(f, "regular:0!");
+}
+
 /* One that can't be opened waits for its key, which the phone is asked for once. */
 static void test_appstate_waits_for_a_key(void **state)
 {
@@ -576,9 +654,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_appstate_begins_with_keys),
 		TEST(test_appstate_patches),
+		TEST(test_appstate_empty_collection),
 		TEST(test_appstate_outlives_the_process),
 		TEST(test_appstate_snapshot),
 		TEST(test_appstate_heals_by_a_snapshot),
+		TEST(test_appstate_passes_over_a_bad_record),
+		TEST(test_appstate_gives_up),
 		TEST(test_appstate_waits_for_a_key),
 		TEST(test_appstate_errors),
 	};

@@ -101,6 +101,9 @@ enum wa_appstate_action {
 
 /* Borrowed, for the time of the callback. */
 struct wa_appstate_record {
+	/* It can't be believed, or read (see tolerate_records): only the MACs and removed are set.
+	 */
+	bool bad;
 	bool removed;
 	enum wa_appstate_action action;
 	const char *const *parts; /* the index: [0] is the action's name; UTF-8 as it came */
@@ -133,6 +136,9 @@ struct wa_appstate {
 	 */
 	bool tolerate_hash;
 	bool hash_differed;
+	/* Nor is a record whose MACs are wrong, or that makes no sense: it is handed out as bad. */
+	bool tolerate_records;
+	unsigned records_bad;
 	/* of WA_APPSTATE_EKEY */
 	uint8_t missing_key_id[WA_APPSTATE_KEY_ID_MAX];
 	size_t missing_key_id_len;
