@@ -250,6 +250,9 @@ void wk_store_trim(struct wk_store *st)
 	if (!st->batch.open)
 		wk_store_drop(st);
 	wk_store_forget(st);
+	if (st->batch.wide)
+		(void)sqlite3_exec(st->db, "PRAGMA cache_size=-256", NULL, NULL, NULL);
+	st->batch.wide = false;
 	(void)sqlite3_db_release_memory(st->db);
 }
 

@@ -27,6 +27,7 @@ struct wk_kept {
 /* One transaction for many stanzas: wk_batch.h. */
 struct wk_store_batch {
 	bool open;
+	bool wide;               /* SQLite's cache is that of a busy session */
 	unsigned depth;          /* > 0: a stanza is being worked on: what commits joins it */
 	int (*flush)(void *arg); /* commit it now */
 	void *arg;

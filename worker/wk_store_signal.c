@@ -20,6 +20,7 @@
 struct hot {
 	char *chat; /* owned; of a sender key, NULL: a session */
 	struct wa_signal_addr addr;
+	int64_t row; /* its id in the table; 0: not known */
 	struct buf record;
 	uint64_t used; /* 0: free */
 	bool dirty;
@@ -58,7 +59,7 @@ static struct sealed_place place_of(const struct wk_store *st, const char *chat,
 }
 
 static int read_record(struct wk_store *st, const char *chat, const struct wa_signal_addr *addr,
-                       struct buf *out)
+                       struct buf *out, int64_t *row_out)
 {
 	struct sealed_place place;
 	sqlite3_stmt *s;
@@ -74,7 +75,8 @@ static int read_record(struct wk_store *st, const char *chat, const struct wa_si
 	if (rc == 0)
 		rc = wk_store_row(s);
 	if (rc == 0) {
-		place = place_of(st, chat, sqlite3_column_int64(s, 0));
+		*row_out = sqlite3_column_int64(s, 0);
+		place = place_of(st, chat, *row_out);
 		rc = wk_store_read_sealed(st, s, 1, &place, out);
 	}
 	wk_store_done(st, s);
@@ -107,13 +109,12 @@ static int row_id(struct wk_store *st, const char *chat, const struct wa_signal_
 	return rc;
 }
 
-static int write_record(struct wk_store *st, const char *chat, const struct wa_signal_addr *addr,
-                        const uint8_t *p, size_t n)
+static int write_record(struct wk_store *st, struct hot *h)
 {
+	const char *chat = h->chat;
 	struct sealed_place place;
 	sqlite3_stmt *s;
-	int64_t id = 0;
-	int rc = row_id(st, chat, addr, &id);
+	int rc = h->row != 0 ? 0 : row_id(st, chat, &h->addr, &h->row);
 
 	if (rc < 0)
 		return rc;
@@ -121,11 +122,11 @@ static int write_record(struct wk_store *st, const char *chat, const struct wa_s
 	                   chat == NULL ? "UPDATE signal_session SET record = ?2 WHERE id = ?1"
 	                                : "UPDATE sender_key SET record = ?2 WHERE id = ?1",
 	                   &s);
-	place = place_of(st, chat, id);
+	place = place_of(st, chat, h->row);
 	if (rc == 0)
-		rc = db_err(sqlite3_bind_int64(s, 1, id));
+		rc = db_err(sqlite3_bind_int64(s, 1, h->row));
 	if (rc == 0)
-		rc = wk_store_bind_sealed(st, s, 2, &place, p, n);
+		rc = wk_store_bind_sealed(st, s, 2, &place, h->record.p, h->record.len);
 	return wk_store_run(st, s, rc);
 }
 
@@ -141,7 +142,7 @@ static void hot_clear(struct hot *h)
 
 static int hot_write(struct wk_store *st, struct hot *h)
 {
-	int rc = h->dirty ? write_record(st, h->chat, &h->addr, h->record.p, h->record.len) : 0;
+	int rc = h->dirty ? write_record(st, h) : 0;
 
 	if (rc == 0)
 		h->dirty = false;
@@ -245,17 +246,19 @@ static int load(struct wk_store *st, const char *chat, const struct wa_signal_ad
 {
 	struct hot *h = hot_find(st, chat, addr);
 	struct buf record = { 0 };
+	int64_t row = 0;
 	int rc;
 
 	if (h != NULL)
 		return buf_append(out, h->record.p, h->record.len);
-	rc = read_record(st, chat, addr, &record);
+	rc = read_record(st, chat, addr, &record, &row);
 	if (rc == 0)
 		rc = buf_append(out, record.p, record.len);
 	if (rc == 0 && record.cap <= HOT_KEPT_LEN)
 		rc = hot_new(st, chat, addr, &h);
 	if (rc == 0 && h != NULL) {
 		h->record = record; /* handed over */
+		h->row = row;
 		return 0;
 	}
 	buf_wipe(&record);

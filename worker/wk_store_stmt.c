@@ -170,10 +170,17 @@ int wk_store_end(struct wk_store *st, int rc)
 
 int wk_store_batch_begin(struct wk_store *st, int (*flush)(void *arg), void *arg)
 {
-	int rc = db_exec(st->db, "BEGIN IMMEDIATE");
+	int rc = 0;
 
+	/* Many stanzas touch many pages; wk_store_trim() gives the memory back. */
+	if (!st->batch.wide)
+		rc = db_exec(st->db, "PRAGMA cache_size=-1024");
 	if (rc == 0)
-		st->batch = (struct wk_store_batch){ true, 0, flush, arg };
+		rc = db_exec(st->db, "BEGIN IMMEDIATE");
+	if (rc == 0)
+		st->batch = (struct wk_store_batch){
+			.open = true, .wide = true, .flush = flush, .arg = arg
+		};
 	return rc;
 }
 
@@ -202,9 +209,8 @@ int wk_store_bind_sealed(struct wk_store *st, sqlite3_stmt *stmt, int index,
 	if (st->batch.open && st->sealing == NULL)
 		rc = sealed_run_new(&st->key, &st->sealing);
 	if (rc == 0)
-		rc = st->sealing != NULL
-		         ? sealed_run_seal(st->sealing, place, data, data_len, &env)
-		         : sealed_seal(&st->key, place, data, data_len, &env);
+		rc = st->sealing != NULL ? sealed_run_seal(st->sealing, place, data, data_len, &env)
+		                         : sealed_seal(&st->key, place, data, data_len, &env);
 	if (rc < 0)
 		return rc;
 	/* The envelope goes to SQLite, which frees it. */
