@@ -356,6 +356,7 @@ void sim_api_hostile(struct sim_call *call)
 		rc = sim_hostile_make(&hostile, &zlib, &blob);
 	if (rc == 0) {
 		blob.is_inline = is_inline != 0;
+		blob.order = 1000 + (uint32_t)sim_sync_count(d->sync); /* one of its own */
 		rc = sim_sync_send_blob(call->sim, phone, d, &blob, id);
 	}
 	if (rc < 0)

@@ -15,7 +15,7 @@ const TYPES = {
 	conversation: 'text', extendedTextMessage: 'text', imageMessage: 'image', videoMessage: 'video', audioMessage: 'audio',
 	documentMessage: 'document', stickerMessage: 'sticker', locationMessage: 'location', liveLocationMessage: 'location',
 	contactMessage: 'contact', contactsArrayMessage: 'contact', pollCreationMessage: 'poll', pollCreationMessageV3: 'poll',
-	eventMessage: 'event', listMessage: 'list', groupInviteMessage: 'group_invite',
+	eventMessage: 'event', listMessage: 'list', groupInviteMessage: 'group_invite', reactionMessage: 'reaction',
 };
 
 // What is compared of a WebMessageInfo, in the words of GET /phones/:number/history.
@@ -23,7 +23,7 @@ export function summary(m) {
 	const content = normalizeMessageContent(m.message);
 	const kind = content ? getContentType(content) : undefined;
 	const part = kind && content[kind];
-	const text = kind === 'conversation' ? part : kind === 'extendedTextMessage' ? part.text : part?.caption;
+	const text = kind === 'conversation' ? part : ['extendedTextMessage', 'reactionMessage'].includes(kind) ? part.text : part?.caption;
 	return {
 		id: m.key.id,
 		chat: m.key.remoteJid,
