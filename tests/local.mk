@@ -2,5 +2,5 @@
 include $(top_srcdir)/tests/unit/local.mk
 include $(top_srcdir)/tests/fuzz/local.mk
 EXTRA_DIST += .ci/run tests/README.md tests/package.json tests/package-lock.json tests/integration \
-	tests/interop tests/bench tests/systemd
+	tests/interop tests/bench tests/systemd tests/web
 include $(top_srcdir)/tests/tools/local.mk

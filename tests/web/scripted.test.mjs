@@ -1,0 +1,239 @@
+// The page against a gateway whose answers are written here: what takes minutes, or a WhatsApp that fails, otherwise.
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { World, eventually } from '../integration/harness.mjs';
+import { DESKTOP, PHONE, assertAccessible, assertClean, assertFits, openPage, readQr, shown, signIn, startBrowser, text } from './browser.mjs';
+import { Stage } from './stage.mjs';
+import { CODES, ERROR_KEY, WORDS } from './words.mjs';
+
+// Two real codes of the gateway's drawing: any text will do.
+let world, browser, stage, codes;
+before(async () => {
+	world = new World();
+	await world.startSim();
+	[, browser] = await Promise.all([world.startGateway(), startBrowser()]);
+	codes = [];
+	for (let i = 0; i < 2; i++)
+		codes.push((await world.connect(await world.newInstance())).json);
+});
+after(async () => {
+	await browser?.close();
+	await world?.stop();
+});
+
+const listOf = (...instances) => ({ success: true, instances, meta: { total: instances.length } });
+const T0 = '2026-01-02T03:04:05Z';
+const shop = (name, state, more = {}) => ({ id: 'aaaaaaaaaaaaaaaa', name, status: state, numberJid: '', createdAt: T0, updatedAt: T0, history: null, ...more,
+	connection: { state, numberJid: '', since: T0, lastError: null, attempt: 0, nextRetryAt: null, ...more.connection } });
+
+// A page that has begun to link the instance `shop` of a stage of its own.
+function onStage(name, { options, open = true, instances = [shop('shop', 'disconnected')] } = {}, work) {
+	test(name, async () => {
+		const own = stage = await Stage.start(world);
+		own.json('GET /api/instance/list', 200, listOf(...instances));
+		const page = await openPage(browser, own, '/', options);
+		try {
+			await signIn(page, 'a-token-that-nobody-checks');
+			if (open)
+				await page.click('[data-name=shop] [data-do=link]');
+			await work(page, own);
+			assertClean(page);
+		} finally {
+			await page.context().close();
+			await own.stop();
+		}
+	});
+}
+
+const sendQr = (attempt, i, expiresIn) => attempt.send('qr', { ...codes[i], expiresIn });
+
+describe('an attempt on the page', () => {
+	onStage('shows each code in turn, counts down, and takes a code that is over off the screen', {}, async (page) => {
+		const attempt = await stage.attempt();
+		attempt.send('connecting', { success: true, status: 'connecting' });
+		await shown(page, '#stage-wait');
+		assert.equal(await text(page, '#wait-text'), WORDS.en.wait_start);
+		sendQr(attempt, 0, 2);
+		await shown(page, '#stage-code');
+		assert.equal(await eventually(() => readQr(page), { what: 'the first QR' }), codes[0].qrCode);
+		await page.locator('.qr.old').waitFor();
+		assert.equal(await text(page, '#clock'), WORDS.en.clock_over);
+		await eventually(async () => await readQr(page) === null, { what: 'an old code that can\'t be scanned' });
+		sendQr(attempt, 1, 20);
+		await page.locator('.qr:not(.old)').waitFor();
+		assert.match(await text(page, '#clock'), /^New code in (20|19) s$/);
+		assert.equal(await eventually(() => readQr(page), { what: 'the second QR' }), codes[1].qrCode);
+		attempt.send('connecting', { success: true, status: 'connecting' });
+		await shown(page, '#stage-wait');
+		assert.equal(await text(page, '#wait-text'), WORDS.en.wait_link);
+		attempt.send('connected', { success: true, status: 'connected' });
+		attempt.end();
+		await shown(page, '#link-done');
+		assert.equal(await page.evaluate(() => document.activeElement.tagName), 'H2');
+	});
+
+	onStage('goes on by itself when the connection breaks or the gateway restarts', {}, async (page) => {
+		const first = await stage.attempt();
+		sendQr(first, 0, 20);
+		await shown(page, '#stage-code');
+		first.breakOff();
+		await shown(page, '#stage-wait');
+		assert.equal(await text(page, '#wait-text'), WORDS.en.wait_net);
+		const second = await stage.attempt();
+		second.failed('shutting_down');
+		const third = await stage.attempt();
+		sendQr(third, 1, 20);
+		await shown(page, '#stage-code');
+		assert.equal(await eventually(() => readQr(page), { what: 'the QR after it' }), codes[1].qrCode);
+	});
+
+	onStage('ends the stream when the person leaves it, and begins another for another method', {}, async (page) => {
+		const first = await stage.attempt();
+		sendQr(first, 0, 20);
+		await shown(page, '#stage-code');
+		await page.selectOption('#history', '90');
+		await first.closed;
+		const second = await stage.attempt();
+		assert.equal(second.url, '/api/instance/connect/shop?history=90');
+		await page.locator('#method label:has(input[value=code])').click();
+		await second.closed;
+		await page.fill('#number', '+55 (11) 99999-9999');
+		await page.press('#number', 'Enter');
+		const third = await stage.attempt();
+		assert.equal(third.url, '/api/instance/connect/shop?number=5511999999999&history=90');
+		await page.click('#back');
+		await third.closed;
+	});
+
+	onStage('says every error of the contract in three languages', { options: PHONE }, async (page) => {
+		const told = CODES.filter((c) => !['shutting_down', 'at_capacity', 'invalid_token'].includes(c));
+		told.push('connect_failure_418', 'a_code_of_a_later_version');
+		for (const code of told) {
+			(await stage.attempt()).failed(code, code === 'code_timeout' ? 'timeout' : 'failed');
+			await shown(page, '#link-error');
+			const key = code === 'connect_failure_418' ? 'refused' : ERROR_KEY[code] ?? 'unknown';
+			const all = await page.evaluate(() => ['es', 'pt', 'en'].map((lang) => {
+				const choice = document.getElementById('language');
+				choice.value = lang;
+				choice.dispatchEvent(new Event('change'));
+				return [lang, document.getElementById('link-error').innerText];
+			}));
+			for (const [lang, said] of all) {
+				for (const part of WORDS[lang].e[key].replace('{0}', '60').split('|'))
+					assert.ok(said.includes(part), `${lang} ${code}: ${said}`);
+				assert.doesNotMatch(said, /undefined|\{\d\}|null/);
+			}
+			assert.equal((await text(page, '#link-error')).includes(code), code !== 'link_not_valid', code);
+			if (['link_not_valid', 'deleted', 'instance_not_found'].includes(code)) {
+				await page.click('#back');
+				await page.click('[data-name=shop] [data-do=link]');
+			} else {
+				await page.click('#link-error button');
+			}
+		}
+		await assertFits(page, 'errors');
+		// a token that is replaced meanwhile: back to where one is asked for
+		(await stage.attempt()).failed('invalid_token');
+		await shown(page, '#token-error');
+		assert.ok((await text(page, '#token-error')).includes(WORDS.en.e.token.split('|')[0]));
+	});
+
+	onStage('a refusal before the stream is told as well, with how long to wait', {}, async (page) => {
+		(await stage.attempt()).breakOff();
+		stage.json('GET /api/instance/connect/shop', 429, { success: false, error: { message: 'Rate limit exceeded. Try again later.', code: 'rate_limited' } },
+		    { 'retry-after': '41' });
+		await shown(page, '#link-error');
+		assert.match(await text(page, '#link-error'), /Wait 41 s/);
+	});
+});
+
+describe('the passkey step on the page', () => {
+	const publicKey = { challenge: 'AAECAw', rpId: 'whatsapp.com', timeout: 60000, userVerification: 'required', allowCredentials: [{ type: 'public-key', id: 'BAUG' }] };
+	const required = { success: true, status: 'passkey', passkey: { status: 'required', publicKey, confirmationCode: null } };
+
+	onStage('asks the browser, sends what it gives, and has the code compared', {}, async (page) => {
+		await page.evaluate(() => {
+			navigator.credentials.get = async (options) => {
+				window.asked = { challenge: [...options.publicKey.challenge], id: [...options.publicKey.allowCredentials[0].id], rpId: options.publicKey.rpId };
+				const bytes = (...b) => new Uint8Array(b).buffer;
+				return { id: 'BAUG', rawId: bytes(4, 5, 6), type: 'public-key', response: { clientDataJSON: bytes(1), authenticatorData: bytes(251, 255), signature: bytes(3), userHandle: null } };
+			};
+		});
+		stage.json('POST /api/instance/passkey/shop', 200, { success: true, status: 'confirm' });
+		stage.json('POST /api/instance/passkey/shop/confirm', 200, { success: true, status: 'confirm' });
+		const attempt = await stage.attempt();
+		sendQr(attempt, 0, 60);
+		attempt.send('passkey', required);
+		await shown(page, '#stage-passkey');
+		assert.equal(await page.evaluate(() => document.activeElement.textContent), WORDS.en.passkey_title);
+		await page.click('#passkey-go');
+		await shown(page, '#stage-wait');
+		assert.deepEqual(await page.evaluate(() => window.asked), { challenge: [0, 1, 2, 3], id: [4, 5, 6], rpId: 'whatsapp.com' });
+		assert.deepEqual(stage.posts[0].json, { id: 'BAUG', rawId: 'BAUG', type: 'public-key', clientExtensionResults: {},
+			response: { clientDataJSON: 'AQ', authenticatorData: '-_8', signature: 'Aw' } });
+		attempt.send('passkey_confirm', { success: true, status: 'passkey', passkey: { status: 'confirm', publicKey: null, confirmationCode: 'WXYZ-1234' } });
+		await shown(page, '#stage-confirm');
+		assert.equal(await text(page, '#confirm-code'), 'WXYZ-1234');
+		await assertAccessible(page, 'confirm');
+		await page.click('#confirm-go');
+		await eventually(() => stage.posts.length === 2, { what: 'the confirmation' });
+		attempt.send('connected', { success: true, status: 'connected' });
+		await shown(page, '#link-done');
+	});
+
+	onStage('explains when the browser gives none, and takes an answer by hand', {}, async (page) => {
+		stage.json('POST /api/instance/passkey/shop', 409, { success: false, error: { message: 'No passkey step is pending', code: 'no_passkey' } });
+		(await stage.attempt()).send('passkey', required);
+		await shown(page, '#stage-passkey');
+		await page.click('#passkey-go'); // rpId is another site's: chromium refuses by itself
+		await shown(page, '#passkey-error');
+		assert.ok((await text(page, '#passkey-error')).includes(WORDS.en.passkey_no));
+		await assertAccessible(page, 'passkey by hand');
+		await page.fill('#passkey-answer', 'nonsense');
+		await page.click('#passkey-form button');
+		assert.ok((await text(page, '#passkey-error')).includes(WORDS.en.passkey_json));
+		await page.fill('#passkey-answer', '{"id":"x"}');
+		await page.click('#passkey-form button');
+		await page.locator('#passkey-error', { hasText: WORDS.en.e.no_passkey.split('|')[0] }).waitFor();
+		assert.deepEqual(stage.posts.at(-1).json, { id: 'x' });
+	});
+});
+
+describe('the list on the page', () => {
+	const all = [
+		shop('online', 'connected', { numberJid: '5511999999999@s.whatsapp.net', history: { requestedDays: 7, progress: 40, messages: 1234 } }),
+		shop('trying', 'connecting', { numberJid: '5511999999998@s.whatsapp.net', connection: { attempt: 3, nextRetryAt: T0, lastError: { code: 'network', detail: 'refused', at: T0 } } }),
+		shop('never', 'disconnected'),
+		shop('out', 'loggedout', { numberJid: '5511999999997@s.whatsapp.net' }),
+		shop('ban', 'banned', { numberJid: '5511999999996@s.whatsapp.net', connection: { lastError: { code: 'banned', detail: '', at: T0 } } }),
+		shop('x'.repeat(100), 'disconnected'),
+	];
+
+	for (const [what, options] of [['desktop, light', DESKTOP], ['phone, dark', { ...PHONE, colorScheme: 'dark' }]])
+		onStage(`shows every state in three languages (${what})`, { open: false, options, instances: all }, async (page) => {
+			for (const lang of ['en', 'pt', 'es']) {
+				await page.selectOption('#language', lang);
+				for (const i of all)
+					assert.equal(await text(page, `[data-name="${i.name}"] .badge`), WORDS[lang][`state_${i.status}`]);
+				assert.ok((await text(page, '[data-name=trying]')).includes(WORDS[lang].e.net.split('|')[0]));
+				assert.ok((await text(page, '[data-name=online]')).includes('40 %'));
+				await assertFits(page, `list, ${lang}`);
+			}
+			assert.equal(await page.locator('[data-name=online] progress').getAttribute('value'), '40');
+			await assertAccessible(page, `list, ${what}`);
+		});
+
+	onStage('acts on what it is told to, and keeps the place of whoever is at a button', { open: false, instances: all }, async (page) => {
+		stage.json('POST /api/instance/reconnect/trying', 200, { success: true, status: 'connecting' });
+		await page.click('[data-name=trying] [data-do=reconnect]');
+		await eventually(() => stage.posts.some((p) => p.path === '/api/instance/reconnect/trying'), { what: 'the call' });
+		await page.focus('[data-name=never] [data-do=link]');
+		stage.json('GET /api/instance/list', 200, listOf(...all.map((i) => (i.name === 'never' ? shop('never', 'loggedout') : i))));
+		await page.locator('[data-name=never] .badge.loggedout').waitFor();
+		assert.equal(await page.evaluate(() => document.activeElement.dataset.do), 'link');
+		stage.json('POST /api/instance/reconnect/out', 400, { success: false, error: { message: 'x', code: 'no_session' } });
+		await page.click('[data-name=out] [data-do=reconnect]');
+		await shown(page, '#list-error');
+		assert.ok((await text(page, '#list-error')).includes(WORDS.en.e.no_session.split('|')[1]));
+	});
+});
