@@ -1,6 +1,9 @@
 // Webhooks as their receivers see them (contract 4.2), and fault H12: receivers that are down, slow, redirecting,
 // gone, closing, endless. Events are messages that another phone sends.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { copyFileSync, mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { Webhook } from 'standardwebhooks';
 import { FLAVOR, World, eventually } from './harness.mjs';
@@ -269,9 +272,7 @@ describe('H12', () => {
 		assert.equal(texts(r.got).filter((t) => t === 'endless-0').length, 1);
 	});
 
-	test('a certificate that nobody vouches for is refused', async () => {
-		const { execFileSync } = await import('node:child_process');
-		const { readFileSync } = await import('node:fs');
+	test('a certificate that nobody vouches for is refused, one that somebody does is not', async () => {
 		const [key, cert] = [`${world.dir}/hook.key`, `${world.dir}/hook.pem`];
 		execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes',
 			'-keyout', key, '-out', cert, '-days', '2', '-subj', '/CN=127.0.0.1',
@@ -283,6 +284,24 @@ describe('H12', () => {
 		const state = await eventually(pending(instance), { what: 'a failure' });
 		assert.equal(state.lastFailure.reason, 'tls');
 		assert.equal(r.got.length, 0);
+		// the system's directory of certificates, as OpenSSL wants it: by hash
+		const certs = join(world.dir, 'certs');
+		mkdirSync(certs);
+		const hash = execFileSync('openssl', ['x509', '-hash', '-noout', '-in', cert], { encoding: 'utf8' }).trim();
+		copyFileSync(cert, join(certs, `${hash}.0`));
+		world.gateway.kill('SIGTERM');
+		await world.gateway.waitExit();
+		await world.startGateway({ settings: { webhook_allow_private: 1 }, env: { SSL_CERT_DIR: certs } });
+		await set(instance, { url: `${r.url}?again` }); // now, not in 5 s
+		await r.until((got) => texts(got).includes('m-0'));
+	});
+
+	test('a name that nobody knows is looked up again later', async () => {
+		const instance = await linked();
+		await set(instance, { url: 'https://no-such-host.invalid/', ...FILTER });
+		await say(instance, 1);
+		const state = await eventually(pending(instance), { what: 'a failure' });
+		assert.equal(state.lastFailure.reason, 'dns');
 	});
 
 	test('receivers that never answer delay nobody else', async () => {
