@@ -65,6 +65,26 @@ const struct ctl_command ctl_commands[] = {
 	  "may follow. The password is never an argument, and never shown.\n",
 	  "wardenctl instance proxy shop socks5://me@10.0.0.5:1080 --password-file proxy.pass",
 	  ctl_instance_proxy },
+	{ "webhook", "list", "NAME", true, true, 0, TOKEN, true,
+	  "list an instance's webhooks and how each is doing",
+	  "BEHIND counts the events that have not been taken, or passed over, yet.\n",
+	  "wardenctl webhook list shop", ctl_webhook_list },
+	{ "webhook", "set", "NAME [URL] [KEY=VALUE...]", true, true, CTL_WORDS_MAX, TOKEN, true,
+	  "make a webhook, or change one",
+	  "KEY is label (default), enabled, events (kinds with commas between), byEvents,\n"
+	  "mediaBase64, fromHistory or rotateSecret. A new secret goes to stdout alone. An\n"
+	  "Authorization header for the receiver is set over HTTP: it is no argument.\n",
+	  "wardenctl webhook set shop https://hooks.example/in events=message.exchange",
+	  ctl_webhook_set },
+	{ "webhook", "delete", "NAME [LABEL]", true, true, 1, TOKEN | CTL_OPT_BIT(CTL_OPT_YES),
+	  true, "delete a webhook, with what waits for it", NULL,
+	  "wardenctl webhook delete shop crm --yes", ctl_webhook_delete },
+	{ "webhook", "dead", "NAME [LABEL]", true, true, 1, TOKEN, true,
+	  "list the events that no receiver took", NULL, "wardenctl webhook dead shop",
+	  ctl_webhook_dead },
+	{ "webhook", "replay", "NAME dead|SEQUENCE [LABEL]", true, true, 2, TOKEN, true,
+	  "send dead letters, or all from a sequence on, again", NULL,
+	  "wardenctl webhook replay shop dead", ctl_webhook_replay },
 	{ "link", NULL, "NAME", true, true, 0,
 	  TOKEN | CTL_OPT_BIT(CTL_OPT_HISTORY) | CTL_OPT_BIT(CTL_OPT_NUMBER) |
 	      CTL_OPT_BIT(CTL_OPT_FIRST) | CTL_OPT_BIT(CTL_OPT_SHARE) |
@@ -96,8 +116,7 @@ const struct ctl_command ctl_commands[] = {
 	{ "events", NULL, "NAME", true, true, 0,
 	  TOKEN | CTL_OPT_BIT(CTL_OPT_FROM) | CTL_OPT_BIT(CTL_OPT_EVENTS) |
 	      CTL_OPT_BIT(CTL_OPT_WITH_HISTORY),
-	  true,
-	  "follow an instance's events, one line each, until Ctrl-C",
+	  true, "follow an instance's events, one line each, until Ctrl-C",
 	  "A stream that breaks off is taken up again where it ended.\n",
 	  "wardenctl events shop --json\n"
 	  "wardenctl events shop --from 1 --events message.exchange",

@@ -59,6 +59,12 @@ enum ctl_exit ctl_reconnect(const struct ctl_call *call);
 enum ctl_exit ctl_instance_settings(const struct ctl_call *call);
 /* ctl_proxy.c */
 enum ctl_exit ctl_instance_proxy(const struct ctl_call *call);
+/* ctl_webhook.c */
+enum ctl_exit ctl_webhook_list(const struct ctl_call *call);
+enum ctl_exit ctl_webhook_set(const struct ctl_call *call);
+enum ctl_exit ctl_webhook_delete(const struct ctl_call *call);
+enum ctl_exit ctl_webhook_dead(const struct ctl_call *call);
+enum ctl_exit ctl_webhook_replay(const struct ctl_call *call);
 /* ctl_link.c */
 enum ctl_exit ctl_link(const struct ctl_call *call);
 /* ctl_status.c */

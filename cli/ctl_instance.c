@@ -11,7 +11,7 @@
 
 #define PATH_CAP CTL_INSTANCE_PATH_CAP
 
-static enum ctl_exit call_api(const struct ctl_call *call, const char *method, const char *path,
+enum ctl_exit ctl_instance_call_path(const struct ctl_call *call, const char *method, const char *path,
                               json_t *body, json_t **answer_out)
 {
 	struct ctl_api api;
@@ -31,7 +31,7 @@ enum ctl_exit ctl_instance_call(const struct ctl_call *call, const char *method,
 	char path[PATH_CAP];
 
 	snprintf(path, sizeof(path), "/api/instance/%s/%s", route, call->name);
-	return call_api(call, method, path, body, answer_out);
+	return ctl_instance_call_path(call, method, path, body, answer_out);
 }
 
 enum ctl_exit ctl_instance_show(const struct ctl_call *call, const json_t *answer, const char *key,
@@ -71,7 +71,7 @@ enum ctl_exit ctl_instance_create(const struct ctl_call *call)
 
 	if (body == NULL)
 		return ctl_no_memory();
-	rc = call_api(call, "POST", "/api/instance/new", body, &answer);
+	rc = ctl_instance_call_path(call, "POST", "/api/instance/new", body, &answer);
 	if (rc == CTL_EXIT_OK)
 		rc = print_token(call, answer, "Made the instance");
 	json_decref(answer);

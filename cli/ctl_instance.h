@@ -26,6 +26,11 @@ ATTR_NODISCARD enum ctl_exit ctl_instance_call(const struct ctl_call *call, cons
                                                const char *route, json_t *body,
                                                json_t **answer_out);
 
+/* The same with a path of another kind. */
+ATTR_NODISCARD enum ctl_exit ctl_instance_call_path(const struct ctl_call *call, const char *method,
+                                                    const char *path, json_t *body,
+                                                    json_t **answer_out);
+
 /* The object at key of an answer, as one line of JSON or by print; told when it is not there. */
 ATTR_NODISCARD enum ctl_exit ctl_instance_show(const struct ctl_call *call, const json_t *answer,
                                                const char *key,

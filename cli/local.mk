@@ -11,6 +11,7 @@ libctl_a_SOURCES = \
 	cli/ctl_instance.c cli/ctl_instance.h \
 	cli/ctl_link.c cli/ctl_link.h cli/ctl_share.c \
 	cli/ctl_proxy.c \
+	cli/ctl_webhook.c \
 	cli/ctl_resp.c cli/ctl_resp.h \
 	cli/ctl_settings.c \
 	cli/ctl_sse.c cli/ctl_sse.h \

@@ -164,3 +164,28 @@ test('it is there after a kill -9, and nothing secret of it is on the disk', asy
 	assert.deepEqual(await settings(), before);
 	assert.equal((await made(instance, { label: 'crm', mediaBase64: true })).secret, undefined);
 });
+
+test('wardenctl makes, shows and deletes webhooks', async () => {
+	const instance = await world.newInstance();
+	const ctl = (args, code = 0) => world.ctl(['webhook', ...args], { token: instance.account }).then((r) => {
+		assert.equal(r.code, code, `${args.join(' ')}: ${r.stdout}${r.stderr}`);
+		return r;
+	});
+	const made = await ctl(['set', instance.name, 'https://hooks.example/in?a=b', 'events=call.update,group.flow']);
+	assert.match(made.stdout, /^whsec_\S+\n$/);
+	world.secrets.add(made.stdout.trim());
+	assert.match((await ctl(['set', instance.name, 'byEvents=true'])).stdout, /default {2}on .*https:\/\/hooks\.example\/in\?a=b/);
+	const [shown] = JSON.parse((await ctl(['list', instance.name, '--json'])).stdout);
+	assert.deepEqual([shown.events, shown.byEvents, shown.url], [['call.update', 'group.flow'], true, 'https://hooks.example/in?a=b']);
+	assert.match((await ctl(['list', instance.name])).stdout, /^LABEL/);
+	assert.match((await ctl(['dead', instance.name])).stdout, /^SEQUENCE/);
+	assert.match((await ctl(['replay', instance.name, '1'])).stderr, /sent again/);
+	await ctl(['replay', instance.name, 'dead', 'default']);
+	await ctl(['replay', instance.name, 'all'], 2);
+	await ctl(['set', instance.name, 'nonsense'], 2);
+	await ctl(['set', instance.name, 'enabled=maybe'], 2);
+	assert.match((await ctl(['set', instance.name, 'ftp://x/'], 1)).stderr, /url/);
+	await ctl(['delete', instance.name, '--yes']);
+	assert.match((await ctl(['delete', instance.name, 'default', '--yes'], 1)).stderr, /Webhook not found/);
+	assert.deepEqual(JSON.parse((await ctl(['list', instance.name, '--json'])).stdout), []);
+});

@@ -2,6 +2,7 @@
 // gone, closing, endless. Events are messages that another phone sends.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { copyFileSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -143,6 +144,25 @@ describe('a delivery', () => {
 		const last = await say(instance, 2, 'fourth');
 		await late.until(has(last));
 		assert.deepEqual(texts(late.got), [...sent, ...last]);
+	});
+
+	test('has the file in it where mediaBase64 asks for it', async () => {
+		const r = await receiver();
+		const plain = await receiver();
+		const instance = await linked();
+		await set(instance, { url: r.url, mediaBase64: true, ...FILTER });
+		await set(instance, { label: 'plain', url: plain.url, ...FILTER });
+		const sent = await world.control('POST', `/phones/${sender.number}/send`,
+		    { to: instance.phone.number, media: { kind: 'image', size: 50_000 } });
+		assert.equal(sent.status, 200, sent.text);
+		const [one] = await r.until((got) => got.length > 0 && got);
+		const { media } = one.json.data.message;
+		const bytes = Buffer.from(media.base64, 'base64');
+		assert.equal(bytes.length, 50_000);
+		assert.equal(createHash('sha256').update(bytes).digest('hex'), media.sha256);
+		const [other] = await plain.until((got) => got.length > 0 && got);
+		assert.equal(other.json.data.message.media.base64, undefined);
+		assert.equal(other.json.id, one.json.id);
 	});
 
 	test('on request is done again from a sequence on', async () => {
