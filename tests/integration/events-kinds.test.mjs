@@ -221,4 +221,24 @@ describe('events of every kind', () => {
 			.some((x) => x.type === 'call:reject'), { what: 'the caller is told', timeoutMs: 15_000 });
 		await settings({ autoRejectCalls: false });
 	});
+
+	test('history comes as events to those who ask for it', async () => {
+		const old = await world.newPhone({ chats: 8, messages: 240, daysOfHistory: 20 });
+		const other = await world.newInstance();
+		const all = await new StreamFollower(world, other, { from: 0, query: '?history=true' }).open();
+		const live = await new StreamFollower(world, other, { from: 0 }).open();
+		await world.link(other, { phone: old, query: '?history=30' });
+		const of = (list, kind) => list.filter((e) => e.event === kind);
+		await all.until((list) => of(list, 'history.sync').some((e) => e.data.phase === 'done'), { what: 'the end of history' });
+		const { history } = await world.until(other, (i) => i.history?.progress === 100);
+		const told = of(all.events, 'message.exchange');
+		assert.ok(history.messages > 50, `${history.messages} messages`);
+		assert.equal(told.length, history.messages);
+		assert.ok(told.every((e) => e.data.fromHistory));
+		assert.equal(new Set(told.map((e) => `${e.data.chat.jid} ${e.data.sender?.jid} ${e.data.id}`)).size, told.length);
+		assert.ok(new Set(told.map((e) => e.data.message.type)).size > 5, 'of many kinds');
+		await live.until((list) => of(list, 'history.sync').some((e) => e.data.phase === 'done'), { what: 'the same, live' });
+		assert.equal(of(live.events, 'message.exchange').length, 0);
+		await Promise.all([all.close(), live.close()]);
+	});
 });
