@@ -1,7 +1,6 @@
 /* common/clock.c - time */
 #include "common/clock.h"
 
-#include <stdio.h>
 #include <time.h>
 
 uint64_t clock_us(void)
@@ -30,17 +29,48 @@ int64_t clock_unix_s(void)
 	return clock_unix_ms() / 1000;
 }
 
+static char *digits(char *out, int64_t v, unsigned n)
+{
+	for (unsigned i = n; i-- > 0; v /= 10)
+		out[i] = (char)('0' + v % 10);
+	return out + n;
+}
+
+/* The day of an era of 400 years, which begin with 1 March, as year, month and day. */
+static char *date(char *out, int64_t days)
+{
+	int64_t since = days + 719468; /* since 0000-03-01 */
+	int64_t era = since / 146097, doe = since % 146097;
+	int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
+	int64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+	int64_t mp = (5 * doy + 2) / 153;
+	int64_t month = mp < 10 ? mp + 3 : mp - 9;
+
+	out = digits(out, yoe + era * 400 + (month <= 2), 4);
+	*out++ = '-';
+	out = digits(out, month, 2);
+	*out++ = '-';
+	return digits(out, doy - (153 * mp + 2) / 5 + 1, 2);
+}
+
+/* By hand: this is done for each event, several times. */
 void clock_rfc3339(int64_t unix_ms, char *out)
 {
-	time_t s = (time_t)(unix_ms / 1000);
-	struct tm tm;
-	char day[sizeof("2026-11-22T19:42:15")];
+	int64_t s;
 
 	/* years of other than four digits would not fit; nothing we show is that far away */
-	if (unix_ms < 0 || unix_ms > 253402300799999 || gmtime_r(&s, &tm) == NULL ||
-	    strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &tm) == 0) {
-		snprintf(out, RFC3339_CAP, "1970-01-01T00:00:00.000Z");
-		return;
-	}
-	snprintf(out, RFC3339_CAP, "%s.%03dZ", day, (int)(unix_ms % 1000));
+	if (unix_ms < 0 || unix_ms > 253402300799999)
+		unix_ms = 0;
+	s = unix_ms / 1000;
+	out = date(out, s / 86400);
+	*out++ = 'T';
+	out = digits(out, s / 3600 % 24, 2);
+	*out++ = ':';
+	out = digits(out, s / 60 % 60, 2);
+	*out++ = ':';
+	out = digits(out, s % 60, 2);
+	*out++ = '.';
+	out = digits(out, unix_ms % 1000, 3);
+	*out++ = 'Z';
+	*out = '\0';
 }

@@ -16,8 +16,12 @@ static const char replacement[] = "\xef\xbf\xbd"; /* U+FFFD */
 
 static void put(struct json_out *j, const void *data, size_t data_len)
 {
-	if (j->err == 0)
-		j->err = buf_append(j->b, data, data_len);
+	if (j->err == 0 && data_len > j->b->cap - j->b->len)
+		j->err = buf_reserve(j->b, data_len);
+	if (j->err != 0 || data_len == 0)
+		return;
+	memcpy(j->b->p + j->b->len, data, data_len);
+	j->b->len += data_len;
 }
 
 static void put_char(struct json_out *j, char c)
@@ -91,6 +95,20 @@ static bool is_plain(uint8_t c)
 	return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
 }
 
+#define EACH(c) (0x0101010101010101u * (c))
+/* The top bit of each byte of v that is 0; of the bytes above such a one it may be set, too. */
+#define HAS_ZERO(v) (((v)-EACH(1)) & ~(v)&EACH(0x80))
+
+/* Eight at a time: no byte that is not plain. */
+static bool are_plain(const uint8_t *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return ((v & EACH(0x80)) | ((v - EACH(0x20)) & ~v & EACH(0x80)) |
+	        HAS_ZERO(v ^ EACH((uint64_t)'"')) | HAS_ZERO(v ^ EACH((uint64_t)'\\'))) == 0;
+}
+
 static void put_escape(struct json_out *j, uint8_t c)
 {
 	static const char letters[] = "\"\"\\\\\bb\ff\nn\rr\tt";
@@ -128,6 +146,10 @@ static void put_text(struct json_out *j, const uint8_t *p, size_t left)
 		size_t n = 0, c;
 
 		while (n < left) {
+			if (left - n >= 8 && are_plain(p + n)) {
+				n += 8;
+				continue;
+			}
 			c = is_plain(p[n]) ? 1 : p[n] < 0x80 ? 0 : char_len(p + n, left - n);
 			if (c == 0)
 				break;

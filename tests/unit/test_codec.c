@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 #include "common/attr.h"
 #include "common/clock.h"
@@ -139,6 +140,31 @@ static void test_rfc3339_text(void **state)
 	assert_string_equal(text, "2026-08-17T20:53:21.042Z");
 	clock_rfc3339(INT64_MAX, text);
 	assert_string_equal(text, "1970-01-01T00:00:00.000Z");
+	clock_rfc3339(253402300799999, text);
+	assert_string_equal(text, "9999-12-31T23:59:59.999Z");
+	/* as the C library has it: over all of them, leap days and centuries among them */
+	for (int64_t s = 0; s < 253402300800; s += 86400 * 11 + 7477) {
+		const time_t at = (time_t)s;
+		char wanted[64];
+		struct tm tm;
+
+		assert_non_null(gmtime_r(&at, &tm));
+		assert_int_not_equal(
+		    strftime(wanted, sizeof(wanted), "%Y-%m-%dT%H:%M:%S.000Z", &tm), 0);
+		clock_rfc3339(s * 1000, text);
+		assert_string_equal(text, wanted);
+	}
+	for (int year = 1970; year < 2500; year++) {
+		struct tm tm = { .tm_year = year - 1900, .tm_mon = 1, .tm_mday = 28 };
+		char wanted[64];
+		time_t at = timegm(&tm) + 86400;
+
+		assert_non_null(gmtime_r(&at, &tm));
+		assert_int_not_equal(
+		    strftime(wanted, sizeof(wanted), "%Y-%m-%dT%H:%M:%S.000Z", &tm), 0);
+		clock_rfc3339((int64_t)at * 1000, text);
+		assert_string_equal(text, wanted);
+	}
 }
 
 static void test_error_names(void **state)

@@ -138,6 +138,33 @@ static void test_json_numbers_read_back(void **state)
 	buf_free(&b);
 }
 
+/* One byte that is not plain, anywhere in a text that is looked at eight at a time. */
+static void test_json_long_text(void **state)
+{
+	static const char *const odd[] = { "\"", "\\", "\x1f", "\x01", "\xff", "\xc3\xa9", "\x7f" };
+
+	(void)state;
+	for (size_t o = 0; o < ARRAY_LEN(odd); o++) {
+		for (size_t at = 0; at < 40; at++) {
+			char text[48];
+			struct buf b = { 0 };
+			struct json_out j = json_out(&b);
+			json_t *v;
+
+			memset(text, 'a' + (int)at % 26, sizeof(text));
+			text[sizeof(text) - 1] = '\0';
+			memcpy(text + at, odd[o], strlen(odd[o]));
+			jout_str(&j, NULL, text);
+			v = json_loadb((const char *)b.p, b.len, JSON_DECODE_ANY, NULL);
+			assert_non_null(v);
+			if (odd[o][0] != '\xff')
+				assert_string_equal(json_string_value(v), text);
+			json_decref(v);
+			buf_free(&b);
+		}
+	}
+}
+
 /* Any bytes at all: what comes out is one string that a strict reader takes. */
 static void test_json_takes_any_bytes(void **state)
 {
@@ -170,6 +197,7 @@ int main(void)
 		cmocka_unit_test(test_json_leaves_out_what_is_absent),
 		cmocka_unit_test(test_json_escapes_and_repairs_text),
 		cmocka_unit_test(test_json_numbers_read_back),
+		cmocka_unit_test(test_json_long_text),
 		cmocka_unit_test(test_json_takes_any_bytes),
 	};
 
