@@ -36,7 +36,7 @@
 #define AHEAD_MS 20
 #define FILE_NAME "history.part" /* unnamed as soon as it is open */
 #define FETCH_MS (15 * 60 * 1000)
-#define SLICE_MS 20          /* of reading, then others have their turn */
+#define SLICE_MS 50          /* of reading, then others have their turn */
 #define SLICE_MESSAGES 4096  /* in one transaction at most */
 #define READ_LEN (16 * 1024) /* of the blob at a time */
 #define REST_MIN_MS 5000     /* after a fetch that failed, doubling */
