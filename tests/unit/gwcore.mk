@@ -109,3 +109,9 @@ endif
 tests_unit_test_gw_runner_systemd_SOURCES = tests/unit/test_gw_runner_systemd.c tests/unit/gw_test.h
 tests_unit_test_gw_runner_systemd_CFLAGS = $(GWCORE_CFLAGS) $(LIBSYSTEMD_CFLAGS)
 tests_unit_test_gw_runner_systemd_LDADD = $(GWCORE_LDADD) $(LIBSYSTEMD_LIBS)
+
+check_PROGRAMS += tests/unit/test_gw_worker_ask
+TESTS += tests/unit/test_gw_worker_ask
+tests_unit_test_gw_worker_ask_SOURCES = tests/unit/test_gw_worker_ask.c
+tests_unit_test_gw_worker_ask_CFLAGS = $(GWCORE_CFLAGS)
+tests_unit_test_gw_worker_ask_LDADD = $(GWCORE_LDADD)
