@@ -117,6 +117,31 @@ describe('an instance with a proxy', { skip }, () => {
 			assert.equal(lab.around(), 0);
 		});
 
+	test('fetches history and files the same way, and fails closed', async () => {
+		for (const name of ['HTTP CONNECT with a password', 'SOCKS5', 'HTTPS']) {
+			const instance = await instanceWith(world, WAYS[name]);
+			const phone = await world.newPhone({ chats: 3, messages: 60, daysOfHistory: 5, history: { inlineMax: 0 } });
+			await world.link(instance, { phone, query: '?history=7' });
+			await world.until(instance, (i) => i.history?.progress === 100, { timeoutMs: 15_000 });
+			assert.ok((await world.listed(instance)).history.messages > 30);
+			const get = async (path) => (await world.control('GET', path)).json;
+			assert.ok((await get('/media')).files.some((f) => f.kind === 'history' && f.gets > 0));
+			const { id } = (await get(`/phones/${phone.number}/history?messages=1`)).messages.find((m) => m.hasMedia);
+			const file = () => world.request('GET', `/api/chat/base64/${instance.name}?messageId=${id}`,
+			    { token: instance.account });
+			assert.equal((await file()).status, 200);
+			assert.equal(lab.around(), 0, name);
+			// from the next dial on, which is the file's
+			const r = await world.request('POST', `/api/instance/proxy/${instance.name}`,
+			    { token: instance.account, json: { enabled: true, protocol: 'http', host: PROXY, port: PORTS.dead } });
+			assert.equal(r.status, 200, r.text);
+			const failed = await file();
+			assert.equal(failed.status, 502, failed.text);
+			assert.equal(failed.json.error.code, 'proxy_unreachable');
+			assert.equal(lab.around(), 0, name);
+		}
+	});
+
 	test('is looked after by wardenctl doctor the same way', async () => {
 		const doctor = async (proxy) => {
 			const { name } = await instanceWith(world, proxy);
