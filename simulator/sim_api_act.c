@@ -301,7 +301,7 @@ static void tell_identity(const struct told *t, const char *lid_user, bool pn)
 	}
 }
 
-/* {keepDevices?}: the companions are unlinked, as everywhere a phone is registered anew. */
+/* {keepDevices?, quiet?}: the companions are unlinked, as everywhere a phone is registered anew. */
 void sim_api_reinstall(struct sim_call *call)
 {
 	struct sim_phone *phone = sim_api_phone(call);
@@ -317,7 +317,7 @@ void sim_api_reinstall(struct sim_call *call)
 	rc = sim_peer_reinstall(call->sim, phone);
 	if (rc == 0)
 		rc = sim_api_publish_keys(call->sim, phone);
-	for (size_t i = 0; rc == 0 && i < t.n; i++) {
+	for (size_t i = 0; rc == 0 && !sim_build_flag(call->body, "quiet") && i < t.n; i++) {
 		tell_identity(&t, t.lids[i], true);
 		tell_identity(&t, t.lids[i], false);
 	}

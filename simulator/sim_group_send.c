@@ -113,8 +113,7 @@ static int to_phone(const struct round *r, struct sim_phone *to)
 	int rc = 0;
 
 	if (to != r->o->from)
-		rc = sim_send_to_inbox(to, r->o->from->jid, r->chat, r->o->id, r->o->unix_s,
-		                       r->o->msg, r->o->msg_len);
+		rc = sim_send_to_phone(r->o, to, r->chat);
 	else if (r->o->silent)
 		return 0;
 	for (; d != NULL && rc == 0; d = d->next)

@@ -179,9 +179,9 @@ uint64_t sim_mail_each_own(const struct sim_phone *phone, uint64_t since,
 	return phone->mail == NULL ? 0 : each(&phone->mail->own, since, on_entry, arg);
 }
 
-bool sim_mail_find_sent(const struct sim_phone *phone, const char *id, struct sim_mail_entry *e_out)
+static bool find(const struct letter *newest, const char *id, struct sim_mail_entry *e_out)
 {
-	const struct letter *l = phone->mail == NULL ? NULL : phone->mail->sent.newest;
+	const struct letter *l = newest;
 
 	while (l != NULL && strcmp(l->e.id, id) != 0)
 		l = l->older;
@@ -189,6 +189,16 @@ bool sim_mail_find_sent(const struct sim_phone *phone, const char *id, struct si
 		return false;
 	*e_out = l->e;
 	return true;
+}
+
+bool sim_mail_find_sent(const struct sim_phone *phone, const char *id, struct sim_mail_entry *e_out)
+{
+	return phone->mail != NULL && find(phone->mail->sent.newest, id, e_out);
+}
+
+bool sim_mail_find_got(const struct sim_phone *phone, const char *id, struct sim_mail_entry *e_out)
+{
+	return phone->mail != NULL && find(phone->mail->got.newest, id, e_out);
 }
 
 uint64_t sim_mail_each_got(const struct sim_phone *phone, uint64_t since,

@@ -49,6 +49,7 @@ ATTR_NODISCARD int sim_mail_own(struct sim_phone *phone, const struct sim_mail_e
 /* The newest that was sent with this id; false: none, or no longer. Borrowed until the next add. */
 bool sim_mail_find_sent(const struct sim_phone *phone, const char *id,
                         struct sim_mail_entry *e_out);
+bool sim_mail_find_got(const struct sim_phone *phone, const char *id, struct sim_mail_entry *e_out);
 /* Those above seq since, oldest first. Returns how many there ever were. */
 uint64_t sim_mail_each_got(const struct sim_phone *phone, uint64_t since,
                            void (*on_entry)(const struct sim_mail_entry *e, void *arg), void *arg);

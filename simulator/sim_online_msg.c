@@ -116,6 +116,21 @@ static bool is_only_key(const struct buf *plain)
 	return strcmp(info.type, "none") == 0;
 }
 
+/* Delivered: the device that sent it is told. */
+static void phone_says_so(const struct passing *p, const struct sim_phone *phone)
+{
+	const char *me = p->lid ? phone->lid : phone->jid;
+	struct wa_node *n = wa_node_new("receipt");
+
+	wa_node_set_jid(n, "from", p->group ? p->to : me);
+	if (p->group)
+		wa_node_set_jid(n, "participant", me);
+	wa_node_set(n, "id", p->id);
+	wa_node_set_int(n, "t", clock_unix_s());
+	if (sim_online_push(p->from, n) < 0)
+		LOG(NULL, LOG_WARNING, "not_queued", LF_STR("device", p->from->jid));
+}
+
 static void phone_takes(const struct passing *p, struct sim_phone *phone, const struct buf *plain)
 {
 	const char *chat = phone == p->sender || p->group ? p->to : p->sender->jid;
@@ -131,6 +146,8 @@ static void phone_takes(const struct passing *p, struct sim_phone *phone, const 
 		if (is_only_key(plain))
 			return;
 	}
+	if (phone != p->sender)
+		phone_says_so(p, phone);
 	other = p->group ? NULL : sim_online_find(p->c->sim, chat, &jid);
 	if (sim_send_to_inbox(phone, p->from->jid, other == NULL ? chat : other->jid, p->id,
 	                      p->unix_s, plain->p, plain->len) < 0)

@@ -13,6 +13,7 @@
 #include "simulator/sim_group.h"
 #include "simulator/sim_msg.h"
 #include "simulator/sim_online.h"
+#include "simulator/sim_pbw.h"
 #include "simulator/sim_prekey.h"
 
 #define ID_RANDOM 9
@@ -121,6 +122,24 @@ static bool is_own(const struct sim_phone *phone, const char *device_jid)
 	return strncmp(device_jid, phone->number, n) == 0 && device_jid[n] == ':';
 }
 
+int sim_send_to_phone(const struct sim_out *o, struct sim_phone *to, const char *chat)
+{
+	struct sim_msg_info info;
+
+	sim_msg_describe(o->msg, o->msg_len, &info);
+	return sim_mail_got(to, &(struct sim_mail_entry){
+	                            .id = o->id,
+	                            .from = o->from->jid,
+	                            .chat = chat,
+	                            .type = info.type,
+	                            .text = info.text,
+	                            .unix_s = o->unix_s,
+	                            .msg = o->msg,
+	                            .msg_len = o->msg_len,
+	                            .no_retry = o->no_retry,
+	                        });
+}
+
 int sim_send_to_inbox(struct sim_phone *to, const char *from, const char *chat, const char *id,
                       int64_t unix_s, const uint8_t *msg, size_t msg_len)
 {
@@ -209,8 +228,7 @@ int sim_send_direct(struct sim *s, struct sim_out *o, struct sim_phone *to)
 	if (rc == 0)
 		rc = sim_send_record(o, to->jid);
 	if (rc == 0 && to != o->from)
-		rc = sim_send_to_inbox(to, o->from->jid, o->from->jid, o->id, o->unix_s, o->msg,
-		                       o->msg_len);
+		rc = sim_send_to_phone(o, to, o->from->jid);
 	for (struct sim_device *d = sim_device_first(s->devices, to->number);
 	     to != o->from && d != NULL && rc == 0; d = d->next)
 		rc = to_theirs(s, o, d);
@@ -381,4 +399,27 @@ void sim_send_again(struct sim *s, struct sim_phone *phone, struct sim_device *d
 
 	snprintf(o.id, sizeof(o.id), "%s", e.id);
 	send_again(s, &o, device, &e, receipt);
+}
+
+/* ---- for a companion that could not open it ----------------------------------------------------
+ */
+
+int sim_send_put_web(const struct sim_phone *phone, const char *id, struct sim_pbw *w)
+{
+	struct sim_mail_entry e;
+	bool mine = sim_mail_find_sent(phone, id, &e);
+	size_t key;
+
+	if ((!mine && !sim_mail_find_got(phone, id, &e)) || e.no_retry)
+		return -ENOENT;
+	key = sim_pbw_begin(w, 1);
+	sim_pbw_text(w, 1, e.chat);
+	sim_pbw_uint(w, 2, mine);
+	sim_pbw_text(w, 3, e.id);
+	if (strchr(e.chat, '@') != NULL && strcmp(e.chat, e.from) != 0 && !mine)
+		sim_pbw_text(w, 4, e.from);
+	sim_pbw_end(w, key);
+	sim_pbw_bytes(w, 2, e.msg, e.msg_len);
+	sim_pbw_uint(w, 3, (uint64_t)e.unix_s);
+	return w->err;
 }

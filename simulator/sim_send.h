@@ -65,6 +65,15 @@ ATTR_NODISCARD int sim_send_direct(struct sim *s, struct sim_out *o, struct sim_
 void sim_send_again(struct sim *s, struct sim_phone *phone, struct sim_device *device,
                     const struct wa_node *receipt);
 
+struct sim_pbw;
+
+/*
+ * The fields of a WebMessageInfo: a message that the phone has got, or sent, for a companion that
+ * could not open it. 0, or -ENOENT: it has none of that id, or it shall never come (no_retry).
+ */
+ATTR_NODISCARD int sim_send_put_web(const struct sim_phone *phone, const char *id,
+                                    struct sim_pbw *w);
+
 /* ---- for sim_send*.c, sim_group*.c --------------------------------------------------------------
  */
 
@@ -83,6 +92,8 @@ ATTR_NODISCARD int sim_send_skdm(struct sim *s, struct sim_phone *from, const ch
 /* The phone's record of what it sent, and the recipient's of what it got; to NULL: a group's chat.
  */
 ATTR_NODISCARD int sim_send_record(struct sim_out *o, const char *chat);
+ATTR_NODISCARD int sim_send_to_phone(const struct sim_out *o, struct sim_phone *to,
+                                     const char *chat);
 ATTR_NODISCARD int sim_send_to_inbox(struct sim_phone *to, const char *from, const char *chat,
                                      const char *id, int64_t unix_s, const uint8_t *msg,
                                      size_t msg_len);

@@ -283,6 +283,8 @@ static void placeholder(struct sim *s, struct sim_phone *phone, struct sim_devic
 	part = sim_pbw_begin(&w, 4);
 	web = sim_pbw_begin(&w, 1);
 	rc = put_web_message(sync, wanted, &w);
+	if (rc == -ENOENT)
+		rc = sim_send_put_web(phone, wanted, &w);
 	sim_pbw_end(&w, web);
 	sim_pbw_end(&w, part);
 	sim_pbw_end(&w, result);

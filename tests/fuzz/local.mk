@@ -11,6 +11,7 @@ include $(top_srcdir)/tests/fuzz/walib.mk
 include $(top_srcdir)/tests/fuzz/gwhttp.mk
 include $(top_srcdir)/tests/fuzz/cli.mk
 include $(top_srcdir)/tests/fuzz/worker.mk
+include $(top_srcdir)/tests/fuzz/sim.mk
 EXTRA_DIST += tests/fuzz/replay.sh tests/fuzz/fuzz.h
 TESTS += tests/fuzz/replay.sh
 CLEANFILES += tests/fuzz/*.replay.log

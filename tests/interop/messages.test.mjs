@@ -149,6 +149,17 @@ describe('a phone', () => {
 		assert.equal((await got(BOB, id)).text, 'welcome back');
 	});
 
+	test('that cannot open a message asks for it again', async () => {
+		await got(CAT, await chat.send(phones[CAT].jid, { text: 'hello' }));
+		await chat.message(await send(CAT, { to: ANN, text: 'hello yourself' }));
+		await post(`/phones/${CAT}/reinstall`, { quiet: true });
+		const id = await chat.send(phones[CAT].jid, { text: 'who are you?' });
+		assert.equal((await got(CAT, id)).text, 'who are you?');
+		const { entries } = (await world.control('GET', '/log')).json;
+		const about = entries.filter((e) => e.node?.attrs.id === id).map((e) => `${e.dir} ${e.node.tag} ${e.node.attrs.type ?? e.node.attrs.class ?? ''}`);
+		assert.ok(about.includes('out receipt retry') && about.includes('out receipt '), about.join(', '));
+	});
+
 	test('sees every chain key that its companion uses, and none twice', async () => {
 		const { json } = await world.control('GET', `/phones/${ANN}/chains`);
 		assert.ok(json.messages > 3, JSON.stringify(json));

@@ -1,0 +1,53 @@
+/*
+ * tests/fuzz/fuzz_sim_msg.c - what the simulator reads of what clients send
+ *
+ * First byte: 0 a Message (wrappers, text); 1 to 3 a msg, pkmsg, skmsg whose chain key is noted.
+ * Properties: a text is NUL-terminated and no longer than its room; a ciphertext that is noted once
+ * is repeated the second time, never reused.
+ */
+#include "fuzz.h"
+
+#include <string.h>
+
+#include "simulator/sim_chains.h"
+#include "simulator/sim_msg.h"
+#include "worker/wa/wa_keys.h"
+
+#define INPUT_MAX 65536
+
+static void describe(const uint8_t *data, size_t size)
+{
+	struct sim_msg_info info;
+
+	sim_msg_describe(data, size, &info);
+	FUZZ_REQUIRE(info.type != NULL);
+	FUZZ_REQUIRE(info.text == NULL || memchr(info.text, '\0', SIM_TEXT_CAP) != NULL);
+}
+
+static void chains(enum wa_enc type, const uint8_t *data, size_t size)
+{
+	struct sim_chains *c = NULL;
+	struct sim_chains_sum sum;
+
+	if (sim_chains_note(&c, 1, "120363000000000001@g.us", type, data, size) == 0) {
+		FUZZ_REQUIRE(sim_chains_note(&c, 1, "120363000000000001@g.us", type, data, size) ==
+		             0);
+		sim_chains_sum(c, &sum);
+		FUZZ_REQUIRE(sum.messages == 2 && sum.repeated == 1 && sum.reused == 0);
+		FUZZ_REQUIRE(sum.chains == 1);
+	}
+	sim_chains_free(c);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static const enum wa_enc types[] = { WA_ENC_MSG, WA_ENC_PKMSG, WA_ENC_SKMSG };
+
+	if (size == 0 || size > INPUT_MAX || wa_keys_init() < 0)
+		return 0;
+	if (data[0] % 4 == 0)
+		describe(data + 1, size - 1);
+	else
+		chains(types[data[0] % 4 - 1], data + 1, size - 1);
+	return 0;
+}
