@@ -11,6 +11,7 @@
 #include "worker/wk_appstate_priv.h"
 #include "worker/wk_emit.h"
 #include "worker/wk_event_priv.h"
+#include "worker/wk_store_history.h"
 #include "worker/wk_store_lid.h"
 #include "worker/wk_store_name.h"
 
@@ -173,6 +174,18 @@ static int apply_labelled(struct wk_appstate *a, const struct wa_appstate_record
 	return rc;
 }
 
+/* What messages to strangers are to carry. */
+static int apply_nct_salt(struct wk_appstate *a, const struct wa_appstate_record *r)
+{
+	const Wa__NctSaltSyncAction *s = r->value == NULL ? NULL : r->value->nct_salt_sync_action;
+	int rc;
+
+	if (r->removed || s == NULL || !s->has_salt || s->salt.len == 0)
+		return 0;
+	rc = wk_store_nct_salt_put(a->p.store, s->salt.data, s->salt.len);
+	return rc == WA_ELIMIT ? 0 : rc;
+}
+
 int wk_appstate_apply(struct wk_appstate *a, const struct wa_appstate_record *r)
 {
 	switch (r->action) {
@@ -197,8 +210,9 @@ int wk_appstate_apply(struct wk_appstate *a, const struct wa_appstate_record *r)
 	case WA_ACTION_LABEL_CHAT:
 	case WA_ACTION_LABEL_MESSAGE:
 		return apply_labelled(a, r);
-	case WA_ACTION_STAR:
 	case WA_ACTION_NCT_SALT:
+		return apply_nct_salt(a, r);
+	case WA_ACTION_STAR:
 	case WA_ACTION_SENTINEL:
 	case WA_ACTION_OTHER:
 		break;
