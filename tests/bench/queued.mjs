@@ -13,6 +13,12 @@ const row = (what, value) => console.log(`${what.padEnd(32)} ${value}`);
 
 const peakKiB = (pid) => Number(/^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
 
+// CPU so far, ms.
+const cpuMs = (pid) => {
+	const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ');
+	return 10 * (Number(fields[11]) + Number(fields[12]));
+};
+
 const world = await startWorld({ sim: { tls: true } });
 try {
 	const instance = await world.newInstance();
@@ -26,6 +32,7 @@ try {
 		if (r.status !== 200)
 			throw new Error(r.text);
 	}
+	const simBefore = cpuMs(world.sim.pid);
 	const began = performance.now();
 	await world.startGateway({ settings: { log_level: 'info' } });
 	const reader = new StreamFollower(world, instance, { from: 0 });
@@ -40,11 +47,15 @@ try {
 		return n >= N;
 	}, { timeoutMs: 600_000 });
 	const ms = performance.now() - began;
+	const [worker] = world.workers(instance);
+	const cpu = { worker: cpuMs(worker.pid), gateway: cpuMs(world.gateway.pid), simulator: cpuMs(world.sim.pid) - simBefore };
 	clearInterval(sample);
 	const texts = textsOf(reader.events);
 	row('queued messages', N);
 	row('until all were delivered, s', (ms / 1000).toFixed(1));
 	row('messages/s', Math.round(N / ms * 1000));
+	for (const [who, used] of Object.entries(cpu))
+		row(`CPU of the ${who}, us a message`, (used * 1000 / N).toFixed(1));
 	row("worker's peak, KiB", peak);
 	row('lost', N - new Set(texts).size);
 	row('doubled', texts.length - new Set(texts).size);
