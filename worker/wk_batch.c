@@ -16,11 +16,12 @@ struct wk_batch {
 	struct wk_store *st;
 	const struct wk_batch_ops *ops;
 	void *arg;
-	struct event *pass; /* the next pass of the loop */
+	struct event *pass; /* the next look: has more come? */
+	unsigned quiet_ms;
 	struct wa_node **after;
 	size_t after_n, after_cap;
 	unsigned stanzas;  /* left so far */
-	unsigned seen;     /* of them, when the loop came by last */
+	unsigned seen;     /* of them, at the last look */
 	uint64_t begun_ms; /* of the open transaction */
 	unsigned calls;    /* into it that are running */
 	int rc;            /* the first failure */
@@ -39,6 +40,7 @@ int wk_batch_new(struct event_base *base, struct wk_store *st, const struct wk_b
 	b->st = st;
 	b->ops = ops;
 	b->arg = arg;
+	b->quiet_ms = WK_BATCH_QUIET_MS;
 	b->pass = evtimer_new(base, on_pass, b);
 	if (b->pass == NULL) {
 		free(b);
@@ -46,6 +48,11 @@ int wk_batch_new(struct event_base *base, struct wk_store *st, const struct wk_b
 	}
 	*b_out = b;
 	return 0;
+}
+
+void wk_batch_set_quiet(struct wk_batch *b, unsigned ms)
+{
+	b->quiet_ms = ms;
 }
 
 static void drop_after(struct wk_batch *b)
@@ -169,7 +176,7 @@ int wk_batch_enter(struct wk_batch *b)
 		rc = wk_store_batch_begin(b->st, flush_open, b);
 		b->begun_ms = clock_ms();
 		if (rc == 0)
-			rc = wk_timer_set(b->pass, 0);
+			rc = wk_timer_set(b->pass, b->quiet_ms);
 	}
 	if (rc == 0)
 		open->depth++;
@@ -225,7 +232,6 @@ void wk_batch_leave(struct wk_batch *b, int rc)
 	leave_call(b);
 }
 
-/* Once for each pass of the loop while a transaction is open. */
 static void on_pass(evutil_socket_t fd, short what, void *arg)
 {
 	struct wk_batch *b = arg;
@@ -236,7 +242,7 @@ static void on_pass(evutil_socket_t fd, short what, void *arg)
 		return;
 	enter_call(b);
 	if (b->stanzas == b->seen || clock_ms() - b->begun_ms >= WK_BATCH_MS ||
-	    wk_timer_set(b->pass, 0) < 0)
+	    wk_timer_set(b->pass, b->quiet_ms) < 0)
 		(void)commit(b);
 	else
 		b->seen = b->stanzas;

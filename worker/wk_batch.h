@@ -8,8 +8,8 @@
  *		wk_batch_leave(b, rc);
  *	}
  *
- * The transaction opens with the first enter and is committed once a whole pass of the event loop
- * brought nothing more, at WK_BATCH_MAX stanzas, or WK_BATCH_MS after it began. Only then do the
+ * The transaction opens with the first enter and is committed once WK_BATCH_QUIET_MS have brought
+ * nothing more, at WK_BATCH_MAX stanzas, or WK_BATCH_MS after it began. Only then do the
  * stanzas leave, in order, and on_committed is called. A commit that fails, and a leave with
  * rc < 0, undo the whole batch: nothing of it is sent, and on_failed ends the session; WhatsApp
  * sends all of it again. So rc < 0 is for what must not be acknowledged (the disk, memory), never
@@ -30,6 +30,8 @@ struct wk_store;
 
 #define WK_BATCH_MAX 256 /* stanzas */
 #define WK_BATCH_MS 5
+#define WK_BATCH_QUIET_MS 1 /* a stanza may come in several pieces, each with a pass of the loop \
+	                     */
 
 struct wk_batch_ops {
 	/* Borrowed. 0 or a negative code: then on_failed. WA_EPROTO, WA_ELIMIT: a stanza that no
@@ -49,6 +51,9 @@ ATTR_NODISCARD int wk_batch_new(struct event_base *base, struct wk_store *st,
 /* Commits what is open and was left well; its stanzas are not sent. Safe from its callbacks. NULL
  * is fine. */
 void wk_batch_free(struct wk_batch *b);
+
+/* For tests: 0: one pass of the event loop that brings nothing is enough. */
+void wk_batch_set_quiet(struct wk_batch *b, unsigned ms);
 
 /* 0; or why not: then do not leave. May be nested. */
 ATTR_NODISCARD int wk_batch_enter(struct wk_batch *b);

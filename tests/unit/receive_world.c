@@ -293,6 +293,7 @@ static bool make_parts(struct rworld *w)
 	l->base = event_base_new();
 	MUST(l->base != NULL);
 	MUST(wk_batch_new(l->base, l->st, &ops, w, &l->batch) == 0);
+	wk_batch_set_quiet(l->batch, 0);
 	p.base = l->base;
 	p.store = l->st;
 	p.batch = l->batch;

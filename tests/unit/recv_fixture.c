@@ -154,6 +154,7 @@ static void begin(struct recv_fixture *f, unsigned speed)
 	};
 
 	MUST(wk_batch_new(f->base, f->sf.st, &ops, f, &f->batch) == 0);
+	wk_batch_set_quiet(f->batch, 0);
 	params.batch = f->batch;
 	MUST(wk_recv_new(&params, &f->recv) == 0);
 }

@@ -443,6 +443,7 @@ static void batch_begin(struct store_fixture *f, struct batch_fixture *bf)
 	memset(bf, 0, sizeof(*bf));
 	bf->base = event_base_new();
 	assert_int_equal(wk_batch_new(bf->base, f->st, &batch_ops, bf, &bf->b), 0);
+	wk_batch_set_quiet(bf->b, 0);
 }
 
 static void batch_end(struct batch_fixture *bf)
