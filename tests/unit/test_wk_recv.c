@@ -16,6 +16,7 @@
 #include "proto/wa_msg.pb-c.h"
 #include "worker/wa/wa_receipt.h"
 #include "worker/wk_batch.h"
+#include "worker/wk_recv_priv.h"
 #include "worker/wk_store_lid.h"
 #include "worker/wk_store_msg.h"
 
@@ -757,6 +758,40 @@ static void test_costly_sender_waits_and_loses_nothing(void **state)
 	sigpeer_clear(&eve);
 }
 
+static void test_ten_warnings_a_minute(void **state)
+{
+	struct recv_fixture *f = *state;
+	unsigned loud = 0;
+
+	for (unsigned i = 0; i < 1000; i++)
+		loud += wk_recv_level(f->recv) == LOG_WARNING;
+	assert_int_equal(loud, 10);
+}
+
+/* Every row of the budget: what was spent comes back with time, and never more than the burst. */
+static void test_budget_refills(void **state)
+{
+	struct wk_recv_budget b;
+
+	(void)state;
+	wk_budget_init(&b, 1000);
+	assert_int_equal(wk_budget_wait_ms(&b, 7, 1000), 0);
+	wk_budget_spend(&b, 7, WK_BUDGET_BURST_US - 1, 1000);
+	assert_int_equal(wk_budget_wait_ms(&b, 7, 1000), 0);
+	wk_budget_spend(&b, 7, 50001, 1000);
+	assert_in_range(wk_budget_wait_ms(&b, 7, 1000), 5000, 5001);
+	assert_int_equal(wk_budget_wait_ms(&b, 8, 1000), 0);
+	assert_int_equal(wk_budget_wait_ms(&b, 7, 7000), 0);
+	assert_int_equal(wk_budget_wait_ms(&b, 7, 100000000), 0);
+	wk_budget_spend(&b, 7, WK_BUDGET_BURST_US + 1000, 100000000);
+	assert_in_range(wk_budget_wait_ms(&b, 7, 100000000), 100, 101);
+	/* Many of them together: the share of all is the limit; more than there are places for. */
+	for (uint64_t who = 100; who < 200; who++)
+		wk_budget_spend(&b, who, WK_BUDGET_BURST_US, 200000000);
+	assert_true(wk_budget_wait_ms(&b, 199, 200000000) > 1000);
+	assert_int_equal(wk_budget_wait_ms(&b, 9999, 200000000), 0);
+}
+
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -784,6 +819,8 @@ int main(void)
 		T(test_unavailable_is_asked_of_the_phone),
 		T(test_phone_gets_a_message_and_asks_again),
 		T(test_costly_sender_waits_and_loses_nothing),
+		T(test_ten_warnings_a_minute),
+		T(test_budget_refills),
 	};
 
 	return cmocka_run_group_tests_name("wk_recv", tests, NULL, NULL);
