@@ -44,6 +44,8 @@ struct wk_online_ops {
 	void (*on_full)(void *arg);
 	/* The answer to wk_online_ask_media(); NULL: none came, or an error. May be NULL. */
 	void (*on_media_hosts)(const struct wa_node *iq, void *arg);
+	/* <notification type="mediaretry">, acked. May be NULL. */
+	void (*on_media_retry)(const struct wa_node *n, void *arg);
 	/*
 	 * The stream can't go on: the store failed (WA_ESTORAGE, WA_ESTORE_CORRUPT), send failed,
 	 * or the server leaves a request of the bring-up unanswered (WA_ETIMEOUT). Once, last call.

@@ -154,6 +154,8 @@ static void on_notification(struct wk_online *o, const struct wa_node *n)
 		on_encrypt(o, n);
 	else if (wa_node_attr_is(n, "type", "server"))
 		on_server(o, n);
+	else if (wa_node_attr_is(n, "type", "mediaretry") && o->p.ops->on_media_retry != NULL)
+		o->p.ops->on_media_retry(n, o->p.arg);
 }
 
 static void on_call(struct wk_online *o, const struct wa_node *n)

@@ -68,10 +68,17 @@ static void on_answer(const Ipc__Answer *m, int fd, void *arg)
 static int start_file(struct wk_ask *a, const Ipc__Ask *m)
 {
 	struct wk_session *s = a->s;
-	struct wk_media *media = wk_session_media(s);
+	const struct wk_ask_media_params params = {
+		.base = s->p.base,
+		.media = wk_session_media(s),
+		.store = s->store,
+		.creds = &s->creds,
+		.online = s->online_ms != 0 ? s->online : NULL,
+		.speed = s->p.speed,
+	};
 
-	return media == NULL ? -ENOMEM
-	                     : wk_ask_media_new(media, s->store, m, on_answer, a, &a->media);
+	return params.media == NULL ? -ENOMEM
+	                            : wk_ask_media_new(&params, m, on_answer, a, &a->media);
 }
 
 static void start_failed(struct wk_ask *a, int rc)
@@ -217,13 +224,35 @@ void wk_session_asks_answered(struct wk_session *s, const char *request_id)
 	}
 }
 
+/* One that could answer no more without the phone. */
+static bool give_one_up(struct wk_session *s)
+{
+	struct wk_ask *a;
+
+	TAILQ_FOREACH(a, &s->asks, link)
+	{
+		if (a->messages != NULL && wk_ask_messages_waits(a->messages)) {
+			wk_ask_messages_offline(a->messages);
+			return true;
+		}
+		if (a->media != NULL && wk_ask_media_offline(a->media))
+			return true;
+	}
+	return false;
+}
+
+/* An answer may be the beginning of another ask: so from the first one each time. */
 void wk_session_asks_offline(struct wk_session *s)
 {
-	struct wk_ask *a, *next;
+	while (give_one_up(s))
+		;
+}
 
-	for (a = TAILQ_FIRST(&s->asks); a != NULL; a = next) {
-		next = TAILQ_NEXT(a, link);
-		if (a->messages != NULL && wk_ask_messages_waits(a->messages))
-			wk_ask_messages_offline(a->messages);
-	}
+void wk_session_asks_retry(struct wk_session *s, const struct wa_node *n)
+{
+	struct wk_ask *a;
+
+	TAILQ_FOREACH(a, &s->asks, link)
+	if (a->media != NULL && wk_ask_media_retry(a->media, n))
+		return;
 }

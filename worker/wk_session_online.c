@@ -56,6 +56,11 @@ static void on_full(void *arg)
 		wk_conn_pause(s->conn, true);
 }
 
+static void on_media_retry(const struct wa_node *n, void *arg)
+{
+	wk_session_asks_retry(arg, n);
+}
+
 static void on_media_hosts(const struct wa_node *iq, void *arg)
 {
 	wk_session_on_media_hosts(arg, iq);
@@ -101,6 +106,7 @@ void wk_session_on_success(struct wk_session *s, const struct wa_node *n)
 		.on_logout = on_logout,
 		.on_full = on_full,
 		.on_media_hosts = on_media_hosts,
+		.on_media_retry = on_media_retry,
 		.on_failed = on_failed,
 	};
 	const struct wk_online_params params = {

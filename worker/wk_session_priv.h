@@ -209,6 +209,8 @@ void wk_session_history_close(struct wk_session *s);
 /* wk_session_ask.c */
 /* The phone has answered. */
 void wk_session_asks_answered(struct wk_session *s, const char *request_id);
+/* <notification type="mediaretry">: it has uploaded a file again, or can't. */
+void wk_session_asks_retry(struct wk_session *s, const struct wa_node *n);
 /* The phone will not answer any more; the store is going. */
 void wk_session_asks_offline(struct wk_session *s);
 void wk_session_asks_end(struct wk_session *s);
