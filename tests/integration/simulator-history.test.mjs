@@ -17,7 +17,7 @@ const note = (id) => eventually(async () => (await notes()).find((n) => n.id ===
 const peakKb = () => Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${world.workers(instance)[0].pid}/status`, 'utf8'))[1]);
 
 before(async () => {
-	world = await startWorld();
+	world = await startWorld({ sim: { tls: true } });
 	phone = await world.newPhone({ chats: 6, messages: 300, daysOfHistory: 5, history: { chunkMessages: 100, inlineMax: 1 } });
 	instance = await world.newInstance();
 	// The first two blobs that are fetched: one comes cut off, one with a bit flipped.

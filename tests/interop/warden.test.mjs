@@ -4,6 +4,7 @@
 // or person counts as the same by LID or by phone number. What is no message to either (key exchanges, marks of a group's history:
 // Warden makes them group.flow) is left out on both sides.
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import { StreamFollower } from '../integration/eventstream.mjs';
 import { World, eventually } from '../integration/harness.mjs';
@@ -119,5 +120,16 @@ describe('an account with two companions', () => {
 		const ours = inOrder(messagesOf(follower.events, false).map(ofEvent).map(normal));
 		assert.deepEqual(ours, theirs);
 		assert.deepEqual(new Set(ours.map((m) => m.id)), all);
+	});
+
+	test('both open the same files', async () => {
+		const live = reader.messages.filter((m) => m.message?.imageMessage || m.message?.audioMessage).slice(0, 4);
+		const old = history.messages.filter((m) => m.hasMedia).slice(-8).map((m) => reader.history.get(`${m.chat} ${m.id}`));
+		assert.equal(live.length + old.length, 12);
+		for (const m of [...live, ...old]) {
+			const r = await world.request('GET', `/api/chat/base64/${instance.name}?messageId=${m.key.id}`, { token: instance.account });
+			assert.equal(r.status, 200, r.text);
+			assert.equal(createHash('sha256').update(Buffer.from(r.json.base64, 'base64')).digest('base64'), await reader.fileHash(m));
+		}
 	});
 });
