@@ -11,7 +11,7 @@ libsim_a_SOURCES = \
 	simulator/sim_build_bad.c simulator/sim_build_media.c \
 	simulator/sim_appstate.c simulator/sim_appstate.h simulator/sim_appstate_priv.h \
 	simulator/sim_appstate_live.c simulator/sim_appstate_live.h simulator/sim_appstate_make.c \
-	simulator/sim_appstate_server.c simulator/sim_api_appstate.c \
+	simulator/sim_appstate_keys.c simulator/sim_appstate_server.c simulator/sim_api_appstate.c \
 	simulator/sim_cert.c simulator/sim_cert.h \
 	simulator/sim_chains.c simulator/sim_chains.h \
 	simulator/sim_client.c simulator/sim_client.h simulator/sim_client_priv.h \
@@ -30,6 +30,7 @@ libsim_a_SOURCES = \
 	simulator/sim_log.c simulator/sim_log.h \
 	simulator/sim_media.c simulator/sim_media.h \
 	simulator/sim_media_crypt.c simulator/sim_media_crypt.h \
+	simulator/sim_media_target.c simulator/sim_media_target.h \
 	simulator/sim_media_fault.c simulator/sim_media_fault.h \
 	simulator/sim_media_http.c simulator/sim_media_http.h simulator/sim_api_media.c \
 	simulator/sim_api_media.h \

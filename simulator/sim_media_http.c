@@ -14,6 +14,7 @@
 #include "simulator/sim_client_priv.h"
 #include "simulator/sim_media.h"
 #include "simulator/sim_media_fault.h"
+#include "simulator/sim_media_target.h"
 
 #define PIECE 65536
 #define IDLE_MS 60000
@@ -77,87 +78,6 @@ void sim_media_request_free(struct sim_media_request *r)
 	buf_free(&r->body);
 	free(r->target);
 	free(r);
-}
-
-/* ---- the query ---------------------------------------------------------------------------------
- */
-
-/* Percent-decoded into out; false when it is not there, or too long. */
-static bool query_param(const char *target, const char *name, char *out, size_t cap)
-{
-	const char *p = strchr(target, '?');
-	size_t len = strlen(name), n = 0;
-
-	while (p != NULL && (strncmp(p + 1, name, len) != 0 || p[1 + len] != '='))
-		p = strchr(p + 1, '&');
-	if (p == NULL)
-		return false;
-	for (p += 2 + len; *p != '\0' && *p != '&'; p++) {
-		char c = *p;
-
-		if (c == '%' && hex_digit(p[1]) >= 0 && hex_digit(p[2]) >= 0) {
-			c = (char)(hex_digit(p[1]) << 4 | hex_digit(p[2]));
-			p += 2;
-		}
-		if (n + 1 >= cap)
-			return false;
-		out[n++] = c;
-	}
-	out[n] = '\0';
-	return true;
-}
-
-static bool read_hash(const char *text, size_t text_len, uint8_t out[SIM_HASH_LEN])
-{
-	size_t n;
-
-	return b64_decode(text, text_len, out, SIM_HASH_LEN, &n) == 0 && n == SIM_HASH_LEN;
-}
-
-/* "/mms/TYPE/TOKEN": false when it is none, or TOKEN is no hash. */
-static bool mms_path(const struct sim_media_request *r, enum sim_media_kind *kind,
-                     uint8_t hash[SIM_HASH_LEN])
-{
-	static const struct {
-		const char *mms;
-		enum sim_media_kind kind;
-	} others[] = {
-		{ "sticker", SIM_MEDIA_STICKER },
-		{ "gif", SIM_MEDIA_VIDEO },
-		{ "ptt", SIM_MEDIA_AUDIO },
-		{ "thumbnail-link", SIM_MEDIA_IMAGE },
-	};
-	const char *type = r->target + 5;
-	size_t type_len = strcspn(type, "/?");
-	const char *token = type + type_len + 1;
-	char decoded[64], *q;
-	bool known = false;
-
-	if (strncmp(r->target, "/mms/", 5) != 0 || type[type_len] != '/')
-		return false;
-	for (size_t i = 0; !known && i < SIM_MEDIA_KINDS_N; i++) {
-		*kind = (enum sim_media_kind)i;
-		known = strlen(sim_media_mms(*kind)) == type_len &&
-		        memcmp(sim_media_mms(*kind), type, type_len) == 0;
-	}
-	for (size_t i = 0; !known && i < ARRAY_LEN(others); i++) {
-		*kind = others[i].kind;
-		known =
-		    strlen(others[i].mms) == type_len && memcmp(others[i].mms, type, type_len) == 0;
-	}
-	/* the token in the path may be percent-encoded, too */
-	q = decoded;
-	for (const char *p = token; *p != '\0' && *p != '?'; p++) {
-		if (q - decoded >= (int)sizeof(decoded) - 1)
-			return false;
-		*q++ = *p;
-		if (*p == '%' && hex_digit(p[1]) >= 0 && hex_digit(p[2]) >= 0) {
-			q[-1] = (char)(hex_digit(p[1]) << 4 | hex_digit(p[2]));
-			p += 2;
-		}
-	}
-	*q = '\0';
-	return known && read_hash(decoded, strlen(decoded), hash);
 }
 
 /* ---- sending -----------------------------------------------------------------------------------
@@ -257,11 +177,11 @@ static void upload(struct sim_media_request *r)
 	enum sim_media_kind kind;
 	int rc;
 
-	if (!mms_path(r, &kind, named)) {
+	if (!sim_media_mms_path(r->target, &kind, named)) {
 		send_status(r, 400);
 		return;
 	}
-	if (!query_param(r->target, "auth", auth, sizeof(auth)) ||
+	if (!sim_media_query(r->target, "auth", auth, sizeof(auth)) ||
 	    !sim_media_auth_ok(m, auth, strlen(auth))) {
 		send_status(r, 401);
 		return;
@@ -293,11 +213,11 @@ static void drop(struct sim_media_request *r)
 	struct sim_media_blob *b;
 	enum sim_media_kind kind;
 
-	if (!mms_path(r, &kind, hash)) {
+	if (!sim_media_mms_path(r->target, &kind, hash)) {
 		send_status(r, 400);
 		return;
 	}
-	if (!query_param(r->target, "auth", auth, sizeof(auth)) ||
+	if (!sim_media_query(r->target, "auth", auth, sizeof(auth)) ||
 	    !sim_media_auth_ok(m, auth, strlen(auth))) {
 		send_status(r, 401);
 		return;
@@ -374,8 +294,8 @@ static void download(struct sim_media_request *r)
 		send_status(r, 403); /* a path without its signature */
 		return;
 	}
-	if (query_param(r->target, "hash", text, sizeof(text)) &&
-	    (!read_hash(text, strlen(text), hash) ||
+	if (sim_media_query(r->target, "hash", text, sizeof(text)) &&
+	    (!sim_media_read_hash(text, strlen(text), hash) ||
 	     memcmp(hash, r->blob->enc_sha256, sizeof(hash)) != 0)) {
 		send_status(r, 403);
 		return;
