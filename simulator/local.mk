@@ -52,7 +52,7 @@ libsim_a_SOURCES = \
 	simulator/sim_queue.c simulator/sim_queue.h \
 	simulator/sim_rand.c simulator/sim_rand.h \
 	simulator/sim_reg.c simulator/sim_reg.h \
-	simulator/sim_send.c simulator/sim_send.h \
+	simulator/sim_send.c simulator/sim_send.h simulator/sim_send_again.c \
 	simulator/sim_server.c simulator/sim_server.h \
 	simulator/sim_state.c simulator/sim_state.h \
 	simulator/sim_stream.c simulator/sim_stream.h \

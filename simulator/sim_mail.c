@@ -21,6 +21,7 @@ struct box {
 	struct letter *oldest, *newest;
 	size_t n, bytes;
 	uint64_t total;
+	size_t *all; /* bytes of all boxes of all phones; NULL: not counted */
 };
 
 struct sim_mail {
@@ -36,9 +37,15 @@ struct sim_mail {
 
 static struct sim_mail *mail_of(struct sim_phone *phone)
 {
-	if (phone->mail == NULL)
-		phone->mail = calloc(1, sizeof(*phone->mail));
-	return phone->mail;
+	struct sim_mail *m = phone->mail;
+
+	if (m != NULL)
+		return m;
+	m = calloc(1, sizeof(*m));
+	if (m != NULL)
+		m->got.all = m->sent.all = m->own.all = phone->mail_bytes;
+	phone->mail = m;
+	return m;
 }
 
 /* ---- boxes -------------------------------------------------------------------------------------
@@ -55,6 +62,8 @@ static void drop_oldest(struct box *b)
 		b->oldest->older = NULL;
 	b->n--;
 	b->bytes -= l->size;
+	if (b->all != NULL)
+		*b->all -= sizeof(*l) + l->size;
 	free(l);
 }
 
@@ -102,13 +111,19 @@ static struct letter *letter_new(const struct sim_mail_entry *e)
 	return l;
 }
 
+static bool is_full(const struct box *b, size_t more)
+{
+	return b->n >= SIM_MAIL_MAX || b->bytes + more > SIM_MAIL_BYTES ||
+	       (b->all != NULL && *b->all + more > SIM_MAIL_ALL_MAX);
+}
+
 static int add(struct box *b, const struct sim_mail_entry *e)
 {
 	struct letter *l = letter_new(e);
 
 	if (l == NULL)
 		return -ENOMEM;
-	while (b->oldest != NULL && (b->n >= SIM_MAIL_MAX || b->bytes + l->size > SIM_MAIL_BYTES))
+	while (b->oldest != NULL && is_full(b, l->size))
 		drop_oldest(b);
 	l->e.seq = ++b->total;
 	l->newer = NULL;
@@ -120,6 +135,8 @@ static int add(struct box *b, const struct sim_mail_entry *e)
 	b->newest = l;
 	b->n++;
 	b->bytes += l->size;
+	if (b->all != NULL)
+		*b->all += sizeof(*l) + l->size;
 	return 0;
 }
 
@@ -233,11 +250,17 @@ static int grow(struct sim_mail *m)
 	size_t cap = m->receipts_cap == 0 ? 64 : m->receipts_cap * 2;
 	struct sim_mail_receipt *fresh;
 
-	if (m->receipts_total < m->receipts_cap || m->receipts_cap >= SIM_MAIL_RECEIPTS)
+	/* Not once it has begun to turn: what is there would come out of order. */
+	if (m->receipts_total != m->receipts_cap || m->receipts_cap >= SIM_MAIL_RECEIPTS)
 		return 0;
+	if (m->receipts_cap > 0 && m->got.all != NULL &&
+	    *m->got.all + cap * sizeof(*fresh) > SIM_MAIL_ALL_MAX)
+		return 0; /* it turns in what room it has */
 	fresh = realloc(m->receipts, cap * sizeof(*fresh));
 	if (fresh == NULL)
 		return -ENOMEM;
+	if (m->got.all != NULL)
+		*m->got.all += (cap - m->receipts_cap) * sizeof(*fresh);
 	m->receipts = fresh;
 	m->receipts_cap = cap;
 	return 0;

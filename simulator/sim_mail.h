@@ -2,7 +2,8 @@
  * simulator/sim_mail.h - what a phone has got and sent: inbox, messages to be sent again, receipts
  * (no I/O)
  *
- * Bounded: the oldest goes when there is no room. Texts are copied.
+ * Bounded: the oldest goes when there is no room, of this box or of all phones together. Texts are
+ * copied.
  */
 #ifndef SIM_MAIL_H
 #define SIM_MAIL_H
@@ -18,6 +19,7 @@
 #define SIM_MAIL_MAX 20000                 /* messages of one phone, each way */
 #define SIM_MAIL_BYTES (16u * 1024 * 1024) /* of their texts and contents, each way */
 #define SIM_MAIL_RECEIPTS 65536
+#define SIM_MAIL_ALL_MAX (512u * 1024 * 1024) /* of all phones */
 
 struct sim_mail;
 

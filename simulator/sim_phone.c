@@ -19,6 +19,7 @@
 struct sim_phones {
 	struct sim_phone **list; /* owned, each phone too: pointers to phones stay valid */
 	size_t n, cap;
+	size_t mail_bytes;
 	struct sim_keep index; /* "n NUMBER" and "l LID-USER" to a pointer to the phone */
 };
 
@@ -185,6 +186,7 @@ int sim_phones_add(struct sim_phones *p, const struct sim_phone *phone, const st
 	if (copy == NULL)
 		return -ENOMEM;
 	*copy = *phone;
+	copy->mail_bytes = &p->mail_bytes;
 	snprintf(copy->jid, sizeof(copy->jid), "%s@s.whatsapp.net", copy->number);
 	if (copy->lid[0] == '\0')
 		rc = make_lid(p, copy, rnd);

@@ -75,6 +75,7 @@ struct sim_phone {
 	struct sim_peer *peer;                 /* owned; its Signal sessions; NULL: none yet */
 	struct sim_chains *chains;     /* owned; of what its companions sent; NULL: nothing */
 	struct sim_appstate *appstate; /* owned; NULL: not needed yet */
+	size_t *mail_bytes;            /* borrowed; of all phones together; NULL: not counted */
 	struct sim_mail *mail;         /* owned; what it has got and sent; NULL: nothing yet */
 };
 

@@ -95,6 +95,23 @@ static void test_what_was_sent_is_found_until_it_is_too_old(void **state)
 	sim_mail_free(p.mail);
 }
 
+static void test_all_mail_together_is_bounded(void **state)
+{
+	size_t all = SIM_MAIL_ALL_MAX - 100000;
+	struct sim_phone p = { .number = "1", .mail_bytes = &all };
+	struct sim_mail_entry e;
+	char text[1001];
+
+	(void)state;
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	for (int i = 0; i < 200; i++)
+		assert_int_equal(send(&p, i == 0 ? "first" : "A", text), 0);
+	assert_false(sim_mail_find_sent(&p, "first", &e));
+	assert_in_range(all, SIM_MAIL_ALL_MAX - 4000, SIM_MAIL_ALL_MAX + 400);
+	sim_mail_free(p.mail);
+}
+
 static void on_receipt(const struct sim_mail_receipt *r, void *arg)
 {
 	uint64_t *next = arg;
@@ -178,6 +195,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_records_are_kept_replaced_and_dropped),
 		cmocka_unit_test(test_what_was_sent_is_found_until_it_is_too_old),
+		cmocka_unit_test(test_all_mail_together_is_bounded),
 		cmocka_unit_test(test_receipts_are_counted_and_the_newest_kept),
 		cmocka_unit_test(test_a_message_is_described_through_its_wrappers),
 		cmocka_unit_test(test_a_long_text_is_cut_between_characters),
