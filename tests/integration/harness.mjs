@@ -300,7 +300,8 @@ export class World {
 	 * One HTTP request. json: body; token: sent as the `token` header. The answer has status, headers,
 	 * text, bytes and, where it is JSON, json. Codes in it become secrets that no log may hold.
 	 */
-	async request(method, path, { token, headers = {}, json, body, signal } = {}) {
+	// head: status and headers are all that is wanted; what goes on streaming is closed.
+	async request(method, path, { token, headers = {}, json, body, signal, head = false } = {}) {
 		const response = await fetch(this.base + path, {
 			method,
 			signal,
@@ -312,7 +313,10 @@ export class World {
 			},
 			body: json !== undefined ? JSON.stringify(json) : body,
 		});
-		const bytes = Buffer.from(await response.arrayBuffer());
+		const streams = head && (response.headers.get('content-type') ?? '').startsWith('text/event-stream');
+		if (streams)
+			await response.body.cancel();
+		const bytes = streams ? Buffer.alloc(0) : Buffer.from(await response.arrayBuffer());
 		const text = bytes.toString('utf8');
 		const answer = { status: response.status, headers: response.headers, bytes, text, json: undefined };
 		if ((response.headers.get('content-type') ?? '').startsWith('application/json')) {
