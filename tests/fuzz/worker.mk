@@ -21,3 +21,9 @@ tests_fuzz_fuzz_event_SOURCES = tests/fuzz/fuzz_event.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_event_CFLAGS = $(FUZZ_TARGET_CFLAGS)
 tests_fuzz_fuzz_event_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 tests_fuzz_fuzz_event_LDADD = $(WORKER_LIBS) $(JANSSON_LIBS)
+
+check_PROGRAMS += tests/fuzz/fuzz_emit
+tests_fuzz_fuzz_emit_SOURCES = tests/fuzz/fuzz_emit.c $(STORE_FIXTURE) $(FUZZ_MAIN)
+tests_fuzz_fuzz_emit_CFLAGS = $(FUZZ_TARGET_CFLAGS)
+tests_fuzz_fuzz_emit_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_emit_LDADD = $(WORKER_LIBS) $(JANSSON_LIBS)

@@ -1,0 +1,83 @@
+/*
+ * tests/fuzz/fuzz_emit.c - receipts, calls, changes of groups: any stanza at all, as events
+ *
+ * Property: none is a reason to undo a batch, and whatever becomes an event is an object that a
+ * strict JSON reader takes. Over a real store that forgets each input.
+ */
+#include "fuzz.h"
+
+#include <errno.h>
+#include <jansson.h>
+
+#include "common/log.h"
+#include "store_fixture.h"
+#include "worker/wa/wa_node.h"
+#include "worker/wk_emit.h"
+#include "worker/wk_settings.h"
+#include "worker/wk_store_outbox.h"
+#include "worker/wk_store_priv.h"
+
+static struct store_fixture fixture;
+static struct wk_emit *emit;
+
+static void clean_up(void)
+{
+	wk_emit_free(emit);
+	store_remove(&fixture);
+}
+
+static void set_up(void)
+{
+	static const struct wk_settings settings;
+	static const struct log_ctx log;
+	struct wk_emit_params p = { .settings = &settings, .log = &log };
+
+	store_make(&fixture, NULL);
+	p.store = fixture.st;
+	p.creds = &fixture.creds;
+	FUZZ_REQUIRE(wk_emit_new(&p, &emit) == 0);
+	FUZZ_REQUIRE(atexit(clean_up) == 0);
+}
+
+static void check_events(void)
+{
+	struct wk_outbox_row row = { 0 };
+
+	while (wk_store_outbox_next(fixture.st, row.number, &row) == 0) {
+		json_t *v = json_loadb((const char *)row.data.p, row.data.len,
+		                       JSON_REJECT_DUPLICATES, NULL);
+
+		FUZZ_REQUIRE(json_is_object(v));
+		json_decref(v);
+		buf_reset(&row.data);
+	}
+	buf_free(&row.data);
+}
+
+static int no_flush(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct wa_node *n;
+
+	if (emit == NULL)
+		set_up();
+	if (wa_stanza_decode(data, size, &n) < 0)
+		return 0;
+	/* as within a batch */
+	FUZZ_REQUIRE(wk_store_batch_begin(fixture.st, no_flush, NULL) == 0);
+	fixture.st->batch.depth++;
+	FUZZ_REQUIRE(wk_emit_receipt(emit, n) == 0);
+	FUZZ_REQUIRE(wk_emit_call(emit, n) == 0);
+	FUZZ_REQUIRE(wk_emit_group(emit, n) == 0);
+	FUZZ_REQUIRE(wk_emit_groups(emit, n) == 0);
+	check_events();
+	fixture.st->batch.depth--;
+	FUZZ_REQUIRE(wk_store_batch_end(fixture.st, -ECANCELED) == -ECANCELED);
+	wa_node_free(n);
+	return 0;
+}
