@@ -82,6 +82,30 @@ static struct wa_node *make_receipt(const struct sim_phone *phone, const json_t 
 	return n;
 }
 
+/* As servers tell of a group: no participant, but who has read which message when. */
+static struct wa_node *make_grouped(const struct sim_phone *phone, const json_t *ids,
+                                    const char *type, const struct sim_group *g)
+{
+	struct wa_node *n = wa_node_new("receipt");
+	const json_t *id;
+	size_t i;
+
+	wa_node_set_jid(n, "from", g->jid);
+	wa_node_set(n, "id", json_string_value(json_array_get(ids, 0)));
+	wa_node_set(n, "type", type);
+	wa_node_set_int(n, "t", clock_unix_s());
+	json_array_foreach((json_t *)ids, i, id)
+	{
+		struct wa_node *list = wa_node_add(n, "participants"),
+		               *user = wa_node_add(list, "user");
+
+		wa_node_set(list, "key", json_string_value(id));
+		wa_node_set_jid(user, "jid", sim_group_jid_of(g, phone));
+		wa_node_set_int(user, "t", clock_unix_s());
+	}
+	return n;
+}
+
 static bool are_texts(const json_t *list)
 {
 	const json_t *one;
@@ -108,7 +132,8 @@ static void tell_own(struct sim_call *call, const struct sim_phone *phone, const
 	}
 }
 
-/* {chat, ids, type?, from?}: from is the author, in a group; type "read", "played", "delivered". */
+/* {chat, ids, type?, from?, grouped?}: from is the author, in a group; type "read", "played",
+ * "delivered". */
 void sim_api_read(struct sim_call *call)
 {
 	const struct sim_phone *phone = sim_api_phone(call), *author;
@@ -118,6 +143,7 @@ void sim_api_read(struct sim_call *call)
 	           *type = sim_build_str(call->body, "type");
 	bool pn = sim_build_flag(call->body, "pn");
 	const struct sim_group *g;
+	const char *told;
 
 	if (phone == NULL)
 		return;
@@ -133,12 +159,14 @@ void sim_api_read(struct sim_call *call)
 	}
 	if (type == NULL)
 		type = "read";
+	told = strcmp(type, "delivered") == 0 ? NULL : type;
 	if (g != NULL)
 		pn = g->pn;
 	for (struct sim_device *d = sim_device_first(call->sim->devices, author->number);
 	     author != phone && d != NULL; d = d->next)
-		push(d, make_receipt(phone, ids, strcmp(type, "delivered") == 0 ? NULL : type,
-		                     g == NULL ? NULL : g->jid, pn));
+		push(d, g != NULL && sim_build_flag(call->body, "grouped")
+		            ? make_grouped(phone, ids, told, g)
+		            : make_receipt(phone, ids, told, g == NULL ? NULL : g->jid, pn));
 	if (strcmp(type, "read") == 0)
 		tell_own(call, phone, ids, g != NULL ? g->jid : pn ? author->jid : author->lid, pn);
 	sim_call_reply(call, 200, json_pack("{s:I}", "read", (json_int_t)json_array_size(ids)));

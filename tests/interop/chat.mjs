@@ -37,6 +37,7 @@ export class Chat {
 		this.messages = []; // what messages.upsert said, in order
 		this.updates = [];
 		this.calls = [];
+		this.receipts = []; // of groups
 		this.sent = new Map(); // for retries
 		this.bell = new EventEmitter();
 		this.connect();
@@ -56,6 +57,7 @@ export class Chat {
 		socket.ev.on('creds.update', (update) => Object.assign(this.creds, update));
 		socket.ev.on('messages.upsert', ({ messages }) => this.messages.push(...messages));
 		socket.ev.on('messages.update', (updates) => this.updates.push(...updates));
+		socket.ev.on('message-receipt.update', (updates) => this.receipts.push(...updates));
 		socket.ev.on('call', (calls) => this.calls.push(...calls));
 		socket.ev.on('connection.update', (update) => {
 			if (update.qr !== undefined)

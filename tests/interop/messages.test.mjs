@@ -195,6 +195,15 @@ describe('a group', () => {
 		}
 	});
 
+	test('members have read it', async () => {
+		const id = await chat.send(group.jid, { text: 'read me' });
+		await post(`/phones/${BOB}/read`, { chat: group.jid, from: ANN, ids: [id] });
+		await eventually(() => chat.receipts.some((r) => r.key.id === id && r.receipt.readTimestamp), { what: 'a read receipt' });
+		// Baileys does not look into the form without participant; it is acked all the same.
+		await post(`/phones/${CAT}/read`, { chat: group.jid, from: ANN, ids: [id], grouped: true });
+		await eventually(async () => (await world.control('GET', '/log')).json.entries.some((e) => e.dir === 'in' && e.node?.attrs.id === id && e.node.attrs.class === 'receipt' && !e.node.attrs.participant), { what: 'its ack' });
+	});
+
 	test('a sender key that is missing is asked for', async () => {
 		const m = await chat.message(await send(CAT, { to: group.jid, text: 'no key', spoil: 'no_skdm' }));
 		assert.equal(m.message.conversation, 'no key');
