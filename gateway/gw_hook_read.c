@@ -35,6 +35,11 @@ void gw_hook_lane_next(struct gw_hook_lane *l)
 		gw_hook_lane_idle(l);
 		return;
 	}
+	if (l->tried_seq != 0 && l->tried_seq != l->batch[l->batch_i].sequence) {
+		l->place.tries =
+		    (struct gw_hook_tries){ 0 }; /* that one is not kept, or not wanted */
+		l->tried_seq = 0;
+	}
 	gw_hook_lane_send(l, w);
 }
 

@@ -81,6 +81,7 @@ static void advance(struct gw_hook_lane *l)
 		l->place.cursor = head(l)->sequence;
 	l->place.tries = (struct gw_hook_tries){ 0 };
 	l->place.next_unix_ms = 0;
+	l->tried_seq = 0;
 	l->passed_n = 0;
 	l->batch_i++;
 }
@@ -134,6 +135,7 @@ static void on_retry(struct gw_hook_lane *l, const struct gw_hook_answer *a, uin
 {
 	log_failure(l, a, "webhook_failed", l->place.tries.n == 1 ? LOG_WARNING : LOG_INFO);
 	wait_ms /= l->hooks->speed;
+	l->tried_seq = head(l)->sequence;
 	if (l->changed) { /* that was the old one */
 		l->place.tries = (struct gw_hook_tries){ 0 };
 		wait_ms = 0;

@@ -41,6 +41,7 @@ struct gw_hook_lane {
 	char label[GW_WEBHOOK_LABEL_MAX + 1];
 
 	struct gw_hook_place place;
+	uint64_t tried_seq; /* whose the tries are; 0: of whatever comes next */
 	struct gw_hook_dead
 	    bury;        /* to be saved with it before anything else is sent; seq 0: none */
 	uint64_t unbury; /* likewise */

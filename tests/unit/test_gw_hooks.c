@@ -618,6 +618,30 @@ static void test_what_is_not_wanted_is_passed_over(void **state)
 	assert_sequence(await_call(3), 42);
 }
 
+static void test_tries_are_those_of_one_event(void **state)
+{
+	struct gw_instance *inst = &fix->inst[0];
+	struct gw_hooks_lane_info info;
+
+	(void)state;
+	change(inst, "a", HOOK);
+	emit(inst, 1);
+	take(inst, 1, "{\"id\":\"A\"}", 0);
+	await_call(1);
+	answer(0, 404);
+	pass(40000);
+	await_call(2);
+	answer(1, 404);
+	change(inst, "a",
+	       "{\"events\":[\"message.exchange\"]}"); /* the head is not wanted any more */
+	pass(40000);
+	assert_sequence(await_call(3), 2);
+	answer(2, 404);
+	assert_true(gw_hooks_lane(fix->gw.hooks, inst, "a", &info));
+	assert_int_equal(info.tries, 1);
+	assert_int_equal(list_dead(inst), 0);
+}
+
 static void test_a_change_is_tried_at_once(void **state)
 {
 	struct gw_instance *inst = &fix->inst[0];
@@ -798,6 +822,7 @@ int main(void)
 		T(test_nothing_goes_on_before_a_dead_letter_is_kept),
 		T(test_a_receiver_that_is_gone_is_left_alone),
 		T(test_what_is_not_wanted_is_passed_over),
+		T(test_tries_are_those_of_one_event),
 		T(test_a_change_is_tried_at_once),
 		T(test_from_further_back_on_request),
 		T(test_a_deleted_label_leaves_nothing_behind),
