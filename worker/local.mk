@@ -52,7 +52,7 @@ libworker_a_SOURCES = \
 	worker/wk_settings.c worker/wk_settings.h \
 	worker/wk_store.c worker/wk_store.h worker/wk_store_priv.h \
 	worker/wk_store_appstate.c worker/wk_store_appstate.h \
-	worker/wk_store_name.c worker/wk_store_name.h \
+	worker/wk_store_name.c worker/wk_store_name.h worker/wk_store_once.c worker/wk_store_once.h \
 	worker/wk_store_lid.c worker/wk_store_lid.h worker/wk_store_link.c \
 	worker/wk_store_msg.c worker/wk_store_msg.h \
 	worker/wk_store_outbox.c worker/wk_store_outbox.h worker/wk_store_prekey.c \

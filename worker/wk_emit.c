@@ -231,6 +231,8 @@ int wk_emit_message(struct wk_emit *e, const struct wk_event_msg *m)
 		return rc;
 	rc = wk_event_message(m, wk_emit_lookup(e), e->pool, &e->data);
 	wa_pool_reset(e->pool);
+	if (e->stored.cap > DATA_KEPT)
+		buf_wipe(&e->stored);
 	if (rc < 0)
 		return rc;
 	if (m->from_history)

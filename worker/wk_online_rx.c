@@ -13,6 +13,7 @@
 #include "worker/wk_online_priv.h"
 #include "worker/wk_recv.h"
 #include "worker/wk_store_aside.h"
+#include "worker/wk_store_once.h"
 
 #define NACK_UNKNOWN_STANZA 488
 
@@ -73,7 +74,10 @@ static void tell(struct wk_online *o, const struct wa_node *n,
 		wk_online_fail(o, rc, "what came can't be kept");
 		return;
 	}
-	rc = take(o, n);
+	/* its ack was lost: it is acked again, and that is all */
+	rc = wk_store_once(o->p.store, n);
+	if (rc > 0)
+		rc = take(o, n);
 	wk_batch_after(o->batch, wa_ack(n, o->p.creds->jid, 0));
 	wk_batch_leave(o->batch, rc);
 }

@@ -127,6 +127,7 @@ static const char *const schema[] = {
 	wk_store_appstate_schema,
 	wk_store_aside_schema,
 	wk_store_history_schema,
+	wk_store_once_schema,
 };
 
 /* ---- files --------------------------------------------------------------------------------- */

@@ -13,6 +13,7 @@
 #include "worker/wk_store_lid.h"
 #include "worker/wk_store_msg.h"
 #include "worker/wk_store_name.h"
+#include "worker/wk_store_once.h"
 #include "worker/wk_store_outbox.h"
 #include "worker/wk_store_priv.h"
 
@@ -226,6 +227,59 @@ static void test_votes_find_their_poll(void **state)
 	buf_free(&sealed);
 }
 
+/* ---- stanzas that come again --------------------------------------------------------------------
+ */
+
+static int once(struct emit_fixture *f, unsigned id, const char *more)
+{
+	char attrs[128];
+	struct wa_node *n;
+	int rc;
+
+	(void)snprintf(attrs, sizeof(attrs), "id=R%u from=1@g.us%s", id, more);
+	n = ef_node("receipt", attrs);
+	rc = wk_store_once(f->store.st, n);
+	wa_node_free(n);
+	return rc;
+}
+
+static int64_t rows(struct emit_fixture *f)
+{
+	sqlite3_stmt *s;
+	int64_t n;
+
+	assert_int_equal(
+	    sqlite3_prepare_v2(f->store.st->db, "SELECT count(*) FROM once", -1, &s, NULL),
+	    SQLITE_OK);
+	assert_int_equal(sqlite3_step(s), SQLITE_ROW);
+	n = sqlite3_column_int64(s, 0);
+	sqlite3_finalize(s);
+	return n;
+}
+
+static void test_stanzas_are_known_again(void **state)
+{
+	struct emit_fixture *f = *state;
+
+	ef_enter(f);
+	assert_int_equal(once(f, 0, ""), 1);
+	assert_int_equal(once(f, 0, ""), 0);
+	assert_int_equal(once(f, 0, " type=read"), 1);
+	assert_int_equal(once(f, 0, " participant=read"), 1); /* the same words elsewhere */
+	assert_int_equal(once(f, 0, " type=read t=5"), 1);
+	ef_leave(f);
+	store_reopen(&f->store);
+	assert_int_equal(wk_store_begin(f->store.st), 0);
+	assert_int_equal(once(f, 0, " type=read"), 0);
+	for (unsigned i = 1; i < 3 * WK_ONCE_KEPT; i++)
+		assert_int_equal(once(f, i, ""), 1);
+	assert_true(rows(f) >= WK_ONCE_KEPT && rows(f) <= WK_ONCE_KEPT + 256);
+	for (unsigned i = 2 * WK_ONCE_KEPT; i < 3 * WK_ONCE_KEPT; i++)
+		assert_int_equal(once(f, i, ""), 0);
+	assert_int_equal(once(f, 1, ""), 1); /* forgotten long since */
+	assert_int_equal(wk_store_end(f->store.st, 0), 0);
+}
+
 int main(void)
 {
 #define TEST(t) cmocka_unit_test_setup_teardown(t, ef_setup, ef_teardown)
@@ -235,6 +289,7 @@ int main(void)
 		TEST(test_messages),
 		TEST(test_settings_are_honoured_at_once),
 		TEST(test_votes_find_their_poll),
+		TEST(test_stanzas_are_known_again),
 	};
 
 	return cmocka_run_group_tests_name("wk_emit", tests, NULL, NULL);

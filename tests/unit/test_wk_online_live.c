@@ -15,6 +15,7 @@
 #include "worker/wk_emit.h"
 #include "worker/wk_store_appstate.h"
 #include "worker/wk_store_name.h"
+#include "worker/wk_store_outbox.h"
 
 #define USER "5521888888888@s.whatsapp.net"
 
@@ -960,6 +961,25 @@ static void test_names_of_groups_are_asked_for_once(void **state)
 	assert_string_equal(name, "One");
 }
 
+static void test_stanza_that_comes_again_is_only_acked(void **state)
+{
+	struct fx *f = *state;
+	struct wk_outbox_stock stock;
+
+	fx_online(f, 1);
+	fx_settle(f);
+	for (unsigned i = 0; i < 3; i++) {
+		fx_give(f, fx_stanza("receipt", "R1", USER, NULL));
+		fx_expect(f, "ack:receipt");
+	}
+	assert_int_equal(wk_store_outbox_stock(f->store, &stock), 0);
+	assert_int_equal(stock.n, 1);
+	fx_give(f, fx_stanza("receipt", "R1", USER, "read"));
+	fx_expect(f, "ack:receipt");
+	assert_int_equal(wk_store_outbox_stock(f->store, &stock), 0);
+	assert_int_equal(stock.n, 2);
+}
+
 static void test_read_receipts_follow_the_accounts_privacy(void **state)
 {
 	const struct wa_msg_view v = { .type = WA_MSG_TEXT, .text = "hi" };
@@ -1037,6 +1057,7 @@ int main(void)
 		TEST(test_app_state_is_fetched_once_there_is_a_key),
 		TEST(test_dirty_app_state_is_fetched_then_cleaned),
 		TEST(test_names_of_groups_are_asked_for_once),
+		TEST(test_stanza_that_comes_again_is_only_acked),
 		TEST(test_read_receipts_follow_the_accounts_privacy),
 	};
 
