@@ -14,6 +14,7 @@
 #include "worker/wa/wa_stanza.h"
 #include "worker/wk_batch.h"
 #include "worker/wk_creds.h"
+#include "worker/wk_heap.h"
 #include "worker/wk_hand.h"
 #include "worker/wk_recv_priv.h"
 #include "worker/wk_store.h"
@@ -45,6 +46,7 @@ static void on_idle(evutil_socket_t fd, short what, void *arg)
 	wa_pool_free(r->pool);
 	r->pool = NULL;
 	wk_store_trim(r->p.store);
+	wk_heap_give_back();
 }
 
 static void on_held_timer(evutil_socket_t fd, short what, void *arg);
