@@ -583,7 +583,8 @@ describe('what takes its time', { concurrency: true }, () => {
 				const took = performance.now() - began;
 				if (mode === 'silent')
 					assert.ok(took > 3000 && took < 5000 + 4000 * SLOWNESS, `${took} ms`);
-				assert.ok(pinged.every((ms) => ms < 500 * SLOWNESS), `pings of the other took ${pinged.map(Math.round)} ms`);
+				// a look-up that held it up would do so for 3 s at least
+				assert.ok(pinged.every((ms) => ms < 2000), `pings of the other took ${pinged.map(Math.round)} ms`);
 				assert.deepEqual(world.workers(b.instance), [steady]);
 				assert.equal((await world.listed(b.instance)).status, 'connected');
 				// in the middle of a look-up a worker hears its gateway all the same
