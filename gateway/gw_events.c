@@ -152,11 +152,16 @@ void gw_events_give(struct gw_events *ev, struct gw_events_job *j)
 	ev->waiting_n++;
 	ev->emits_n += j->kind == GW_EVJOB_EMIT;
 	pthread_mutex_lock(&ev->lock);
-	if (j->kind == GW_EVJOB_READ)
+	if (j->kind == GW_EVJOB_READ) {
 		STAILQ_INSERT_TAIL(&ev->reads, j, link);
-	else
+	} else {
 		STAILQ_INSERT_TAIL(&ev->todo, j, link);
-	pthread_cond_signal(&ev->more);
+		ev->todo_n++;
+	}
+	if (ev->sleep == GW_EVSLEEP_IDLE ||
+	    (ev->sleep == GW_EVSLEEP_GATHERING &&
+	     (j->kind == GW_EVJOB_READ || ev->todo_n >= GW_EVENTS_GROUP)))
+		pthread_cond_signal(&ev->more);
 	pthread_mutex_unlock(&ev->lock);
 }
 
@@ -631,8 +636,8 @@ static int make_events(struct gw_events *ev)
 		return -errno;
 	ev->ev_done = event_new(ev->gw->base, ev->done_fd, EV_READ | EV_PERSIST, on_done, ev);
 	ev->ev_tidy = event_new(ev->gw->base, -1, EV_PERSIST, on_tidy, ev);
-	return ev->ev_done == NULL || ev->ev_tidy == NULL ||
-	               event_add(ev->ev_done, NULL) < 0 || event_add(ev->ev_tidy, &every) < 0
+	return ev->ev_done == NULL || ev->ev_tidy == NULL || event_add(ev->ev_done, NULL) < 0 ||
+	               event_add(ev->ev_tidy, &every) < 0
 	           ? -ENOMEM
 	           : 0;
 }

@@ -147,6 +147,7 @@ struct gw_events {
 	struct gw_event_streams dirty;
 	struct gw_events_jobs retry; /* EMIT that could not be kept: first of all, again */
 	const char *data_dir;        /* borrowed */
+	uint64_t group_us;           /* monotonic: when the last group was begun */
 
 	/* shared, under the lock */
 	pthread_t thread;
@@ -154,7 +155,8 @@ struct gw_events {
 	pthread_cond_t more;     /* todo or reads have grown, or stop */
 	pthread_cond_t finished; /* done has grown, or the thread has ended */
 	struct gw_events_jobs todo, reads, done;
-	size_t done_n; /* jobs in done, and those given back for good */
+	unsigned todo_n;
+	enum { GW_EVSLEEP_NOT, GW_EVSLEEP_IDLE, GW_EVSLEEP_GATHERING } sleep; /* what more is for */
 	bool stop, draining, started;
 	int done_fd;       /* eventfd */
 	atomic_int failed; /* 0, or why nothing can be written */

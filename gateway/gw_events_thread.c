@@ -10,9 +10,10 @@
 #include "common/log.h"
 #include "gateway/gw_events_priv.h"
 
-#define READS_MAX 8  /* after each group: each may hold much memory */
-#define PROBE_S 1    /* after a failure: is the disk well again? */
-#define DEPTH_MAX 32 /* of an event's data */
+#define READS_MAX 8    /* after each group: each may hold much memory */
+#define GATHER_US 2000 /* between two groups, when there is much: fewer commits, and larger */
+#define PROBE_S 1      /* after a failure: is the disk well again? */
+#define DEPTH_MAX 32   /* of an event's data */
 
 bool gw_events_data_ok(const char *data, size_t len)
 {
@@ -240,6 +241,8 @@ static void group_run(struct gw_events *ev, struct gw_events_jobs *group)
 	struct gw_events_jobs over = STAILQ_HEAD_INITIALIZER(over);
 	struct gw_events_jobs again = STAILQ_HEAD_INITIALIZER(again);
 	const uint64_t one = 1;
+	struct gw_events_job *j;
+	unsigned again_n = 0;
 	int rc;
 
 	if (STAILQ_EMPTY(group) && atomic_load(&ev->failed) == 0)
@@ -247,8 +250,11 @@ static void group_run(struct gw_events *ev, struct gw_events_jobs *group)
 	rc = STAILQ_EMPTY(group) && ev->tx.db != NULL ? gw_events_db_probe(&ev->tx)
 	                                              : group_write(ev, group);
 	group_end(ev, group, rc, &again, &over);
+	STAILQ_FOREACH(j, &again, link)
+	again_n++;
 	atomic_store(&ev->failed, rc < 0 ? rc : 0);
 	pthread_mutex_lock(&ev->lock);
+	ev->todo_n += again_n;
 	STAILQ_CONCAT(&ev->todo, &again);
 	STAILQ_CONCAT(&ev->done, &over);
 	pthread_cond_signal(&ev->finished);
@@ -297,36 +303,78 @@ static void reads_run(struct gw_events *ev, struct gw_events_jobs *reads)
 
 /* ---- the thread ----------------------------------------------------------------------------- */
 
-static void move(struct gw_events_jobs *from, struct gw_events_jobs *to, unsigned n)
+static unsigned move(struct gw_events_jobs *from, struct gw_events_jobs *to, unsigned n)
 {
-	while (n-- > 0 && !STAILQ_EMPTY(from)) {
+	unsigned moved = 0;
+
+	while (moved < n && !STAILQ_EMPTY(from)) {
 		struct gw_events_job *j = STAILQ_FIRST(from);
 
 		STAILQ_REMOVE_HEAD(from, link);
 		STAILQ_INSERT_TAIL(to, j, link);
+		moved++;
 	}
+	return moved;
 }
 
-/* Waits for something to do; after a failure not for long. False: the end. */
-static bool jobs_take(struct gw_events *ev, struct gw_events_jobs *group,
-                      struct gw_events_jobs *reads)
+static struct timespec instant(uint64_t us)
+{
+	return (struct timespec){ .tv_sec = (time_t)(us / 1000000),
+		                  .tv_nsec = (long)(us % 1000000) * 1000 };
+}
+
+static bool has_work(const struct gw_events *ev)
+{
+	return !STAILQ_EMPTY(&ev->todo) || !STAILQ_EMPTY(&ev->reads) || ev->stop ||
+	       (ev->draining && !STAILQ_EMPTY(&ev->retry));
+}
+
+/* Until there is something to do; after a failure not for long. */
+static void wait_for_work(struct gw_events *ev)
 {
 	bool failing = atomic_load(&ev->failed) != 0;
-	struct timespec until;
-	bool go_on;
+	struct timespec until = instant(clock_us() + PROBE_S * 1000000);
 
-	(void)clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += PROBE_S;
-	pthread_mutex_lock(&ev->lock);
-	while (STAILQ_EMPTY(&ev->todo) && STAILQ_EMPTY(&ev->reads) && !ev->stop)
+	ev->sleep = GW_EVSLEEP_IDLE;
+	while (!has_work(ev))
 		if (!failing)
 			pthread_cond_wait(&ev->more, &ev->lock);
 		else if (pthread_cond_timedwait(&ev->more, &ev->lock, &until) == ETIMEDOUT)
 			break;
+	ev->sleep = GW_EVSLEEP_NOT;
+}
+
+/* A group so soon after the last one waits for company. True: it may be written now. */
+static bool gather(struct gw_events *ev)
+{
+	struct timespec until = instant(ev->group_us + GATHER_US);
+	int rc = 0;
+
+	ev->sleep = GW_EVSLEEP_GATHERING;
+	while (rc == 0 && !ev->stop && !ev->draining && ev->todo_n < GW_EVENTS_GROUP &&
+	       STAILQ_EMPTY(&ev->reads))
+		rc = pthread_cond_timedwait(&ev->more, &ev->lock, &until);
+	ev->sleep = GW_EVSLEEP_NOT;
+	return rc != 0 || ev->stop || ev->draining || ev->todo_n >= GW_EVENTS_GROUP ||
+	       clock_us() - ev->group_us >= GATHER_US;
+}
+
+/* What is to be done next. False: the end. */
+static bool jobs_take(struct gw_events *ev, struct gw_events_jobs *group,
+                      struct gw_events_jobs *reads)
+{
+	bool go_on;
+
+	pthread_mutex_lock(&ev->lock);
+	wait_for_work(ev);
 	go_on = !ev->stop || !STAILQ_EMPTY(&ev->todo) || !STAILQ_EMPTY(&ev->reads);
-	STAILQ_CONCAT(group, &ev->retry); /* these first, or their order would change */
-	move(&ev->todo, group, GW_EVENTS_GROUP);
-	move(&ev->reads, reads, READS_MAX);
+	if (STAILQ_EMPTY(&ev->todo) || gather(ev)) {
+		STAILQ_CONCAT(group, &ev->retry); /* first, or their order would change */
+		ev->todo_n -= move(&ev->todo, group, GW_EVENTS_GROUP);
+		if (!STAILQ_EMPTY(group))
+			ev->group_us = clock_us();
+	}
+	(void)move(&ev->reads, reads, READS_MAX);
 	pthread_mutex_unlock(&ev->lock);
 	return go_on;
 }
