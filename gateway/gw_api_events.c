@@ -14,11 +14,13 @@
 #include "common/buf.h"
 #include "common/codec.h"
 #include "gateway/gw.h"
+#include "gateway/gw_event_media.h"
 #include "gateway/gw_events.h"
 #include "gateway/gw_feed.h"
 #include "gateway/gw_hook_config.h"
 #include "gateway/gw_instance.h"
 #include "gateway/gw_req.h"
+#include "gateway/gw_worker_ask.h"
 #include "gateway/gw_ws.h"
 
 #define COMMENT_S 15 /* a comment this often keeps an event stream open */
@@ -31,8 +33,14 @@ struct listener {
 	struct gw_instance *inst;
 	struct gw_feed *feed;
 	struct event *ev_comment;
+	bool media;   /* files come along */
 	bool in_call; /* the request may end in what is called */
 	bool over;
+
+	/* an event that waits for its file */
+	struct gw_ask *ask; /* NULL: none does */
+	struct gw_event held;
+	char *held_text;
 };
 
 /* ---- what is asked for ---------------------------------------------------------------------- */
@@ -90,10 +98,87 @@ static const char *parse(const struct gw_req *req, uint64_t *from_out, struct gw
 	return NULL;
 }
 
+/* ---- a file that comes along ----------------------------------------------------------------- */
+
+static enum gw_feed_took send_text(struct listener *l, const struct gw_event *e, const void *text,
+                                   size_t text_len);
+
+static void drop_held(struct listener *l)
+{
+	if (l->held_text == NULL)
+		return;
+	gw_ask_cancel(l->ask);
+	l->ask = NULL;
+	free(l->held_text);
+	l->held_text = NULL;
+	gw_feed_file_end(l->feed);
+}
+
+static enum gw_feed_took send_held(struct listener *l, const struct gw_ask_result *r)
+{
+	struct gw_event e = l->held;
+	struct buf text = { 0 };
+	enum gw_feed_took took;
+	int rc = gw_event_text_with_media(&e, r, &text);
+
+	took = rc < 0 ? send_text(l, &e, e.text, e.text_len) : send_text(l, &e, text.p, text.len);
+	buf_wipe(&text);
+	if (took != GW_FEED_OVER)
+		drop_held(l);
+	return took;
+}
+
+static void on_file(const struct gw_ask_result *r, void *arg)
+{
+	struct listener *l = arg;
+
+	l->ask = NULL;
+	if (send_held(l, r) == GW_FEED_MORE)
+		gw_feed_go(l->feed);
+}
+
+/* The event waits here for its file, and the feed for the event. */
+static enum gw_feed_took hold(struct listener *l, const struct gw_event *e)
+{
+	struct gw_ask_result none = { .rc = 0 };
+	char id[GW_ASK_ID_MAX + 1];
+
+	if (!gw_feed_file_begin(l->feed))
+		return GW_FEED_LATER;
+	l->held = *e;
+	l->held_text = malloc(e->text_len + 1);
+	if (l->held_text == NULL) {
+		gw_feed_file_end(l->feed);
+		return GW_FEED_LATER;
+	}
+	memcpy(l->held_text, e->text, e->text_len);
+	l->held.text = l->held_text;
+	none.rc = gw_event_message_id(e, id, sizeof(id));
+	if (none.rc == 0)
+		none.rc = gw_worker_ask_media(l->inst, id, GW_ASK_MEDIA_MAX, on_file, l, &l->ask);
+	return none.rc < 0 ? send_held(l, &none) : GW_FEED_WAIT;
+}
+
+static enum gw_feed_took deliver(struct listener *l, const struct gw_event *e, const char *codes)
+{
+	struct buf text = { 0 };
+	enum gw_feed_took took;
+
+	if (l->media && (e->flags & GW_EVENT_HAS_MEDIA) != 0)
+		return hold(l, e);
+	if (codes == NULL || gw_event_text_with(e, "codes", codes, &text) < 0)
+		took = send_text(l, e, e->text, e->text_len);
+	else
+		took = send_text(l, e, text.p, text.len);
+	buf_wipe(&text);
+	return took;
+}
+
 /* ---- server-sent events --------------------------------------------------------------------- */
 
 static void listener_free(struct listener *l)
 {
+	drop_held(l);
 	gw_feed_free(l->feed);
 	if (l->ev_comment != NULL)
 		event_free(l->ev_comment);
@@ -121,27 +206,26 @@ static int stream_write(struct listener *l, const void *data, size_t len)
 	return l->over ? -EPIPE : rc;
 }
 
-static int put_event(struct buf *b, const struct gw_event *e, const char *codes)
+static int put_event(struct buf *b, const struct gw_event *e, const void *text, size_t text_len)
 {
 	int rc = buf_appendf(b, "id: %llu\nevent: %s\ndata: ", (unsigned long long)e->sequence,
 	                     gw_event_kind_name(e->kind));
 
 	if (rc == 0)
-		rc = codes != NULL ? gw_event_text_with(e, "codes", codes, b)
-		                   : buf_append(b, e->text, e->text_len);
+		rc = buf_append(b, text, text_len);
 	return rc < 0 ? rc : buf_append_str(b, "\n\n");
 }
 
-static enum gw_feed_took on_stream_event(const struct gw_event *e, const char *codes, void *arg)
+static enum gw_feed_took stream_send(struct listener *l, const struct gw_event *e, const void *text,
+                                     size_t text_len)
 {
-	struct listener *l = arg;
 	struct buf piece = { 0 };
-	int rc = put_event(&piece, e, codes);
+	int rc = put_event(&piece, e, text, text_len);
 
 	/* without memory it ends: the client comes again, and nothing is left out */
 	if (rc == 0)
 		rc = stream_write(l, piece.p, piece.len);
-	else if (!l->over)
+	else
 		gw_req_stream_end(l->req);
 	buf_wipe(&piece);
 	if (rc < 0) {
@@ -149,6 +233,11 @@ static enum gw_feed_took on_stream_event(const struct gw_event *e, const char *c
 		return GW_FEED_OVER;
 	}
 	return gw_req_has_room(l->req) ? GW_FEED_MORE : GW_FEED_WAIT;
+}
+
+static enum gw_feed_took on_stream_event(const struct gw_event *e, const char *codes, void *arg)
+{
+	return deliver(arg, e, codes);
 }
 
 static void on_stream_end(enum gw_feed_end why, void *arg)
@@ -165,7 +254,7 @@ static void on_stream_room(void *arg)
 {
 	struct listener *l = arg;
 
-	if (l->feed != NULL && !l->over)
+	if (l->feed != NULL && !l->over && l->held_text == NULL)
 		gw_feed_go(l->feed);
 }
 
@@ -198,9 +287,12 @@ void gw_api_events_stream(struct gw_req *req)
 	struct gw_event_filter filter = { 0 };
 	uint64_t from;
 	const char *why = parse(req, &from, &filter);
+	bool media = false;
 	struct listener *l;
 	int rc;
 
+	if (why == NULL && parse_flag(req, "mediaBase64", &media) < 0)
+		why = "mediaBase64 is true or false";
 	if (why != NULL) {
 		gw_req_fail(req, GW_ERR_BAD_REQUEST, why);
 		return;
@@ -209,6 +301,7 @@ void gw_api_events_stream(struct gw_req *req)
 	if (l != NULL) {
 		l->req = req;
 		l->inst = inst;
+		l->media = media;
 	}
 	if (l == NULL || start_comments(l) < 0 ||
 	    gw_feed_new(gw, inst, from, &filter, &ops, l, &l->feed) < 0) {
@@ -230,11 +323,6 @@ void gw_api_events_stream(struct gw_req *req)
 
 /* ---- WebSocket ------------------------------------------------------------------------------ */
 
-static bool still_on(const struct listener *l)
-{
-	return gw_websocket_config(l->inst)->enabled;
-}
-
 static void ws_end(struct listener *l, enum gw_ws_close code, const char *why)
 {
 	struct gw_ws *ws = l->ws;
@@ -243,39 +331,40 @@ static void ws_end(struct listener *l, enum gw_ws_close code, const char *why)
 	gw_ws_close(ws, code, why);
 }
 
-static int ws_send(struct listener *l, const struct gw_event *e, const char *codes)
+static enum gw_feed_took ws_send(struct listener *l, const void *text, size_t text_len)
 {
-	struct buf text = { 0 };
 	int rc;
 
-	if (codes == NULL)
-		return gw_ws_text(l->ws, e->text, e->text_len);
-	rc = gw_event_text_with(e, "codes", codes, &text);
-	rc = rc < 0 ? gw_ws_text(l->ws, e->text, e->text_len) : gw_ws_text(l->ws, text.p, text.len);
-	buf_wipe(&text);
-	return rc;
-}
-
-static enum gw_feed_took on_ws_event(const struct gw_event *e, const char *codes, void *arg)
-{
-	struct listener *l = arg;
-	int rc = 0;
-
-	if (!still_on(l)) {
-		ws_end(l, GW_WS_POLICY, "the WebSocket was turned off");
-		return GW_FEED_OVER;
-	}
 	l->in_call = true;
-	/* as it is configured now, on top of what was asked for */
-	if (gw_websocket_config(l->inst)->filter.kinds == 0 ||
-	    (gw_websocket_config(l->inst)->filter.kinds >> e->kind & 1) != 0)
-		rc = ws_send(l, e, codes);
+	rc = gw_ws_text(l->ws, text, text_len);
 	l->in_call = false;
 	if (rc < 0) {
 		listener_free(l);
 		return GW_FEED_OVER;
 	}
 	return rc == 0 ? GW_FEED_MORE : GW_FEED_WAIT;
+}
+
+static enum gw_feed_took send_text(struct listener *l, const struct gw_event *e, const void *text,
+                                   size_t text_len)
+{
+	return l->ws != NULL ? ws_send(l, text, text_len) : stream_send(l, e, text, text_len);
+}
+
+static enum gw_feed_took on_ws_event(const struct gw_event *e, const char *codes, void *arg)
+{
+	struct listener *l = arg;
+	const struct gw_websocket *ws = gw_websocket_config(l->inst);
+
+	if (!ws->enabled) {
+		ws_end(l, GW_WS_POLICY, "the WebSocket was turned off");
+		return GW_FEED_OVER;
+	}
+	l->media = ws->media_base64;
+	/* as it is configured now, on top of what was asked for */
+	if (ws->filter.kinds != 0 && (ws->filter.kinds >> e->kind & 1) == 0)
+		return GW_FEED_MORE;
+	return deliver(l, e, codes);
 }
 
 static void on_ws_end(enum gw_feed_end why, void *arg)
@@ -288,7 +377,7 @@ static void on_ws_room(void *arg)
 {
 	struct listener *l = arg;
 
-	if (l->feed != NULL)
+	if (l->feed != NULL && l->held_text == NULL)
 		gw_feed_go(l->feed);
 }
 

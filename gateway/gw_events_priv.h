@@ -133,6 +133,7 @@ struct gw_events {
 	struct gw_event_streams streams;
 	struct gw_event_streams touched;
 	struct gw_feeds feeds;
+	unsigned files_n; /* that feeds' receivers hold */
 	bool tidying;      /* a TIDY has been given */
 	size_t waiting_n;  /* jobs given whose callback is due */
 	size_t emits_n;    /* of these, EMIT */

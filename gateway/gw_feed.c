@@ -10,7 +10,8 @@
 #include "gateway/gw_events_priv.h"
 
 #define READ_N 64
-#define AGAIN_S 1 /* after a read that failed */
+#define AGAIN_S 1   /* after a read that failed */
+#define FILES_MAX 8 /* each may be 22 MB of base64 */
 
 struct gw_feed {
 	TAILQ_ENTRY(gw_feed) link;
@@ -54,9 +55,10 @@ static bool hand_over(struct gw_feed *f, const struct gw_events_batch *b)
 			f->next = e->sequence + 1;
 			f->waits = true;
 			return true;
-		case GW_FEED_AGAIN:
+		case GW_FEED_LATER:
 			f->next = e->sequence;
 			f->waits = true;
+			again_later(f);
 			return true;
 		case GW_FEED_OVER:
 			return false;
@@ -98,7 +100,7 @@ static void on_again(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	f->dry = false;
+	f->waits = f->dry = false;
 	read_on(f);
 }
 
@@ -160,6 +162,19 @@ void gw_feed_free(struct gw_feed *f)
 	if (f->ev_again != NULL)
 		event_free(f->ev_again);
 	free(f);
+}
+
+bool gw_feed_file_begin(struct gw_feed *f)
+{
+	if (f->ev->files_n >= FILES_MAX)
+		return false;
+	f->ev->files_n++;
+	return true;
+}
+
+void gw_feed_file_end(struct gw_feed *f)
+{
+	f->ev->files_n--;
 }
 
 void gw_feeds_end(struct gw_events *ev)

@@ -22,7 +22,7 @@ struct gw_instance;
 enum gw_feed_took {
 	GW_FEED_MORE,  /* taken; the next one, please */
 	GW_FEED_WAIT,  /* taken; no more until gw_feed_go() */
-	GW_FEED_AGAIN, /* not taken: the same one after gw_feed_go() */
+	GW_FEED_LATER, /* not taken: the same one in a second */
 	GW_FEED_OVER,  /* the feed has been freed */
 };
 
@@ -46,6 +46,10 @@ ATTR_NODISCARD int gw_feed_new(struct gw *gw, struct gw_instance *inst, uint64_t
 void gw_feed_go(struct gw_feed *f);
 /* NULL is fine. */
 void gw_feed_free(struct gw_feed *f);
+
+/* One of the few files that receivers may hold in memory at a time. False: not now. */
+bool gw_feed_file_begin(struct gw_feed *f);
+void gw_feed_file_end(struct gw_feed *f);
 
 /* The gateway goes: every feed ends. */
 void gw_feeds_end(struct gw_events *ev);

@@ -16,6 +16,7 @@
 #include "gateway/gw_supervisor.h"
 #include "gateway/gw_upgrade.h"
 #include "gateway/gw_worker.h"
+#include "gateway/gw_worker_ask.h"
 
 struct gw_instance {
 	int unused;
@@ -665,4 +666,34 @@ void gw_worker_event_commit(struct gw_worker *w, uint64_t store, uint64_t number
 	(void)store;
 	(void)number;
 	(void)again;
+}
+
+/* ---- gw_worker_ask.h: nobody answers ------------------------------------------ */
+
+int gw_worker_ask_media(struct gw_instance *inst, const char *message_id, uint64_t len_max,
+                        gw_ask_cb *cb, void *arg, struct gw_ask **ask_out)
+{
+	(void)inst;
+	(void)message_id;
+	(void)len_max;
+	(void)cb;
+	(void)arg;
+	(void)ask_out;
+	return WA_ENO_SESSION;
+}
+
+int gw_worker_ask_messages(struct gw_instance *inst, const struct gw_ask_messages *q, gw_ask_cb *cb,
+                           void *arg, struct gw_ask **ask_out)
+{
+	(void)inst;
+	(void)q;
+	(void)cb;
+	(void)arg;
+	(void)ask_out;
+	return WA_ENO_SESSION;
+}
+
+void gw_ask_cancel(struct gw_ask *a)
+{
+	(void)a;
 }

@@ -129,6 +129,17 @@ int gw_worker_ask_media(struct gw_instance *inst, const char *message_id, uint64
 	return WA_ENO_SESSION;
 }
 
+int gw_worker_ask_messages(struct gw_instance *inst, const struct gw_ask_messages *q, gw_ask_cb *cb,
+                           void *arg, struct gw_ask **ask_out)
+{
+	(void)inst;
+	(void)q;
+	(void)cb;
+	(void)arg;
+	(void)ask_out;
+	return WA_ENO_SESSION;
+}
+
 void gw_ask_cancel(struct gw_ask *a)
 {
 	(void)a;
