@@ -153,6 +153,11 @@ describe('seven days', () => {
 		await eventually(() => world.workers(instance).some((w) => w.pid !== pid));
 		await world.until(instance, (i) => i.connection.state === 'connected' && i.history.progress === 100);
 		assert.deepEqual((await world.listed(instance)).history, before);
+		// and in a gateway that has taken it over
+		await world.killGateway();
+		await world.startGateway();
+		await world.until(instance, (i) => i.connection.state === 'connected' && i.history.progress === 100);
+		assert.deepEqual((await world.listed(instance)).history, before);
 	});
 });
 
