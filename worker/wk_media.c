@@ -460,6 +460,10 @@ static void on_kick(evutil_socket_t fd, short what, void *arg)
 	}
 	if (g->path != NULL && !have_hosts(m))
 		return;
+	if (g != TAILQ_FIRST(&m->waiting)) { /* asking has ended the session, and this with it */
+		poke(m);
+		return;
+	}
 	set_running(g, true);
 	poke(m); /* for the next one; g may be gone then */
 	begin(g);

@@ -460,6 +460,34 @@ static void test_a_file_that_is_no_history_is_broken(void **state)
 	sent_is(f, BROKEN("N"));
 }
 
+/* 32 MB of zeros, inside the message and as a file. */
+static void test_bombs_cost_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct buf zeros = { 0 };
+
+	assert_int_equal(buf_reserve(&zeros, 32u << 20), 0);
+	memset(zeros.p, 0, 32u << 20);
+	zeros.len = 32u << 20;
+	buf_free(&f->z);
+	history_deflate(&zeros, &f->z);
+	buf_free(&zeros);
+	notice(f, "N", WA_HISTORY_RECENT, 1, 40, true);
+	work(f);
+	sent_is(f, STORED("N"));
+	buf_free(&f->stored);
+	assert_int_equal(wa_media_encrypt(f->key, WA_MEDIA_HISTORY, f->z.p, f->z.len, &f->stored,
+	                                  f->sha256, f->enc_sha256),
+	                 0);
+	http_server_say_body(f->server, f->stored.p, f->stored.len);
+	notice(f, "M", WA_HISTORY_RECENT, 2, 40, false);
+	work(f);
+	sent_is(f, BROKEN("M"));
+	assert_int_equal(count(f), 0);
+	assert_int_equal(f->failed_rc, 0);
+	ef_no_event(f->e);
+}
+
 static void test_a_server_that_fails_is_tried_again_later(void **state)
 {
 	struct fixture *f = *state;
@@ -533,6 +561,7 @@ int main(void)
 		T(test_types_of_no_use_are_acknowledged_alone),
 		T(test_a_broken_blob_is_asked_for_again),
 		T(test_a_file_that_is_no_history_is_broken),
+		T(test_bombs_cost_nothing),
 		T(test_a_server_that_fails_is_tried_again_later),
 		T(test_killed_in_between_it_begins_anew),
 		T(test_an_answer_is_told_to_who_asked),
