@@ -390,6 +390,11 @@ describe('H12', () => {
 	});
 
 	test('what is delivered is counted', async () => {
+		const r = await receiver();
+		const instance = await linked();
+		await set(instance, { url: r.url, ...FILTER });
+		await r.until(has(await say(instance, 2)));
+		await eventually(async () => (await shown(instance)).delivery.behind === 0, { what: 'both to be taken' });
 		const { text: metrics } = await world.request('GET', '/metrics');
 		assert.match(metrics, /^warden_webhook_deliveries_total\{result="delivered"\} [1-9]/m);
 		assert.match(metrics, /^warden_webhook_deliveries_total\{result="failed"\} \d/m);
