@@ -27,3 +27,9 @@ tests_fuzz_fuzz_emit_SOURCES = tests/fuzz/fuzz_emit.c $(STORE_FIXTURE) $(FUZZ_MA
 tests_fuzz_fuzz_emit_CFLAGS = $(FUZZ_TARGET_CFLAGS)
 tests_fuzz_fuzz_emit_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 tests_fuzz_fuzz_emit_LDADD = $(WORKER_LIBS) $(JANSSON_LIBS)
+
+check_PROGRAMS += tests/fuzz/fuzz_recv
+tests_fuzz_fuzz_recv_SOURCES = tests/fuzz/fuzz_recv.c $(RECV_FIXTURE) $(FUZZ_MAIN)
+tests_fuzz_fuzz_recv_CFLAGS = $(FUZZ_TARGET_CFLAGS)
+tests_fuzz_fuzz_recv_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_recv_LDADD = $(WORKER_LIBS) $(UNIT_LIBS)

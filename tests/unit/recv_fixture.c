@@ -63,6 +63,8 @@ static int on_send(const struct wa_node *n, void *arg)
 	int rc = wa_stanza_encode(n, &wire);
 
 	f->answers++;
+	if (wa_node_child(n, "retry") != NULL || wa_node_is(n, "message"))
+		f->retries++;
 	if (rc == 0 && !f->quiet) {
 		MUST(wa_stanza_decode(wire.p, wire.len, &copy) == 0);
 		if (f->sent_n == RF_SENT_MAX) {

@@ -31,7 +31,8 @@ struct recv_fixture {
 	char trace[4096];
 	struct wa_node *sent[RF_SENT_MAX]; /* the newest; older ones leave */
 	size_t sent_n;
-	unsigned long events, answers;
+	unsigned long events, answers; /* answers: all that was sent */
+	unsigned long retries;         /* retry receipts and messages among them */
 };
 
 int rf_setup(void **state);

@@ -1,0 +1,101 @@
+/*
+ * tests/fuzz/fuzz_recv.c - <message> stanzas as they come, and plaintexts that open
+ *
+ * The first byte says what the rest is: 'S' a stanza on the wire; 'B' a Message that a contact has
+ * sealed, 'G' one in a group, 'P' one of the own phone. Property: nothing that comes is a reason to
+ * undo a batch, and what can be answered is answered exactly once: with one ack or one receipt
+ * (retry receipts go beside the ack). Over a real store, which is made anew from time to time.
+ */
+#include "fuzz.h"
+
+#include <sqlite3.h>
+#include <string.h>
+
+#include "recv_fixture.h"
+#include "worker/wk_batch.h"
+#include "worker/wk_store_priv.h"
+
+#define INPUTS_MAX 5000 /* of one store */
+
+static struct recv_fixture f;
+static struct sigpeer bob, phone;
+static unsigned inputs;
+
+static void clean_up(void)
+{
+	rf_remove(&f);
+	sigpeer_clear(&bob);
+	sigpeer_clear(&phone);
+}
+
+static void set_up(void)
+{
+	rf_make(&f, NULL, 1);
+	f.settings.auto_read_messages = false;
+	(void)sqlite3_exec(f.sf.st->db, "PRAGMA synchronous=OFF", NULL, NULL, NULL);
+	sigpeer_init(&bob, 0x22, "99_1", 0);
+	sigpeer_init(&phone, 0x33, SF_LID "_1", 0);
+	rf_meet(&f, &bob);
+	rf_meet(&f, &phone);
+}
+
+static void give(struct wa_node *n)
+{
+	struct wk_recv_counts before, after;
+	unsigned long answers;
+
+	f.trace[0] = '\0';
+	answers = f.answers;
+	wk_recv_count(f.recv, &before);
+	wk_recv_message(f.recv, n);
+	FUZZ_REQUIRE(wk_batch_flush(f.batch) == 0);
+	FUZZ_REQUIRE(f.failed_rc == 0);
+	wk_recv_count(f.recv, &after);
+	/* refused without an answer, or not worked on yet */
+	answers = f.answers - answers - f.retries;
+	f.retries = 0;
+	if (after.waiting > before.waiting || after.dropped > before.dropped ||
+	    wa_node_attr(n, "id") == NULL || wa_node_attr(n, "from") == NULL ||
+	    wa_node_attr(n, "id")[0] == '\0' || wa_node_attr(n, "from")[0] == '\0')
+		FUZZ_REQUIRE(answers == 0);
+	else
+		FUZZ_REQUIRE(answers == 1);
+}
+
+static struct wa_node *sealed(char kind, const uint8_t *data, size_t size)
+{
+	struct sigpeer *peer = kind == 'P' ? &phone : &bob;
+	struct wa_node *n = rf_message("ID", kind == 'P'   ? SF_PN "@s.whatsapp.net"
+	                                     : kind == 'G' ? "120363021033254949@g.us"
+	                                                   : "99@lid");
+
+	if (kind == 'G')
+		wa_node_set_jid(n, "participant", "99@lid");
+	wa_node_set_int(n, "id", (int64_t)inputs);
+	rf_seal(n, peer, data, size);
+	return n;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct wa_node *n = NULL;
+
+	if (inputs == 0)
+		FUZZ_REQUIRE(atexit(clean_up) == 0);
+	if (inputs % INPUTS_MAX == 0) {
+		if (inputs > 0)
+			clean_up();
+		set_up();
+	}
+	inputs++;
+	if (size == 0)
+		return 0;
+	if (data[0] == 'B' || data[0] == 'G' || data[0] == 'P')
+		n = sealed((char)data[0], data + 1, size - 1);
+	else if (wa_stanza_decode(data + 1, size - 1, &n) < 0 || !wa_node_is(n, "message"))
+		goto out;
+	give(n);
+out:
+	wa_node_free(n);
+	return 0;
+}
