@@ -259,19 +259,47 @@ static int put_web_message(struct sim_sync *sync, const char *id, struct sim_pbw
 	return rc < 0 ? rc : sim_history_put(&sync->history, &c, &m, w);
 }
 
-static void placeholder(struct sim *s, struct sim_phone *phone, struct sim_device *device,
-                        const char *id, const struct sim_pb_field *ask)
+/* One result for one message that was asked for; nothing for one that the phone does not have. */
+static int put_result(struct sim_phone *phone, struct sim_sync *sync,
+                      const struct sim_pb_field *ask, struct sim_pbw *w)
 {
+	size_t from = w->out->len, result, part, web;
 	char wanted[MESSAGE_ID_MAX];
 	struct sim_pb_field key;
+	int rc;
+
+	if (ask->type != SIM_PB_BYTES || !field(ask->data, ask->len, 1, &key) ||
+	    key.type != SIM_PB_BYTES || !text_field(&key, 3, wanted, sizeof(wanted)))
+		return 0;
+	result = sim_pbw_begin(w, 3);
+	part = sim_pbw_begin(w, 4);
+	web = sim_pbw_begin(w, 1);
+	rc = put_web_message(sync, wanted, w);
+	if (rc == -ENOENT)
+		rc = sim_send_put_web(phone, wanted, w);
+	if (rc < 0) {
+		w->out->len = from;
+		return 0;
+	}
+	sim_pbw_end(w, web);
+	sim_pbw_end(w, part);
+	sim_pbw_end(w, result);
+	return 1;
+}
+
+/* Messages that the companion could not open, as many as it has asked for at once. */
+static void placeholder(struct sim *s, struct sim_phone *phone, struct sim_device *device,
+                        const char *id, const struct sim_pb_field *request)
+{
+	struct sim_pb_field ask;
 	struct sim_sync *sync;
 	struct buf msg = { 0 };
 	struct sim_pbw w;
-	size_t protocol, response, result, part, web;
-	int rc = sim_sync_get(phone, device, &sync);
+	struct rd r;
+	size_t protocol, response;
+	int found = 0, rc = sim_sync_get(phone, device, &sync);
 
-	if (rc < 0 || !field(ask->data, ask->len, 1, &key) || key.type != SIM_PB_BYTES ||
-	    !text_field(&key, 3, wanted, sizeof(wanted)))
+	if (rc < 0)
 		return;
 	sim_pbw_init(&w, &msg);
 	protocol = sim_pbw_begin(&w, 12);
@@ -279,20 +307,17 @@ static void placeholder(struct sim *s, struct sim_phone *phone, struct sim_devic
 	response = sim_pbw_begin(&w, 17);
 	sim_pbw_uint(&w, 1, REQ_PLACEHOLDER);
 	sim_pbw_text(&w, 2, id);
-	result = sim_pbw_begin(&w, 3);
-	part = sim_pbw_begin(&w, 4);
-	web = sim_pbw_begin(&w, 1);
-	rc = put_web_message(sync, wanted, &w);
-	if (rc == -ENOENT)
-		rc = sim_send_put_web(phone, wanted, &w);
-	sim_pbw_end(&w, web);
-	sim_pbw_end(&w, part);
-	sim_pbw_end(&w, result);
+	rd_init(&r, request->data, request->len);
+	while (sim_pb_next_any(&r, &ask)) {
+		if (ask.number == 5)
+			found += put_result(phone, sync, &ask, &w);
+	}
 	sim_pbw_end(&w, response);
 	sim_pbw_end(&w, protocol);
-	if (rc == 0 && w.err == 0)
+	rc = w.err;
+	if (rc == 0 && found > 0)
 		rc = sim_peer_send_own(s, phone, device, NULL, msg.p, msg.len, NULL);
-	if (rc < 0)
+	if (rc < 0 || found == 0)
 		LOG(NULL, LOG_INFO, "placeholder_not_answered", LF_STR("device", device->jid));
 	buf_free(&msg);
 }
@@ -306,8 +331,8 @@ static void on_request(struct sim *s, struct sim_phone *phone, struct sim_device
 		return;
 	if (type.value == REQ_ON_DEMAND && field(request->data, request->len, 4, &part))
 		on_demand(s, phone, device, id, &part);
-	else if (type.value == REQ_PLACEHOLDER && field(request->data, request->len, 5, &part))
-		placeholder(s, phone, device, id, &part);
+	else if (type.value == REQ_PLACEHOLDER)
+		placeholder(s, phone, device, id, request);
 	else if (type.value == REQ_CHUNK_RETRY && field(request->data, request->len, 8, &part))
 		chunk_retry(s, phone, device, &part);
 }

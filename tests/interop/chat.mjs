@@ -3,11 +3,11 @@ import { Browsers, DisconnectReason, WA_CERT_DETAILS, initAuthCreds, makeWASocke
 import { EventEmitter, once } from 'node:events';
 import { eventually } from '../integration/harness.mjs';
 
-// Baileys leaves timers of 20 s and more behind: they shall not hold up the end of a test file.
+// Baileys leaves timers of 8 s and more behind: they shall not hold up the end of a test file.
 const { setTimeout: timer } = globalThis;
 globalThis.setTimeout = (f, ms, ...rest) => {
 	const t = timer(f, ms, ...rest);
-	return ms >= 20_000 ? t.unref() : t;
+	return ms >= 8000 ? t.unref() : t;
 };
 
 const silent = new Proxy({}, { get: (_, name) => (name === 'child' ? () => silent : name === 'level' ? 'silent' : () => {}) });

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { eventually } from '../integration/harness.mjs';
 import { withSim } from './baileys.mjs';
-import { Reader, inOrder, listed, mediaFrom } from './history.mjs';
+import { Reader, inOrder, listed, mediaFrom, summary } from './history.mjs';
 
 const number = '5511977770002';
 
@@ -73,3 +73,14 @@ test('without it RECENT is all, and older messages come on demand', () => withRe
 		await eventually(() => ofChat().length >= recent.length + 30, { what: 'the answer', timeoutMs: 10_000 });
 		assert.deepEqual(ofChat(), inOrder(messages.slice(messages.length - recent.length - 30).map(listed)));
 	}));
+
+test('what could not be opened is asked of the phone', () => withReader({ chats: 3, messages: 60, daysOfHistory: 5 }, {}, async ({ reader, get, done }) => {
+	await done();
+	const { messages } = await get('/history?messages=1');
+	const wanted = messages.filter((m) => m.type === 'text' && !m.fromMe).slice(0, 1);
+	for (const m of wanted) {
+		const key = { remoteJid: m.chat, id: m.id, fromMe: false, ...(m.sender ? { participant: m.sender } : {}) };
+		await reader.socket.requestPlaceholderResend(key);
+		await eventually(() => reader.messages.some((got) => got.key.id === m.id && summary(got).text === m.text), { what: m.id, timeoutMs: 15_000 });
+	}
+}));
