@@ -19,18 +19,29 @@
 #define COUNT_PRESET 50
 #define MS_FROM 100000000000 /* a time of so much is in milliseconds */
 
-/* One caller that waits for the worker. Owned by its request. */
+/* An answer beyond that goes out in pieces, at the client's pace. */
+#define PIECE (256 * 1024)
+
+/* One caller that waits for the worker, then for its own connection. Owned by its request. */
 struct asker {
 	struct gw_req *req;
-	struct gw_ask *ask;
+	struct gw_ask *ask; /* NULL: answered */
+	struct buf out;     /* the answer, and how much of it has been handed on */
+	size_t out_at;
 };
+
+static void asker_free(struct asker *a)
+{
+	buf_wipe(&a->out);
+	free(a);
+}
 
 static void on_hangup(void *arg)
 {
 	struct asker *a = arg;
 
 	gw_ask_cancel(a->ask);
-	free(a);
+	asker_free(a);
 }
 
 /* ---- failures ---------------------------------------------------------------------------------
@@ -79,6 +90,14 @@ static void fail(struct gw_req *req, int rc, const char *detail)
 		gw_req_fail_with(req, 502, "WhatsApp could not be asked", wa_err_name(rc), detail);
 }
 
+static void fail_asker(struct asker *a, int rc, const char *detail)
+{
+	struct gw_req *req = a->req;
+
+	asker_free(a);
+	fail(req, rc, detail);
+}
+
 /* The ask is under way, or refused with rc. */
 static void wait_or_fail(struct asker *a, const struct gw_instance *inst, int rc)
 {
@@ -106,13 +125,45 @@ static struct asker *asker_new(struct gw_req *req)
 	return a;
 }
 
-static void reply(struct gw_req *req, struct buf *b, int rc)
+/* As much as the client takes now; a is gone with the end or the client. */
+static void hand_on(struct asker *a)
 {
+	struct gw_req *req = a->req;
+
+	while (a->out_at < a->out.len && gw_req_has_room(req)) {
+		size_t left = a->out.len - a->out_at, n = left < PIECE ? left : PIECE;
+
+		a->out_at += n;
+		if (gw_req_stream_piece(req, a->out.p + a->out_at - n, n) < 0)
+			return;
+	}
+	if (a->out_at < a->out.len)
+		return;
+	asker_free(a);
+	gw_req_stream_end(req);
+}
+
+static void on_room(void *arg)
+{
+	hand_on(arg);
+}
+
+/* a->out is the answer, unless rc says otherwise. */
+static void reply(struct asker *a, int rc)
+{
+	struct gw_req *req = a->req;
+
+	if (rc == 0 && a->out.len > PIECE) {
+		gw_req_stream_pace(req, on_room);
+		if (gw_req_stream_start(req, "application/json") == 0)
+			hand_on(a);
+		return;
+	}
 	if (rc < 0)
 		gw_req_fail(req, GW_ERR_AT_CAPACITY, NULL);
 	else
-		gw_req_reply_data(req, 200, "application/json", b->p, b->len);
-	buf_wipe(b);
+		gw_req_reply_data(req, 200, "application/json", a->out.p, a->out.len);
+	asker_free(a);
 }
 
 /* ---- files ------------------------------------------------------------------------------------
@@ -121,30 +172,29 @@ static void reply(struct gw_req *req, struct buf *b, int rc)
 static void on_media(const struct gw_ask_result *r, void *arg)
 {
 	struct asker *a = arg;
-	struct gw_req *req = a->req;
-	struct buf b = { 0 };
+	struct buf *b = &a->out;
 	struct json_out j;
 	int rc;
 
-	free(a);
+	a->ask = NULL;
 	if (r->rc != 0) {
-		fail(req, r->rc, r->detail);
+		fail_asker(a, r->rc, r->detail);
 		return;
 	}
-	rc = buf_reserve(&b, r->data_len + 2048);
-	j = json_out(&b);
+	rc = buf_reserve(b, r->data_len + 2048);
+	j = json_out(b);
 	jout_obj(&j, NULL);
 	jout_bool(&j, "success", true);
 	jout_str(&j, "message", "Media retrieved successfully");
 	jout_str(&j, "mimeType", r->mime_type != NULL ? r->mime_type : "application/octet-stream");
 	jout_str(&j, "fileName", r->file_name != NULL ? r->file_name : "");
 	if (rc == 0 && j.err == 0) /* base64 needs no escape, and was checked */
-		rc = buf_append_str(&b, ",\"base64\":\"");
+		rc = buf_append_str(b, ",\"base64\":\"");
 	if (rc == 0)
-		rc = buf_append(&b, r->data, r->data_len);
+		rc = buf_append(b, r->data, r->data_len);
 	if (rc == 0)
-		rc = buf_append_str(&b, "\"}");
-	reply(req, &b, rc < 0 ? rc : j.err);
+		rc = buf_append_str(b, "\"}");
+	reply(a, rc < 0 ? rc : j.err);
 }
 
 void gw_api_chat_base64(struct gw_req *req)
@@ -183,35 +233,32 @@ static bool is_sound(const struct buf *b, uint32_t count)
 static void on_messages(const struct gw_ask_result *r, void *arg)
 {
 	struct asker *a = arg;
-	struct gw_req *req = a->req;
-	struct buf b = { 0 };
+	struct buf *b = &a->out;
 	struct json_out j;
 	int rc;
 
-	free(a);
+	a->ask = NULL;
 	if (r->rc != 0) {
-		fail(req, r->rc, r->detail);
+		fail_asker(a, r->rc, r->detail);
 		return;
 	}
-	rc = buf_reserve(&b, r->data_len + 512);
-	j = json_out(&b);
+	rc = buf_reserve(b, r->data_len + 512);
+	j = json_out(b);
 	jout_obj(&j, NULL);
 	jout_bool(&j, "success", true);
 	jout_str(&j, "message", "Messages retrieved successfully");
 	if (rc == 0 && j.err == 0)
-		rc = buf_append_str(&b, ",\"messages\":");
+		rc = buf_append_str(b, ",\"messages\":");
 	if (rc == 0)
-		rc = buf_append(&b, r->data, r->data_len);
+		rc = buf_append(b, r->data, r->data_len);
 	jout_int(&j, "count", r->count);
 	jout_bool(&j, "hasMore", r->has_more);
 	jout_str(&j, "chat_jid", r->chat);
 	jout_obj_end(&j);
-	if (rc == 0 && j.err == 0 && !is_sound(&b, r->count)) {
-		buf_wipe(&b);
-		fail(req, WA_EWORKER_CRASHED, "the worker's answer made no sense");
-		return;
-	}
-	reply(req, &b, rc < 0 ? rc : j.err);
+	if (rc == 0 && j.err == 0 && !is_sound(b, r->count))
+		fail_asker(a, WA_EWORKER_CRASHED, "the worker's answer made no sense");
+	else
+		reply(a, rc < 0 ? rc : j.err);
 }
 
 /* "+hh:mm", "-hhmm", "Z" or nothing (UTC): seconds east. */

@@ -106,7 +106,9 @@ static int put_status(struct buf *out, int status)
 		LINE(429, "Too Many Requests"),
 		LINE(500, "Internal Server Error"),
 		LINE(501, "Not Implemented"),
+		LINE(502, "Bad Gateway"),
 		LINE(503, "Service Unavailable"),
+		LINE(504, "Gateway Timeout"),
 	};
 #undef LINE
 

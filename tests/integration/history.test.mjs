@@ -210,6 +210,36 @@ test('a worker that is killed in the middle begins its blob anew', async () => {
 	compare(history, await allFrom(instance, history, cutoff(12)), cutoff(12));
 });
 
+test('a large file of a live message is handed on at the client\'s pace, one that is too large is not', async () => {
+	const instance = await world.newInstance();
+	const { phone } = await world.link(instance);
+	const friend = await world.newPhone();
+	const size = 7_000_003;
+	const send = async (media) => {
+		const r = await world.control('POST', `/phones/${friend.number}/send`, { to: phone.number, media });
+		assert.equal(r.status, 200, r.text);
+		return r.json.id;
+	};
+	const id = await send({ kind: 'document', size, seed: 5, fileName: 'a "large" file.bin', mimetype: 'application/x-large' });
+	const r = await eventually(async () => {
+		const answer = await file(instance, id);
+		return answer.status !== 404 && answer;
+	});
+	assert.equal(r.status, 200, r.text.slice(0, 200));
+	assert.equal(r.json.fileName, 'a "large" file.bin');
+	assert.equal(r.json.mimeType, 'application/x-large');
+	const bytes = Buffer.from(r.json.base64, 'base64');
+	assert.equal(bytes.length, size);
+	const same = (await world.control('POST', '/media', { kind: 'document', size, seed: 5 })).json;
+	assert.equal(createHash('sha256').update(bytes).digest('base64'), same.fileSha256);
+	const huge = await send({ kind: 'document', size: 17 * 1024 * 1024, seed: 6 });
+	const refused = await eventually(async () => {
+		const answer = await file(instance, huge);
+		return answer.status !== 404 && answer;
+	});
+	assert.deepEqual([refused.status, refused.json.error.code], [413, 'media_too_large']);
+});
+
 test('questions that make no sense are refused', async () => {
 	const instance = await world.newInstance();
 	const post = async (body) => {
