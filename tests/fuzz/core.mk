@@ -1,8 +1,12 @@
-check_PROGRAMS += tests/fuzz/fuzz_ipc tests/fuzz/fuzz_pb_guard
+check_PROGRAMS += tests/fuzz/fuzz_ipc tests/fuzz/fuzz_json_check tests/fuzz/fuzz_pb_guard
 tests_fuzz_fuzz_ipc_SOURCES = tests/fuzz/fuzz_ipc.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_ipc_CFLAGS = $(FUZZ_TARGET_CFLAGS)
 tests_fuzz_fuzz_ipc_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 tests_fuzz_fuzz_ipc_LDADD = $(CORE_TEST_LIBS)
+tests_fuzz_fuzz_json_check_SOURCES = tests/fuzz/fuzz_json_check.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_json_check_CFLAGS = $(FUZZ_TARGET_CFLAGS) $(JANSSON_CFLAGS)
+tests_fuzz_fuzz_json_check_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_json_check_LDADD = $(CORE_TEST_LIBS) $(JANSSON_LIBS)
 tests_fuzz_fuzz_pb_guard_SOURCES = tests/fuzz/fuzz_pb_guard.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_pb_guard_CFLAGS = $(FUZZ_TARGET_CFLAGS)
 tests_fuzz_fuzz_pb_guard_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)

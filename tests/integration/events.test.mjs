@@ -102,6 +102,30 @@ describe('events', () => {
 		await fast.close();
 	});
 
+	test('a file comes along where it is asked for, and what comes behind it waits', async () => {
+		const { instance, phone } = await linked(world);
+		const sender = await world.newPhone();
+		await enableSocket(world, instance, { events: ['message.exchange'], mediaBase64: true });
+		const plain = await new StreamFollower(world, instance).open();
+		const full = await new StreamFollower(world, instance, { query: '?mediaBase64=true' }).open();
+		const socket = new SocketFollower(world, instance);
+		await socket.opened;
+		const bytes = Buffer.from('a file of a few bytes');
+		const r = await world.control('POST', `/phones/${sender.number}/send`, { to: phone.number,
+			media: { kind: 'document', bytes: bytes.toString('base64'), caption: 'file' } });
+		assert.equal(r.status, 200, r.text);
+		await send(world, sender, phone, 'behind');
+		for (const follower of [plain, full, socket]) {
+			await follower.until((e) => textsOf(e).includes('behind'));
+			const [file, behind] = follower.events.filter((e) => e.event === 'message.exchange');
+			assert.equal(behind.data.message.content, 'behind');
+			assert.equal(file.data.message.content, 'file');
+			assert.equal(file.data.message.media.base64, follower === plain ? undefined : bytes.toString('base64'),
+			    JSON.stringify(file.data.message.media));
+		}
+		await Promise.all([plain.close(), full.close(), socket.close()]);
+	});
+
 	test('parameters that are none are refused', async () => {
 		const instance = await world.newInstance();
 		for (const query of ['?from=x', '?from=-1', '?events=message', '?history=yes', '?events=instance.state,']) {
