@@ -179,18 +179,20 @@ void gw_events_place_set(struct gw_events_place *place, uint64_t store, uint64_t
 	while (i < place->pos_n && place->pos[i].store != store)
 		i++;
 	if (i == GW_EVENTS_STORES) {
-		memmove(place->pos, place->pos + 1, sizeof(place->pos) - sizeof(place->pos[0]));
-		i--;
+		for (i = 0; i < GW_EVENTS_STORES - 1; i++)
+			place->pos[i] = place->pos[i + 1];
 	} else if (i == place->pos_n) {
 		place->pos_n++;
 	}
 	place->pos[i] = (struct gw_events_pos){ .store = store, .number = number, .changed = true };
 }
 
+/* The newest last. */
 static int load_pos(struct gw_events_tx *tx, struct gw_events_place *p)
 {
-	static const char sql[] = "SELECT store, number FROM pos WHERE inst = ?1 "
-	                          "ORDER BY used_ms DESC LIMIT 4";
+	static const char sql[] =
+	    "SELECT store, number FROM (SELECT store, number, used_ms FROM pos WHERE inst = ?1 "
+	    "ORDER BY used_ms DESC LIMIT 4) ORDER BY used_ms";
 	sqlite3_stmt *s;
 	int rc = gw_events_tx_stmt(tx, sql, &s);
 	int step;
@@ -198,14 +200,11 @@ static int load_pos(struct gw_events_tx *tx, struct gw_events_place *p)
 	if (rc < 0)
 		return rc;
 	(void)sqlite3_bind_int64(s, 1, p->key);
-	while ((step = sqlite3_step(s)) == SQLITE_ROW) {
-		memmove(p->pos + 1, p->pos, p->pos_n * sizeof(p->pos[0]));
-		p->pos[0] = (struct gw_events_pos){
+	while ((step = sqlite3_step(s)) == SQLITE_ROW && p->pos_n < GW_EVENTS_STORES)
+		p->pos[p->pos_n++] = (struct gw_events_pos){
 			.store = (uint64_t)sqlite3_column_int64(s, 0),
 			.number = (uint64_t)sqlite3_column_int64(s, 1),
 		};
-		p->pos_n++;
-	}
 	(void)sqlite3_reset(s);
 	return db_err(step);
 }

@@ -6,11 +6,13 @@
 #include <errno.h>
 #include <signal.h>
 #include <sqlite3.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "common/err.h"
 #include "common/ipc.h"
+#include "common/ipc_memfd.h"
 #include "common/log.h"
 #include "gateway/gw.h"
 #include "gateway/gw_events.h"
@@ -359,6 +361,46 @@ static void test_more_than_the_window_ends_the_worker(void **state)
 	assert_int_equal(take_as(f, &f->b, 77, 0, "{}", 0), WA_EPROTO);
 	wait_number(f, IPC_EVENT_WINDOW_N);
 	assert_int_equal(take_as(f, &f->a, 77, IPC_EVENT_WINDOW_N + 1, "{}", 0), 0);
+}
+
+static int take_fd(struct fixture *f, uint64_t number, int fd, bool with_data)
+{
+	Ipc__Event m = IPC__EVENT__INIT;
+	int rc;
+
+	m.has_store = m.has_number = m.has_kind = 1;
+	m.has_data = with_data;
+	m.data.data = (uint8_t *)(uintptr_t) "{}";
+	m.data.len = 2;
+	m.store = 77;
+	m.number = number;
+	m.kind = IPC__EVENT__KIND__MESSAGE_EXCHANGE;
+	rc = gw_events_take(f->ev, &f->a, &m, &fd);
+	assert_int_equal(fd, -1); /* taken, whatever it was */
+	return rc;
+}
+
+static void test_large_event_comes_in_memory_that_cannot_change(void **state)
+{
+	static char large[IPC_EVENT_MAX + 1];
+	struct fixture *f = *state;
+	int fds[2];
+
+	memset(large, ' ', sizeof(large));
+	large[0] = '{';
+	large[IPC_EVENT_MAX - 1] = '}';
+	assert_int_equal(take_fd(f, 1, ipc_memfd_new(large, IPC_EVENT_MAX), false), 0);
+	wait_number(f, 1);
+	assert_int_equal(read_from(f, &f->a, 1, 10, NULL), 0);
+	assert_int_equal(f->got_n, 1);
+	assert_int_equal(take_fd(f, 2, ipc_memfd_new(large, IPC_EVENT_MAX + 1), false), WA_ELIMIT);
+	assert_int_equal(take_fd(f, 2, ipc_memfd_new("{}", 2), true), WA_EPROTO);
+	assert_int_equal(take_fd(f, 2, -1, false), WA_EPROTO);
+	assert_int_equal(take_fd(f, 2, memfd_create("open", MFD_CLOEXEC), false), WA_EPROTO);
+	assert_int_equal(take_fd(f, 2, open("/dev/zero", O_RDONLY | O_CLOEXEC), false), WA_EPROTO);
+	assert_int_equal(pipe(fds), 0);
+	assert_int_equal(take_fd(f, 2, fds[0], false), WA_EPROTO);
+	close(fds[1]);
 }
 
 /* ---- reading -------------------------------------------------------------------------------- */
@@ -723,6 +765,7 @@ int main(void)
 		T(test_another_store_has_numbers_of_its_own),
 		T(test_what_is_no_event_is_passed_over_once_and_for_all),
 		T(test_more_than_the_window_ends_the_worker),
+		T(test_large_event_comes_in_memory_that_cannot_change),
 		T(test_filters_and_reading_on),
 		T(test_watch_hears_of_what_is_durable_and_of_the_end),
 		T(test_codes_go_out_live_only),
