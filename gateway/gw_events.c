@@ -299,7 +299,6 @@ static void take_job(struct gw_events *ev, struct gw_event_stream *s, struct gw_
 	j->u.event.life = s->life;
 	j->u.event.fresh = s->fresh;
 	s->fresh = false;
-	s->store = m->store;
 	s->outbox_newest = m->newest > m->number ? m->newest : m->number;
 	s->way_n++;
 	s->way_bytes += j->u.event.data_len;
@@ -316,6 +315,10 @@ static int take(struct gw_events *ev, struct gw_instance *inst, const Ipc__Event
 	if (!m->has_store || !m->has_number || m->number == 0 || m->number > INT64_MAX ||
 	    m->kind <= 0)
 		return WA_EPROTO;
+	if (s != NULL && s->store != m->store) {
+		s->store = m->store; /* also of what is dropped now and asked for again */
+		s->committed = 0;
+	}
 	if (s == NULL || s->lost)
 		return 0;
 	j = gw_events_job_new(GW_EVJOB_TAKE, s);

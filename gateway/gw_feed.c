@@ -26,6 +26,7 @@ struct gw_feed {
 	struct gw_events_read *read; /* NULL: none is on its way */
 	struct event *ev_again;
 	bool waits; /* for gw_feed_go() */
+	bool later; /* or for ev_again */
 	bool dry;   /* all was read */
 };
 
@@ -57,7 +58,7 @@ static bool hand_over(struct gw_feed *f, const struct gw_events_batch *b)
 			return true;
 		case GW_FEED_LATER:
 			f->next = e->sequence;
-			f->waits = true;
+			f->waits = f->later = true;
 			again_later(f);
 			return true;
 		case GW_FEED_OVER:
@@ -100,7 +101,9 @@ static void on_again(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	f->waits = f->dry = false;
+	if (f->later)
+		f->waits = f->later = false;
+	f->dry = false;
 	read_on(f);
 }
 
@@ -147,7 +150,7 @@ void gw_feed_go(struct gw_feed *f)
 {
 	if (!f->waits)
 		return;
-	f->waits = false;
+	f->waits = f->later = false;
 	f->dry = false;
 	read_on(f);
 }

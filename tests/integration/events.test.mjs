@@ -79,6 +79,23 @@ describe('events', () => {
 		await Promise.all([reader.close(), again.close()]);
 	});
 
+	test('a gateway that becomes another program: its streams end, and go on where they were', async () => {
+		const { instance, phone } = await linked(world);
+		const sender = await world.newPhone();
+		const reader = await new StreamFollower(world, instance, { from: 0 }).open();
+		await send(world, sender, phone, 'before');
+		await reader.until((e) => textsOf(e).includes('before'));
+		const from = world.gateway.lines.length;
+		world.gateway.kill('SIGHUP');
+		await send(world, sender, phone, 'meanwhile');
+		await world.gateway.event('ready', {}, { from });
+		await send(world, sender, phone, 'after');
+		await reader.until((e) => textsOf(e).includes('after'));
+		assert.deepEqual(textsOf(reader.events), ['before', 'meanwhile', 'after']);
+		assertWhole(reader.events);
+		await reader.close();
+	});
+
 	test('a reader that does not read delays nobody, and misses nothing', async () => {
 		const { instance, phone } = await linked(world);
 		const sender = await world.newPhone();

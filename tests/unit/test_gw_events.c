@@ -658,6 +658,27 @@ static void test_full_disk_loses_nothing_and_heals(void **state)
 		assert_int_equal(f->seq[i], i + 1);
 }
 
+static void test_what_is_lost_first_of_all_is_asked_for(void **state)
+{
+	struct fixture *f = *state;
+
+	close_log(f);
+	faulty_vfs_install();
+	open_log(f);
+	faulty_vfs_fail(1, SQLITE_FULL, true);
+	gw_events_worker_met(f->ev, &f->a);
+	take(f, 1);
+	test_run_until(f->gw.base, is_failing, f);
+	faulty_vfs_fail(0, 0, false);
+	test_run_until(f->gw.base, is_well, f);
+	assert_int_equal(said.store, 77);
+	assert_int_equal(said.number, 0);
+	take(f, 1);
+	wait_number(f, 1);
+	assert_int_equal(read_from(f, &f->a, 1, 10, NULL), 0);
+	assert_int_equal(f->got_n, 1);
+}
+
 /* At whichever operation of the disk it fails: what was acknowledged is there, once, in order. */
 static void test_failure_at_any_point_keeps_the_order(void **state)
 {
@@ -775,6 +796,7 @@ int main(void)
 		T(test_old_events_go_and_sequences_stay),
 		T(test_job_that_fails_takes_back_its_own_only),
 		T(test_full_disk_loses_nothing_and_heals),
+		T(test_what_is_lost_first_of_all_is_asked_for),
 		T(test_failure_at_any_point_keeps_the_order),
 		T(test_killed_at_any_time_nothing_is_lost_or_doubled),
 	};
