@@ -281,15 +281,27 @@ static int run_erase(struct gw_events_tx *tx, const struct gw_hook_job *j)
 	return rc;
 }
 
+/* And what a gateway that died did not come to erase: an instance without a place has no events,
+ * and a webhook without a row begins with the first of them. */
 static int run_tidy(struct gw_events_tx *tx, const struct gw_hook_job *j)
 {
+	static const char *const left[] = {
+		"DELETE FROM hook_dead WHERE instance NOT IN (SELECT id FROM place)",
+		"DELETE FROM hook WHERE instance NOT IN (SELECT id FROM place)"
+	};
 	sqlite3_stmt *s;
 	int rc = gw_events_tx_stmt(tx, "DELETE FROM hook_dead WHERE dead_unix_ms < ?1", &s);
 
 	if (rc < 0)
 		return rc;
 	sqlite3_bind_int64(s, 1, j->unix_ms);
-	return run(s);
+	rc = run(s);
+	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(left); i++) {
+		rc = gw_events_tx_stmt(tx, left[i], &s);
+		if (rc == 0)
+			rc = run(s);
+	}
+	return rc;
 }
 
 /* On the thread. */

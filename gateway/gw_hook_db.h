@@ -58,7 +58,7 @@ enum gw_hook_op {
 	GW_HOOK_DB_LIST, /* dead, n: the newest of label, or of every one: "" */
 	GW_HOOK_DB_DROP, /* all of label */
 	GW_HOOK_DB_ERASE, /* all of the instance */
-	GW_HOOK_DB_TIDY,  /* dead letters from before unix_ms */
+	GW_HOOK_DB_TIDY,  /* dead letters from before unix_ms, and what is of no instance */
 };
 
 /* How far a webhook is. */

@@ -23,7 +23,7 @@ tests_unit_test_gw_hook_addr_SOURCES = tests/unit/test_gw_hook_addr.c
 tests_unit_test_gw_hook_addr_CFLAGS = $(GWCORE_CFLAGS)
 tests_unit_test_gw_hook_addr_LDADD = $(GWCORE_LDADD)
 tests_unit_test_gw_hooks_SOURCES = tests/unit/test_gw_hooks.c tests/unit/gw_test.h \
-	tests/unit/faulty_vfs.c tests/unit/faulty_vfs.h tests/unit/gw_fake_clock.c tests/unit/gw_fake_clock.h
+	tests/unit/faulty_vfs.c tests/unit/faulty_vfs.h
 tests_unit_test_gw_hooks_CFLAGS = $(GWCORE_CFLAGS)
 tests_unit_test_gw_hooks_LDADD = $(GWCORE_LDADD)
 tests_unit_test_gw_hook_http_SOURCES = tests/unit/test_gw_hook_http.c tests/unit/gw_test.h

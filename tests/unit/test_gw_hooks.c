@@ -3,10 +3,10 @@
 #include "gw_test.h"
 
 #include "faulty_vfs.h"
-#include "gw_fake_clock.h"
 
 #include <errno.h>
 #include <sqlite3.h>
+#include <time.h>
 
 #include "common/clock.h"
 #include "common/err.h"
@@ -33,6 +33,40 @@ struct fixture {
 	uint64_t want;                      /* a sequence */
 };
 static struct fixture *fix;
+
+/* ---- the clock: the wall's is the test's, the monotonic one the event log's thread waits by
+ * --------
+ */
+
+static uint64_t now_ms;
+
+uint64_t clock_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+uint64_t clock_ms(void)
+{
+	return clock_us() / 1000;
+}
+
+int64_t clock_unix_ms(void)
+{
+	return (int64_t)now_ms;
+}
+
+int64_t clock_unix_s(void)
+{
+	return clock_unix_ms() / 1000;
+}
+
+void clock_rfc3339(int64_t unix_ms, char *out)
+{
+	snprintf(out, RFC3339_CAP, "%lld", (long long)unix_ms);
+}
 
 /* ---- receivers ---------------------------------------------------------------------------------
  */
@@ -734,6 +768,33 @@ static void test_an_instance_that_goes_takes_all_along(void **state)
 	assert_int_equal(calls_n, 1);
 }
 
+static void test_what_was_left_behind_is_tidied_away(void **state)
+{
+	struct gw_instance *inst = &fix->inst[0], *kept = &fix->inst[1];
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		change(&fix->inst[i], "a", HOOK);
+		emit(&fix->inst[i], 1);
+		for (size_t n = 0; n < 3; n++) {
+			await_call(3 * (size_t)i + n + 1);
+			answer(calls_n - 1, 404);
+			pass(40000);
+		}
+	}
+	assert_int_equal(list_dead(inst), 1);
+	assert_int_equal(list_dead(kept), 1);
+	gw_hooks_forget(fix->gw.hooks, inst);
+	gw_events_erase(fix->gw.events, inst->id); /* and then the gateway died */
+	pass(3600000);
+	pass(0);
+	assert_int_equal(list_dead(inst), 0);
+	assert_int_equal(list_dead(kept), 1);
+	pass(8 * UINT64_C(86400000)); /* dead letters do not stay for ever */
+	pass(0);
+	assert_int_equal(list_dead(kept), 0);
+}
+
 static void test_accounts_take_turns(void **state)
 {
 	struct gw_instance *other = &fix->inst[INSTANCES - 1];
@@ -827,6 +888,7 @@ int main(void)
 		T(test_from_further_back_on_request),
 		T(test_a_deleted_label_leaves_nothing_behind),
 		T(test_an_instance_that_goes_takes_all_along),
+		T(test_what_was_left_behind_is_tidied_away),
 		T(test_accounts_take_turns),
 		T(test_a_file_goes_along),
 		T(test_codes_go_out_once),
