@@ -712,6 +712,40 @@ static void test_failure_at_any_point_keeps_the_order(void **state)
 	}
 }
 
+/* What waits behind a group that fails must not be kept in its place: it would be acknowledged. */
+static void test_nothing_is_kept_that_comes_behind_what_is_lost(void **state)
+{
+	const struct gw_event_filter messages = { .kinds = 1u << GW_EVENT_MESSAGE_EXCHANGE };
+	struct fixture *f = *state;
+
+	for (unsigned nth = 1; nth < 7; nth++) {
+		uint64_t committed;
+
+		close_log(f);
+		faulty_vfs_remove();
+		test_dir_remove(f->dir);
+		assert_int_equal(mkdir(f->dir, 0700), 0);
+		faulty_vfs_install();
+		memset(&said, 0, sizeof(said));
+		open_log(f);
+		take(f, 1);
+		wait_number(f, 1);
+		faulty_vfs_fail(nth, SQLITE_FULL, false);
+		take(f, 2);
+		emit(f, &f->b, GW_EVENTS_GROUP + 50); /* the next one is in another group */
+		take(f, 3);
+		gw_events_drain(f->ev);
+		faulty_vfs_fail(0, 0, false);
+		committed = said.number;
+		gw_events_worker_met(f->ev, &f->a);
+		for (uint64_t n = committed + 1; n <= 3; n++)
+			take(f, n);
+		wait_number(f, 3);
+		assert_int_equal(read_from(f, &f->a, 1, 256, &messages), 0);
+		assert_int_equal(f->got_n, 3);
+	}
+}
+
 /* ---- a gateway that is killed --------------------------------------------------------------- */
 
 /* Takes events until it is killed; each acknowledgement is told to the parent. */
@@ -798,6 +832,7 @@ int main(void)
 		T(test_full_disk_loses_nothing_and_heals),
 		T(test_what_is_lost_first_of_all_is_asked_for),
 		T(test_failure_at_any_point_keeps_the_order),
+		T(test_nothing_is_kept_that_comes_behind_what_is_lost),
 		T(test_killed_at_any_time_nothing_is_lost_or_doubled),
 	};
 #undef T
