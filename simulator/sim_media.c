@@ -226,6 +226,24 @@ static int keep(struct sim_media *m, enum sim_media_kind kind, const char *path,
 	return 0;
 }
 
+int sim_media_move(struct sim_media *m, struct sim_media_blob *b)
+{
+	struct sim_media_blob **at = &m->by_path[path_bucket(b->path, strlen(b->path))];
+	char path[SIM_MEDIA_PATH_CAP];
+	int rc = draw_path(m, b->kind, path);
+
+	if (rc < 0)
+		return rc;
+	while (*at != b)
+		at = &(*at)->next_path;
+	*at = b->next_path;
+	memcpy(b->path, path, sizeof(b->path));
+	at = &m->by_path[path_bucket(b->path, strlen(b->path))];
+	b->next_path = *at;
+	*at = b;
+	return 0;
+}
+
 int sim_media_store(struct sim_media *m, enum sim_media_kind kind, const void *data, size_t len,
                     struct sim_media_blob **blob_out)
 {

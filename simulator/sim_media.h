@@ -65,6 +65,8 @@ ATTR_NODISCARD int sim_media_put(struct sim_media *m, enum sim_media_kind kind,
  * already. As above. */
 ATTR_NODISCARD int sim_media_store(struct sim_media *m, enum sim_media_kind kind, const void *data,
                                    size_t len, struct sim_media_blob **blob_out);
+/* Under a new path from now on; the old one is gone. 0 or WA_ECRYPTO. */
+ATTR_NODISCARD int sim_media_move(struct sim_media *m, struct sim_media_blob *b);
 /* The direct path of a blob: path and query. */
 void sim_media_direct_path(const struct sim_media_blob *b, char out[SIM_MEDIA_PATH_CAP]);
 /* The same for a path alone. */

@@ -27,6 +27,19 @@ enum request {
 	REQ_CHUNK_RETRY = 10,
 };
 
+/* A field of bytes; false when there is none of that number. */
+static bool field(const uint8_t *data, size_t len, uint32_t number, struct sim_pb_field *out)
+{
+	struct rd r;
+
+	rd_init(&r, data, len);
+	while (sim_pb_next_any(&r, out)) {
+		if (out->number == number)
+			return true;
+	}
+	return false;
+}
+
 /* ---- server-error receipts ---------------------------------------------------------------------
  */
 
@@ -133,6 +146,54 @@ static bool file_again(struct sim *s, struct sim_sync *sync, const char *id,
 	return ok;
 }
 
+/* The message inside its wrappers: each holds Message in its field 1. */
+static void unwrap(struct sim_pb_field *msg)
+{
+	static const uint32_t wrappers[] = { 37, 40, 53, 55 };
+	struct sim_pb_field outer, inner;
+
+	for (size_t i = 0; i < ARRAY_LEN(wrappers); i++) {
+		if (field(msg->data, msg->len, wrappers[i], &outer) && outer.type == SIM_PB_BYTES &&
+		    field(outer.data, outer.len, 1, &inner) && inner.type == SIM_PB_BYTES) {
+			*msg = inner;
+			i = (size_t)-1; /* once more from the first */
+		}
+	}
+}
+
+/* The file of a message that the phone has got or sent, if the media host still has it. */
+static bool mail_file_again(struct sim *s, const struct sim_phone *phone, const char *id,
+                            struct sim_media_file *f)
+{
+	static const struct {
+		uint32_t message, key, enc_sha256;
+	} kinds[] = { { 3, 8, 9 }, { 9, 6, 11 }, { 8, 7, 8 }, { 7, 7, 9 }, { 26, 4, 3 } };
+	struct sim_pb_field msg = { .number = 0 }, part, key, hash;
+	struct sim_mail_entry e;
+	struct sim_media_blob *b;
+
+	if (!sim_mail_find_got(phone, id, &e) && !sim_mail_find_sent(phone, id, &e))
+		return false;
+	msg.data = e.msg;
+	msg.len = e.msg_len;
+	unwrap(&msg);
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		if (!field(msg.data, msg.len, kinds[i].message, &part) ||
+		    part.type != SIM_PB_BYTES || !field(part.data, part.len, kinds[i].key, &key) ||
+		    key.len != sizeof(f->key) ||
+		    !field(part.data, part.len, kinds[i].enc_sha256, &hash) ||
+		    hash.len != SIM_HASH_LEN)
+			continue;
+		b = sim_media_find_hash(s->media, hash.data);
+		if (b == NULL || sim_media_move(s->media, b) < 0)
+			return false;
+		memcpy(f->key, key.data, sizeof(f->key));
+		sim_media_direct_path(b, f->direct_path);
+		return true;
+	}
+	return false;
+}
+
 static void message_failed(struct sim *s, struct sim_phone *phone, struct sim_device *device,
                            const struct wa_node *receipt, const struct wa_node *rmr, const char *id)
 {
@@ -145,7 +206,7 @@ static void message_failed(struct sim *s, struct sim_phone *phone, struct sim_de
 	wa_node_set(n, "id", id);
 	wa_node_set_jid(n, "from", phone->jid);
 	wa_node_set_int(n, "t", clock_unix_s());
-	if (rc == 0 && file_again(s, sync, id, &f)) {
+	if (rc == 0 && (file_again(s, sync, id, &f) || mail_file_again(s, phone, id, &f))) {
 		if (!opens(receipt, id, f.key)) {
 			sync->bad_receipts++;
 			wa_node_free(n);
@@ -180,19 +241,6 @@ void sim_sync_server_error(struct sim *s, struct sim_phone *phone, struct sim_de
 
 /* ---- peer data requests ------------------------------------------------------------------------
  */
-
-/* A field of bytes; false when there is none of that number. */
-static bool field(const uint8_t *data, size_t len, uint32_t number, struct sim_pb_field *out)
-{
-	struct rd r;
-
-	rd_init(&r, data, len);
-	while (sim_pb_next_any(&r, out)) {
-		if (out->number == number)
-			return true;
-	}
-	return false;
-}
 
 static bool text_field(const struct sim_pb_field *of, uint32_t number, char *out, size_t cap)
 {

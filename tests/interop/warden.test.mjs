@@ -122,6 +122,17 @@ describe('an account with two companions', () => {
 		assert.deepEqual(new Set(ours.map((m) => m.id)), all);
 	});
 
+	test('a file that the media host has lost is put up again by the phone', async () => {
+		const image = { kind: 'image', size: 4000, caption: 'lost and found' };
+		const { id } = await control('POST', `/phones/${phones.Bob.number}/send`, { to: own, media: image });
+		await follower.until((events) => events.some((e) => e.data.id === id), { what: 'the image' });
+		await control('POST', '/media-faults', { match: { part: '/v/', times: 1 }, fault: { kind: 'status', code: 404 } });
+		const r = await world.request('GET', `/api/chat/base64/${instance.name}?messageId=${id}`, { token: instance.account });
+		await world.control('DELETE', '/media-faults');
+		assert.equal(r.status, 200, r.text);
+		assert.equal(Buffer.from(r.json.base64, 'base64').length, 4000);
+	});
+
 	test('both open the same files', async () => {
 		const live = reader.messages.filter((m) => m.message?.imageMessage || m.message?.audioMessage).slice(0, 4);
 		const old = history.messages.filter((m) => m.hasMedia).slice(-8).map((m) => reader.history.get(`${m.chat} ${m.id}`));

@@ -118,6 +118,7 @@ static void test_same_bytes_are_kept_once(void **state)
 {
 	struct sim_media *m = fresh();
 	struct sim_media_blob *a, *b, *c;
+	char old[SIM_MEDIA_PATH_CAP];
 
 	(void)state;
 	assert_int_equal(sim_media_store(m, SIM_MEDIA_IMAGE, "abc", 3, &a), 0);
@@ -133,6 +134,11 @@ static void test_same_bytes_are_kept_once(void **state)
 	assert_memory_equal(a->data.p, "abc", 3); /* still held */
 	sim_media_release(a);
 	assert_ptr_equal(sim_media_find_number(m, c->number), c);
+	memcpy(old, c->path, sizeof(old));
+	assert_int_equal(sim_media_move(m, c), 0);
+	assert_null(sim_media_find(m, old, strlen(old)));
+	assert_ptr_equal(sim_media_find(m, c->path, strlen(c->path)), c);
+	assert_ptr_equal(sim_media_find_hash(m, c->enc_sha256), c);
 	sim_media_free(m);
 }
 
