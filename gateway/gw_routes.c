@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "gateway/gw_api.h"
+#include "gateway/gw_web.h"
 
 #define I "/api/instance/"
 #define E "/api/events/"
@@ -63,7 +64,7 @@ const struct gw_route gw_routes_public[] = {
 	{ "/metrics", "GET", gw_api_metrics, GW_ROUTE_OPEN, GW_LIMIT_NONE, 0 },
 	{ "/", "GET", gw_api_root, GW_ROUTE_OPEN, GW_LIMIT_NONE, 0 },
 	{ "/", "HEAD", gw_api_root, GW_ROUTE_OPEN, GW_LIMIT_NONE, 0 },
-	{ "/openapi.json", "GET", NULL, GW_ROUTE_OPEN, GW_LIMIT_MINUTE, 0 },
+	{ "/openapi.json", "GET", gw_web_answer_openapi, GW_ROUTE_OPEN, GW_LIMIT_MINUTE, 0 },
 	EITHER("POST", I "link/:instance", gw_api_link_new, GW_ROUTE_BODY),
 	/* what a one-time link opens: counted by address, since there is no token */
 	ONE_TIME("GET", "", gw_api_link_page, 0),

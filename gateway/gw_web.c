@@ -31,33 +31,44 @@ bool gw_web_takes_gzip(const char *accept_encoding)
 }
 
 /* The client has it as it is. */
-static bool is_known(const struct gw_req *req)
+static bool is_known(const struct gw_req *req, const struct gw_web_file *f)
 {
 	const char *tags = gw_req_header(req, "if-none-match");
 
-	return tags != NULL && strstr(tags, gw_web_page.tag) != NULL;
+	return tags != NULL && strstr(tags, f->tag) != NULL;
 }
 
-void gw_web_answer(struct gw_req *req, int status, bool keep)
+static void answer(struct gw_req *req, const struct gw_web_file *f, const char *type, int status,
+                   bool keep)
 {
 	bool gzip = gw_web_takes_gzip(gw_req_header(req, "accept-encoding"));
-	const void *body = gzip ? gw_web_page.gzip : gw_web_page.text;
-	size_t body_len = gzip ? gw_web_page.gzip_len : gw_web_page.text_len;
 
-	gw_req_add_text(req, "Content-Security-Policy", gw_web_page.policy);
+	gw_req_add_text(req, "Content-Security-Policy", f->policy);
 	gw_req_add_text(req, "X-Content-Type-Options", "nosniff");
-	gw_req_add_text(req, "X-Robots-Tag", "noindex");
 	gw_req_add_text(req, "Vary", "Accept-Encoding");
 	if (keep) {
 		gw_req_may_be_kept(req);
-		gw_req_add_text(req, "Referrer-Policy", "no-referrer");
-		gw_req_add_header(req, "ETag", "W/\"%s\"", gw_web_page.tag);
+		gw_req_add_header(req, "ETag", "W/\"%s\"", f->tag);
 	}
-	if (keep && is_known(req)) {
+	if (keep && is_known(req, f)) {
 		gw_req_reply_data(req, 304, "", NULL, 0);
 		return;
 	}
 	if (gzip)
 		gw_req_add_text(req, "Content-Encoding", "gzip");
-	gw_req_reply_data(req, status, "text/html; charset=utf-8", body, body_len);
+	gw_req_reply_data(req, status, type, gzip ? f->gzip : f->text,
+	                  gzip ? f->gzip_len : f->text_len);
+}
+
+void gw_web_answer(struct gw_req *req, int status, bool keep)
+{
+	gw_req_add_text(req, "X-Robots-Tag", "noindex");
+	if (keep) /* else it has been said */
+		gw_req_add_text(req, "Referrer-Policy", "no-referrer");
+	answer(req, &gw_web_page, "text/html; charset=utf-8", status, keep);
+}
+
+void gw_web_answer_openapi(struct gw_req *req)
+{
+	answer(req, &gw_web_openapi, "application/json", 200, true);
 }

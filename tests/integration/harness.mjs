@@ -8,6 +8,7 @@ import { spawn } from 'node:child_process';
 import { chmodSync, existsSync, mkdtempSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { differs } from './openapi.mjs';
 import * as proc from './proc.mjs';
 
 export const BUILD = process.env.WARDEN_BUILD ?? 'build';
@@ -195,6 +196,7 @@ export class World {
 		this.programs = [];
 		this.secrets = new Set(); // tokens and codes seen; none may reach a log
 		this.workerStarts = new Map(); // pid of a worker that was seen, and when it started: pids come back
+		this.drift = new Set(); // answers that openapi.json does not describe
 		this.accounts = 0;
 		this.instances = 0;
 		this.phones = 0;
@@ -324,6 +326,9 @@ export class World {
 			this.noteCode(answer.json.qrCode);
 			this.noteCode(answer.json.pairingCode);
 		}
+		const drift = differs(method, path, answer);
+		if (drift !== undefined)
+			this.drift.add(drift);
 		return answer;
 	}
 
@@ -511,6 +516,8 @@ export class World {
 			}
 		await Promise.all(this.programs.map((p) => p.closed));
 		this.#checkLogs(note);
+		for (const drift of [...this.drift].slice(0, 5))
+			note(drift);
 		if (process.env.WARDEN_KEEP === undefined)
 			rmSync(this.dir, { recursive: true, force: true });
 		assert.deepEqual(problems, []);
