@@ -87,6 +87,9 @@ struct gw_events_row {
 };
 ATTR_NODISCARD int gw_events_db_add(struct gw_events_tx *tx, const struct gw_events_row *row);
 
+/* Where the data of an event is sealed for. */
+struct sealed_place gw_events_db_where(const char *owner, uint64_t seq);
+
 /* Reading. */
 struct gw_events_query {
 	const struct gw_events_place *place;

@@ -22,6 +22,8 @@ struct event;
 struct gw_feed;
 TAILQ_HEAD(gw_feeds, gw_feed);
 
+#define GW_EVENTS_TAKE_BYTES (64 * 1024 * 1024) /* of all workers, on their way to the disk */
+
 enum gw_events_kind {
 	GW_EVJOB_EMIT, /* an event of the gateway's own */
 	GW_EVJOB_TAKE, /* a worker's */
@@ -133,7 +135,7 @@ struct gw_events {
 	struct gw_event_streams streams;
 	struct gw_event_streams touched;
 	struct gw_feeds feeds;
-	unsigned files_n; /* that feeds' receivers hold */
+	unsigned files_n;  /* that feeds' receivers hold */
 	bool tidying;      /* a TIDY has been given */
 	size_t waiting_n;  /* jobs given whose callback is due */
 	size_t emits_n;    /* of these, EMIT */
@@ -174,6 +176,9 @@ void gw_events_stream_unref(struct gw_event_stream *s);
 struct gw_events_job *gw_events_job_new(enum gw_events_kind kind, struct gw_event_stream *s);
 void gw_events_give(struct gw_events *ev, struct gw_events_job *j);
 void gw_events_job_free(struct gw_events_job *j);
+/* A worker's event was dropped: it is asked for it again when there is room, or the disk is well.
+ */
+void gw_events_lose(struct gw_events *ev, struct gw_event_stream *s);
 /* gw_events_read.c: a READ is done; watchers hear of what is new. */
 void gw_events_read_done(struct gw_events_job *j);
 void gw_events_tell(struct gw_event_stream *s);

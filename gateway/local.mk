@@ -8,6 +8,7 @@ libgateway_a_SOURCES = \
 	gateway/gw_exec.c gateway/gw_exec.h \
 	gateway/gw_event.c gateway/gw_event.h gateway/gw_events.c gateway/gw_events.h \
 	gateway/gw_events_db.c gateway/gw_events_db.h gateway/gw_events_priv.h \
+	gateway/gw_events_db_read.c gateway/gw_events_give.c \
 	gateway/gw_events_read.c gateway/gw_events_thread.c \
 	gateway/gw_feed.c gateway/gw_feed.h gateway/gw_ws.c gateway/gw_ws.h gateway/gw_api_events.c \
 	gateway/gw_instance.c gateway/gw_instance.h \
