@@ -195,7 +195,7 @@ describe('bash completion', () => {
 	};
 
 	test('offers the commands, their verbs and their options', async () => {
-		assert.deepEqual(complete(''), ['account', 'events', 'instance', 'link', 'reconnect', 'status', 'worker']
+		assert.deepEqual(complete(''), ['account', 'events', 'instance', 'link', 'reconnect', 'status', 'webhook', 'worker']
 		    .concat(complete('').includes('doctor') ? ['doctor'] : []).sort());
 		assert.deepEqual(complete('inst'), ['instance']);
 		assert.deepEqual(complete('account', ''), ['create', 'delete', 'list', 'quota', 'rotate']);
