@@ -28,6 +28,7 @@
 #include "gateway/gw_req.h"
 #include "gateway/gw_store.h"
 #include "gateway/gw_supervisor.h"
+#include "gateway/gw_web.h"
 #include "gateway/gw_upgrade.h"
 #include "gateway/gw_worker.h"
 #include "gw_fake_supervisor.h"
@@ -326,6 +327,48 @@ static bool has_header(const struct client *c, const char *line)
 #define SHOP_H "token: " SHOP "\r\n"
 
 /* ---- the order of checks ---------------------------------------------------- */
+
+static void test_gzip_goes_to_who_takes_it(void **state)
+{
+	static const struct {
+		const char *accept;
+		bool takes;
+	} cases[] = {
+		{ NULL, false },
+		{ "", false },
+		{ "gzip", true },
+		{ "GZip", true },
+		{ "br, gzip;q=0.5", true },
+		{ "gzip;q=1.0,deflate;q=0", true },
+		{ "deflate;q=0 , gzip", true },
+		{ "gzip;q=0", false },
+		{ "gzip; q=0.000", false },
+		{ "gzip;q=0.001", true },
+		{ "xgzip, gzipx", false },
+		{ "br;q=gzip", false },
+		{ ",,;,", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		if (gw_web_takes_gzip(cases[i].accept) != cases[i].takes)
+			fail_msg("%s", cases[i].accept);
+	}
+}
+
+static void test_the_page_may_be_kept(void **state)
+{
+	struct fixture *f = *state;
+	char tag[64];
+
+	ask(&f->c, "GET /", "", NULL);
+	assert_int_equal(client_status(&f->c), 200);
+	assert_true(has_header(&f->c, "Cache-Control: no-cache\r\n"));
+	assert_true(has_header(&f->c, "Content-Security-Policy: default-src 'none'; "));
+	assert_false(has_header(&f->c, "Content-Encoding: "));
+	snprintf(tag, sizeof(tag), "ETag: W/\"%s\"\r\n", gw_web_page.tag);
+	assert_true(has_header(&f->c, tag));
+}
 
 static void test_each_check_comes_in_its_turn(void **state)
 {
@@ -1563,6 +1606,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_bodies_of_errors_are_what_the_encoder_gives),
 		T(test_each_check_comes_in_its_turn),
+		cmocka_unit_test(test_gzip_goes_to_who_takes_it),
+		T(test_the_page_may_be_kept),
 		T(test_methods_unknown_to_a_path_are_told_which_it_knows),
 		T(test_what_the_gate_refuses_is_answered_in_json),
 		T(test_media_routes_take_larger_bodies),
