@@ -38,8 +38,8 @@ async function assertLinked({ baileys, phone, number, lid }, answer, device = 1)
 	await baileys.next('open');
 	const [shown, ...others] = (await phone()).devices;
 	assert.deepEqual(others, []);
-	assert.deepEqual({ ...shown, lastSeen: null }, {
-		id: device, jid, lid: paired.lid, platform: 'chrome', name: 'Ubuntu', keyIndex: device, online: true, lastSeen: null,
+	assert.deepEqual({ ...shown, lastSeen: null, queued: 0 }, {
+		id: device, jid, lid: paired.lid, platform: 'chrome', name: 'Ubuntu', keyIndex: device, online: true, lastSeen: null, queued: 0,
 	});
 	return paired;
 }
