@@ -133,7 +133,8 @@ describe('side by side', { concurrency: PLAIN ? true : 4 }, () => {
 			await world.startGateway({ ...options, settings: second });
 			sides.push(Object.create(world, { base: { value: world.base } }));
 			// what goes through the second relay goes through the first, too
-			await body(sides, instance, () => [relays[0].dials.length - before - relays[1].dials.length, relays[1].dials.length]);
+			await body(sides, instance, () => [relays[0].dials.length - before - relays[1].dials.length, relays[1].dials.length],
+			    () => [first, world.gateway].map((g) => g.events('online').filter((e) => e.after_us !== undefined).length));
 		} finally {
 			for (const gateway of [first, world.gateway].filter((g) => g.result === undefined)) {
 				gateway.kill('SIGTERM');
@@ -155,17 +156,19 @@ describe('side by side', { concurrency: PLAIN ? true : 4 }, () => {
 		assert.equal((await sides[0].listed(instance)).status, 'disconnected');
 	}));
 
-	hooksTest('O4: not later either: three tries a day each, then one of them has it', () => twoGateways(fast(60), async (sides, instance, dials) => {
+	hooksTest('O4: not later either: three tries a day each, then one of them has it', () => twoGateways(fast(60), async (sides, instance, dials, logins) => {
 		const states = () => Promise.all(sides.map(async (side) => (await side.listed(instance)).connection));
 		const last = await eventually(async () => {
 			const both = await states();
 			return both.some((c) => c.state === 'disconnected' && c.nextRetryAt === null) && both;
 		}, { timeoutMs: 15_000, what: 'an end of tries' });
 		assert.ok(last.some((c) => c.state === 'connected'), JSON.stringify(last));
-		const [a, b] = dials();
-		assert.ok(a <= 4 && b <= 4 && a + b >= 4, `${a} and ${b} dials`);
+		// Logins: a dial may miss a deadline that is sixty times shorter here, and is made again. Each has had its first.
+		const [a, b] = logins();
+		assert.ok(a <= 4 && b <= 4 && a + b >= 5, `${a} and ${b} logins`);
+		const quiet = dials();
 		await sleep(8000); // 480 s
-		assert.deepEqual(dials(), [a, b]);
+		assert.deepEqual(dials(), quiet);
 	}));
 
 	plainTest('H1: a worker that hangs is missed within 55 s, killed and replaced; nobody else is', () => withWorld({}, async (world) => {
