@@ -15,9 +15,9 @@
 #include "common/log.h"
 #include "common/secret.h"
 #include "gateway/gw.h"
-#include "gateway/gw_addr.h"
-#include "gateway/gw_redis_url.h"
-#include "gateway/gw_sandbox.h"
+#include "gateway/http/gw_addr.h"
+#include "gateway/limit/gw_redis_url.h"
+#include "gateway/process/gw_sandbox.h"
 
 #define WHATSAPP_ROOT_KEY "142375574d0a587166aae71ebe516437c4a28b73e3695c6ce1f7f9545da8ee6b"
 #define DEVICE_NAME_MAX 50

@@ -11,10 +11,10 @@
 #include <stdint.h>
 
 #include "common/attr.h"
-#include "simulator/sim_cert.h"
+#include "simulator/base/sim_rand.h"
+#include "simulator/phone/sim_send.h"
 #include "simulator/sim_options.h"
-#include "simulator/sim_rand.h"
-#include "simulator/sim_send.h"
+#include "simulator/wire/sim_cert.h"
 #include "worker/wa/wa_keys.h"
 
 struct sim {

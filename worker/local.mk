@@ -2,70 +2,63 @@
 noinst_LIBRARIES += libworker.a
 libworker_a_SOURCES = \
 	worker/wk.c worker/wk.h \
-	worker/wk_alive.c worker/wk_alive.h worker/wk_hand.c worker/wk_hand.h \
-	worker/wk_recv_aside.c worker/wk_store_aside.c worker/wk_store_aside.h \
-	worker/wk_appstate.c worker/wk_appstate.h worker/wk_appstate_priv.h \
-	worker/wk_appstate_apply.c worker/wk_appstate_step.c worker/wk_appstate_step.h \
-	worker/wk_batch.c worker/wk_batch.h \
-	worker/wk_codes.c worker/wk_codes.h \
-	worker/wk_creds.c worker/wk_creds.h \
-	worker/wk_conn.c worker/wk_conn.h \
-	worker/wk_dial.c worker/wk_dial.h worker/wk_dial_proxy.c worker/wk_dial_proxy.h \
-	worker/wk_emit.c worker/wk_emit.h worker/wk_emit_priv.h worker/wk_emit_call.c \
-	worker/wk_emit_group.c worker/wk_emit_label.c worker/wk_emit_receipt.c \
-	worker/wk_event_msg.c worker/wk_event_msg.h worker/wk_event_priv.h worker/wk_event_open.c \
-	worker/wk_event_media.c worker/wk_event_parts.c worker/wk_event_who.c \
-	worker/wk_failure.c worker/wk_failure.h \
-	worker/wk_fds.c worker/wk_fds.h \
-	worker/wk_heap.c worker/wk_heap.h \
-	worker/wk_history.c worker/wk_history.h worker/wk_history_blob.c worker/wk_history_blob.h \
-	worker/wk_store_history.c worker/wk_store_history.h \
-	worker/wk_ask_media.c worker/wk_ask_media.h worker/wk_ask_messages.c worker/wk_ask_messages.h \
-	worker/wk_session_history.c \
-	worker/wk_http.c worker/wk_http.h worker/wk_http_reader.c worker/wk_http_reader.h \
-	worker/wk_ipc.c worker/wk_ipc.h \
-	worker/wk_ipc_tell.c worker/wk_ipc_tell.h \
-	worker/wk_link_code.c worker/wk_link_code.h \
-	worker/wk_iq.c worker/wk_iq.h \
-	worker/wk_media.c worker/wk_media.h \
-	worker/wk_online.c worker/wk_online.h worker/wk_online_priv.h worker/wk_online_ask.c \
-	worker/wk_online_dirty.c worker/wk_online_ib.c worker/wk_online_in.c \
-	worker/wk_online_rx.c worker/wk_online_state.c worker/wk_online_up.c \
-	worker/wk_outbox.c worker/wk_outbox.h \
-	worker/wk_pair.c worker/wk_pair.h worker/wk_pair_id.h \
-	worker/wk_passkey.c worker/wk_passkey.h \
-	worker/wk_passkey_json.c worker/wk_passkey_json.h \
-	worker/wk_prekeys.c worker/wk_prekeys.h \
-	worker/wk_probe.c worker/wk_probe.h \
-	worker/wk_proxy.c worker/wk_proxy.h \
-	worker/wk_recv.c worker/wk_recv.h worker/wk_recv_priv.h worker/wk_recv_budget.c \
-	worker/wk_recv_budget.h worker/wk_recv_open.c worker/wk_recv_phone.c worker/wk_recv_take.c \
-	worker/wk_retry_ask.c worker/wk_retry_ask.h worker/wk_signal.c worker/wk_signal.h \
-	worker/wk_session.c worker/wk_session.h worker/wk_session_priv.h \
-	worker/wk_retry.c worker/wk_retry.h \
-	worker/wk_session_ask.c worker/wk_session_act.c worker/wk_session_end.c worker/wk_session_events.c \
-	worker/wk_session_link.c \
-	worker/wk_session_lost.c worker/wk_session_online.c worker/wk_session_pair.c \
-	worker/wk_session_rx.c worker/wk_session_stream.c worker/wk_session_version.c \
-	worker/wk_sandbox.c worker/wk_sandbox.h worker/wk_sandbox_priv.h worker/wk_sandbox_id.c \
-	worker/wk_sandbox_landlock.c worker/wk_sandbox_seccomp.c \
-	worker/wk_settings.c worker/wk_settings.h \
-	worker/wk_store.c worker/wk_store.h worker/wk_store_priv.h \
-	worker/wk_store_appstate.c worker/wk_store_appstate.h \
-	worker/wk_store_name.c worker/wk_store_name.h worker/wk_store_once.c worker/wk_store_once.h \
-	worker/wk_store_lid.c worker/wk_store_lid.h worker/wk_store_link.c \
-	worker/wk_store_msg.c worker/wk_store_msg.h \
-	worker/wk_store_outbox.c worker/wk_store_outbox.h worker/wk_store_prekey.c \
-	worker/wk_store_signal.c worker/wk_store_signal.h worker/wk_store_stmt.c \
-	worker/wk_target.c worker/wk_target.h \
-	worker/wk_timer.h \
-	worker/wk_title.c worker/wk_title.h \
-	worker/wk_tls.c worker/wk_tls.h worker/wk_tls_priv.h worker/wk_tls_warm.c \
-	worker/wk_upgrade.c worker/wk_upgrade.h \
-	worker/wk_url.c worker/wk_url.h \
-	worker/wk_version.c worker/wk_version.h worker/wk_version_reader.c \
-	worker/wk_ws.c worker/wk_ws.h \
-	worker/wk_zygote.c worker/wk_zygote.h
+	worker/appstate/wk_appstate.c worker/appstate/wk_appstate.h worker/appstate/wk_appstate_apply.c \
+	worker/appstate/wk_appstate_priv.h worker/appstate/wk_appstate_step.c \
+	worker/appstate/wk_appstate_step.h \
+	worker/control/wk_ipc.c worker/control/wk_ipc.h worker/control/wk_ipc_tell.c \
+	worker/control/wk_ipc_tell.h worker/control/wk_settings.c worker/control/wk_settings.h \
+	worker/control/wk_target.c worker/control/wk_target.h \
+	worker/events/wk_emit.c worker/events/wk_emit.h worker/events/wk_emit_call.c \
+	worker/events/wk_emit_group.c worker/events/wk_emit_label.c worker/events/wk_emit_priv.h \
+	worker/events/wk_emit_receipt.c worker/events/wk_event_media.c worker/events/wk_event_msg.c \
+	worker/events/wk_event_msg.h worker/events/wk_event_open.c worker/events/wk_event_parts.c \
+	worker/events/wk_event_priv.h worker/events/wk_event_who.c worker/events/wk_outbox.c \
+	worker/events/wk_outbox.h \
+	worker/history/wk_ask_media.c worker/history/wk_ask_media.h worker/history/wk_ask_messages.c \
+	worker/history/wk_ask_messages.h worker/history/wk_history.c worker/history/wk_history.h \
+	worker/history/wk_history_blob.c worker/history/wk_history_blob.h worker/history/wk_media.c \
+	worker/history/wk_media.h \
+	worker/net/wk_conn.c worker/net/wk_conn.h worker/net/wk_dial.c worker/net/wk_dial.h \
+	worker/net/wk_dial_proxy.c worker/net/wk_dial_proxy.h worker/net/wk_http.c worker/net/wk_http.h \
+	worker/net/wk_http_reader.c worker/net/wk_http_reader.h worker/net/wk_probe.c worker/net/wk_probe.h \
+	worker/net/wk_proxy.c worker/net/wk_proxy.h worker/net/wk_tls.c worker/net/wk_tls.h \
+	worker/net/wk_tls_priv.h worker/net/wk_tls_warm.c worker/net/wk_upgrade.c worker/net/wk_upgrade.h \
+	worker/net/wk_url.c worker/net/wk_url.h worker/net/wk_version.c worker/net/wk_version.h \
+	worker/net/wk_version_reader.c worker/net/wk_ws.c worker/net/wk_ws.h \
+	worker/online/wk_alive.c worker/online/wk_alive.h worker/online/wk_iq.c worker/online/wk_iq.h \
+	worker/online/wk_online.c worker/online/wk_online.h worker/online/wk_online_ask.c \
+	worker/online/wk_online_dirty.c worker/online/wk_online_ib.c worker/online/wk_online_in.c \
+	worker/online/wk_online_priv.h worker/online/wk_online_rx.c worker/online/wk_online_state.c \
+	worker/online/wk_online_up.c worker/online/wk_prekeys.c worker/online/wk_prekeys.h \
+	worker/pair/wk_codes.c worker/pair/wk_codes.h worker/pair/wk_link_code.c worker/pair/wk_link_code.h \
+	worker/pair/wk_pair.c worker/pair/wk_pair.h worker/pair/wk_pair_id.h worker/pair/wk_passkey.c \
+	worker/pair/wk_passkey.h worker/pair/wk_passkey_json.c worker/pair/wk_passkey_json.h \
+	worker/process/wk_fds.c worker/process/wk_fds.h worker/process/wk_hand.c worker/process/wk_hand.h \
+	worker/process/wk_heap.c worker/process/wk_heap.h worker/process/wk_sandbox.c \
+	worker/process/wk_sandbox.h worker/process/wk_sandbox_id.c worker/process/wk_sandbox_landlock.c \
+	worker/process/wk_sandbox_priv.h worker/process/wk_sandbox_seccomp.c worker/process/wk_title.c \
+	worker/process/wk_title.h worker/process/wk_zygote.c worker/process/wk_zygote.h \
+	worker/receive/wk_recv.c worker/receive/wk_recv.h worker/receive/wk_recv_aside.c \
+	worker/receive/wk_recv_budget.c worker/receive/wk_recv_budget.h worker/receive/wk_recv_open.c \
+	worker/receive/wk_recv_phone.c worker/receive/wk_recv_priv.h worker/receive/wk_recv_take.c \
+	worker/receive/wk_retry_ask.c worker/receive/wk_retry_ask.h worker/receive/wk_signal.c \
+	worker/receive/wk_signal.h \
+	worker/session/wk_failure.c worker/session/wk_failure.h worker/session/wk_retry.c \
+	worker/session/wk_retry.h worker/session/wk_session.c worker/session/wk_session.h \
+	worker/session/wk_session_act.c worker/session/wk_session_ask.c worker/session/wk_session_end.c \
+	worker/session/wk_session_events.c worker/session/wk_session_history.c \
+	worker/session/wk_session_link.c worker/session/wk_session_lost.c worker/session/wk_session_online.c \
+	worker/session/wk_session_pair.c worker/session/wk_session_priv.h worker/session/wk_session_rx.c \
+	worker/session/wk_session_stream.c worker/session/wk_session_version.c worker/session/wk_timer.h \
+	worker/store/wk_batch.c worker/store/wk_batch.h worker/store/wk_creds.c worker/store/wk_creds.h \
+	worker/store/wk_store.c worker/store/wk_store.h worker/store/wk_store_appstate.c \
+	worker/store/wk_store_appstate.h worker/store/wk_store_aside.c worker/store/wk_store_aside.h \
+	worker/store/wk_store_history.c worker/store/wk_store_history.h worker/store/wk_store_lid.c \
+	worker/store/wk_store_lid.h worker/store/wk_store_link.c worker/store/wk_store_msg.c \
+	worker/store/wk_store_msg.h worker/store/wk_store_name.c worker/store/wk_store_name.h \
+	worker/store/wk_store_once.c worker/store/wk_store_once.h worker/store/wk_store_outbox.c \
+	worker/store/wk_store_outbox.h worker/store/wk_store_prekey.c worker/store/wk_store_priv.h \
+	worker/store/wk_store_signal.c worker/store/wk_store_signal.h worker/store/wk_store_stmt.c
 libworker_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(EVENT_SSL_CFLAGS) $(SSL_CFLAGS) $(PROTOBUFC_CFLAGS) \
 	$(SQLITE_CFLAGS) $(JANSSON_CFLAGS) $(SECCOMP_CFLAGS)
 WORKER_LIBS = libworker.a $(WA_LIBS) $(WSLAY_LIBS) $(EVENT_SSL_LIBS) $(SSL_LIBS) $(JANSSON_LIBS) \

@@ -18,13 +18,13 @@
 #include "common/ipc.h"
 #include "common/log.h"
 #include "common/pb_guard.h"
+#include "worker/net/wk_tls.h"
+#include "worker/process/wk_fds.h"
+#include "worker/process/wk_heap.h"
+#include "worker/process/wk_sandbox.h"
+#include "worker/process/wk_zygote.h"
 #include "worker/wa/wa_keys.h"
 #include "worker/wk.h"
-#include "worker/wk_fds.h"
-#include "worker/wk_heap.h"
-#include "worker/wk_sandbox.h"
-#include "worker/wk_tls.h"
-#include "worker/wk_zygote.h"
 
 struct options {
 	bool zygote;

@@ -16,13 +16,13 @@
 #include "common/log.h"
 #include "common/log_tail.h"
 #include "common/secret.h"
-#include "worker/wk_hand.h"
-#include "worker/wk_ipc.h"
-#include "worker/wk_ipc_tell.h"
-#include "worker/wk_probe.h"
-#include "worker/wk_sandbox.h"
-#include "worker/wk_session.h"
-#include "worker/wk_timer.h"
+#include "worker/control/wk_ipc.h"
+#include "worker/control/wk_ipc_tell.h"
+#include "worker/net/wk_probe.h"
+#include "worker/process/wk_hand.h"
+#include "worker/process/wk_sandbox.h"
+#include "worker/session/wk_session.h"
+#include "worker/session/wk_timer.h"
 
 struct wk {
 	const struct wk_params *p;

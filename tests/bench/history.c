@@ -15,12 +15,12 @@
 
 #include "common/clock.h"
 #include "history_blob.h"
+#include "worker/history/wk_history_blob.h"
+#include "worker/store/wk_batch.h"
+#include "worker/store/wk_store.h"
+#include "worker/store/wk_store_history.h"
+#include "worker/store/wk_store_msg.h"
 #include "worker/wa/wa_node.h"
-#include "worker/wk_batch.h"
-#include "worker/wk_history_blob.h"
-#include "worker/wk_store.h"
-#include "worker/wk_store_history.h"
-#include "worker/wk_store_msg.h"
 
 #define MUST(cond) \
 	do { \

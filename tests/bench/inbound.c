@@ -18,10 +18,10 @@
 #include "proto/ipc.pb-c.h"
 #include "proto/wa_msg.pb-c.h"
 #include "recv_fixture.h"
+#include "worker/events/wk_outbox.h"
+#include "worker/online/wk_online.h"
+#include "worker/store/wk_store_signal.h"
 #include "worker/wa/wa_stanza.h"
-#include "worker/wk_online.h"
-#include "worker/wk_outbox.h"
-#include "worker/wk_store_signal.h"
 
 #define MUST(cond) \
 	do { \

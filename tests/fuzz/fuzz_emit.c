@@ -11,11 +11,11 @@
 
 #include "common/log.h"
 #include "store_fixture.h"
+#include "worker/control/wk_settings.h"
+#include "worker/events/wk_emit.h"
+#include "worker/store/wk_store_outbox.h"
+#include "worker/store/wk_store_priv.h"
 #include "worker/wa/wa_node.h"
-#include "worker/wk_emit.h"
-#include "worker/wk_settings.h"
-#include "worker/wk_store_outbox.h"
-#include "worker/wk_store_priv.h"
 
 static struct store_fixture fixture;
 static struct wk_emit *emit;

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "proto/wa_msg.pb-c.h"
-#include "worker/wk_event_msg.h"
+#include "worker/events/wk_event_msg.h"
 
 #define POLL_SECRET "0123456789abcdef0123456789abcdef"
 

@@ -8,9 +8,9 @@
 
 #include <string.h>
 
-#include "gateway/gw_body.h"
-#include "gateway/gw_instance.h"
-#include "gateway/gw_json.h"
+#include "gateway/http/gw_body.h"
+#include "gateway/http/gw_json.h"
+#include "gateway/instance/gw_instance.h"
 
 static void check_proxy(const json_t *body, bool flat)
 {

@@ -13,11 +13,11 @@
 #include <string.h>
 
 #include "common/secret.h"
-#include "gateway/gw_body.h"
-#include "gateway/gw_hook_body.h"
-#include "gateway/gw_hook_config.h"
-#include "gateway/gw_hook_url.h"
-#include "gateway/gw_json.h"
+#include "gateway/http/gw_body.h"
+#include "gateway/http/gw_json.h"
+#include "gateway/webhook/gw_hook_body.h"
+#include "gateway/webhook/gw_hook_config.h"
+#include "gateway/webhook/gw_hook_url.h"
 
 #define ID "aaaaaaaaaaaaaaaa"
 static const struct sealed_key key = { .bytes = { 1, 2, 3 }, .epoch = 1 };

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "common/buf.h"
-#include "worker/wk_http_reader.h"
+#include "worker/net/wk_http_reader.h"
 
 struct result {
 	int rc;

@@ -10,9 +10,9 @@
 #include <string.h>
 
 #include "common/attr.h"
-#include "gateway/gw_accept.h"
-#include "gateway/gw_addr.h"
-#include "gateway/gw_query.h"
+#include "gateway/http/gw_accept.h"
+#include "gateway/http/gw_addr.h"
+#include "gateway/http/gw_query.h"
 
 #define TEXT_CAP 1024
 

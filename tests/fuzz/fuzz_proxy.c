@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "common/buf.h"
-#include "worker/wk_proxy.h"
+#include "worker/net/wk_proxy.h"
 
 #define SENT_MAX 4096
 

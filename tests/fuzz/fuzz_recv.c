@@ -12,8 +12,8 @@
 #include <string.h>
 
 #include "recv_fixture.h"
-#include "worker/wk_batch.h"
-#include "worker/wk_store_priv.h"
+#include "worker/store/wk_batch.h"
+#include "worker/store/wk_store_priv.h"
 
 #define INPUTS_MAX 5000 /* of one store */
 

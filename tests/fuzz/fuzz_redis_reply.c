@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-#include "gateway/gw_redis_reply.h"
+#include "gateway/limit/gw_redis_reply.h"
 
 #define REPLIES_MAX 64
 

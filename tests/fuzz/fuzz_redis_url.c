@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#include "gateway/gw_redis_url.h"
+#include "gateway/limit/gw_redis_url.h"
 
 static void require_text(const char *text, size_t cap)
 {

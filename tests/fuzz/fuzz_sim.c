@@ -10,10 +10,10 @@
 
 #include <string.h>
 
-#include "simulator/sim_appstate.h"
-#include "simulator/sim_http.h"
-#include "simulator/sim_media.h"
-#include "simulator/sim_media_target.h"
+#include "simulator/appstate/sim_appstate.h"
+#include "simulator/media/sim_media.h"
+#include "simulator/media/sim_media_target.h"
+#include "simulator/wire/sim_http.h"
 
 #define INPUT_MAX 16384
 

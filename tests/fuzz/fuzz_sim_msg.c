@@ -9,8 +9,8 @@
 
 #include <string.h>
 
-#include "simulator/sim_chains.h"
-#include "simulator/sim_msg.h"
+#include "simulator/phone/sim_chains.h"
+#include "simulator/phone/sim_msg.h"
 #include "worker/wa/wa_keys.h"
 
 #define INPUT_MAX 65536

@@ -7,7 +7,7 @@
  */
 #include "fuzz.h"
 
-#include "worker/wk_version.h"
+#include "worker/net/wk_version.h"
 
 struct result {
 	int rc;

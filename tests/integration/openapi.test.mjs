@@ -13,7 +13,7 @@ after(() => world?.stop());
 
 // [method, path] of every route that the gateway has.
 function routes() {
-	const source = readFileSync(new URL('../../gateway/gw_routes.c', import.meta.url), 'utf8');
+	const source = readFileSync(new URL('../../gateway/http/gw_routes.c', import.meta.url), 'utf8');
 	const words = Object.fromEntries([...source.matchAll(/#define (\w) "([^"]*)"/g)].map(([, k, v]) => [k, v]));
 	const of = source.slice(source.indexOf('gw_routes_public[]'), source.indexOf('gw_routes_admin[]'));
 	const found = [];

@@ -9,7 +9,7 @@ import { after, before, describe, test } from 'node:test';
 import { FLAVOR, PLAIN, World, assertQr, binary, eventually, startWorld } from './harness.mjs';
 import { clientOf, strike } from './linked.mjs';
 
-// worker/wk_sandbox.h
+// worker/process/wk_sandbox.h
 const UID = 2, LANDLOCK = 8, SECCOMP = 16, ALL = 31;
 // What no other layer stops: sockets, whatever they are connected to, and ways into the kernel.
 const NEEDS_SECCOMP = ['connect to a Redis at a Unix socket', 'make a pair of Unix sockets', 'make a netlink socket',

@@ -1,7 +1,7 @@
 /*
  * tests/tools/escape.c - what a worker that was taken over would try
  *
- * Each attempt runs in a process of its own that enters the worker's sandbox (worker/wk_sandbox.h)
+ * Each attempt runs in a process of its own that enters the worker's sandbox (worker/process/wk_sandbox.h)
  * as a worker does, and then tries one thing. The same attempts without any layer are the control
  * group: what does not succeed there, the sandbox can't be shown to stop. Where the thing itself
  * would hurt the host, the attempt is made so that the kernel refuses it for another reason once it
@@ -47,7 +47,7 @@
 
 #include "common/attr.h"
 #include "common/log.h"
-#include "worker/wk_sandbox.h"
+#include "worker/process/wk_sandbox.h"
 
 #define ABSENT (-ENOSYS) /* without seccomp, which says the same: this kernel doesn't have it */
 

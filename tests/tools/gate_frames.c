@@ -15,7 +15,7 @@
 #include "common/attr.h"
 #include "common/buf.h"
 #include "common/codec.h"
-#include "gateway/gw_gate.h"
+#include "gateway/http/gw_gate.h"
 
 #define CONNECTION_MAX (4u << 20)
 

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "worker/wk_store_outbox.h"
+#include "worker/store/wk_store_outbox.h"
 
 /* ---- what is sent -------------------------------------------------------------------------------
  */

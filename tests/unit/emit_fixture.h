@@ -10,11 +10,11 @@
 
 #include "common/log.h"
 #include "store_fixture.h"
+#include "worker/control/wk_settings.h"
+#include "worker/events/wk_emit.h"
+#include "worker/store/wk_batch.h"
 #include "worker/wa/wa_jid.h"
 #include "worker/wa/wa_node.h"
-#include "worker/wk_batch.h"
-#include "worker/wk_emit.h"
-#include "worker/wk_settings.h"
 
 struct emit_fixture {
 	struct store_fixture store; /* own users: SF_PN, SF_LID */

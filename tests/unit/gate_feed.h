@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "common/buf.h"
-#include "gateway/gw_gate.h"
+#include "gateway/http/gw_gate.h"
 
 struct gate_run {
 	struct gw_gate gate;

@@ -9,14 +9,14 @@
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/log.h"
-#include "gateway/gw_auth.h"
-#include "gateway/gw_doctor.h"
-#include "gateway/gw_hooks.h"
-#include "gateway/gw_invite.h"
-#include "gateway/gw_supervisor.h"
-#include "gateway/gw_upgrade.h"
-#include "gateway/gw_worker.h"
-#include "gateway/gw_worker_ask.h"
+#include "gateway/doctor/gw_doctor.h"
+#include "gateway/http/gw_auth.h"
+#include "gateway/registry/gw_invite.h"
+#include "gateway/supervision/gw_supervisor.h"
+#include "gateway/supervision/gw_upgrade.h"
+#include "gateway/supervision/gw_worker.h"
+#include "gateway/supervision/gw_worker_ask.h"
+#include "gateway/webhook/gw_hooks.h"
 
 struct gw_instance {
 	int unused;

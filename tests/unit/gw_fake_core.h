@@ -11,9 +11,9 @@
 #include <stdbool.h>
 
 #include "gateway/gw.h"
-#include "gateway/gw_hook_config.h"
-#include "gateway/gw_instance.h"
-#include "gateway/gw_registry.h"
+#include "gateway/instance/gw_instance.h"
+#include "gateway/registry/gw_registry.h"
+#include "gateway/webhook/gw_hook_config.h"
 
 #define FAKE_ACME "acme-token-0123456789"
 #define FAKE_SHOP "shop-token-0123456789"

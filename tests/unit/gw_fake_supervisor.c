@@ -5,10 +5,10 @@
 #include <string.h>
 
 #include "common/err.h"
-#include "gateway/gw_worker_ask.h"
-#include "gateway/gw_instance_priv.h"
-#include "gateway/gw_supervisor.h"
-#include "gateway/gw_worker.h"
+#include "gateway/supervision/gw_worker_ask.h"
+#include "gateway/instance/gw_instance_priv.h"
+#include "gateway/supervision/gw_supervisor.h"
+#include "gateway/supervision/gw_worker.h"
 
 struct gw_worker {
 	int dummy;

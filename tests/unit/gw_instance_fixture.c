@@ -2,7 +2,7 @@
  * still */
 #include "gw_instance_fixture.h"
 
-#include "gateway/gw_numbers.h"
+#include "gateway/instance/gw_numbers.h"
 
 /* ---- fixture ---------------------------------------------------------------- */
 

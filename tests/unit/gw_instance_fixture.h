@@ -9,8 +9,8 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "gateway/gw.h"
-#include "gateway/gw_instance_act.h"
-#include "gateway/gw_worker.h"
+#include "gateway/instance/gw_instance_act.h"
+#include "gateway/supervision/gw_worker.h"
 #include "gw_fake_clock.h"
 #include "gw_fake_supervisor.h"
 

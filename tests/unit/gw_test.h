@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "gateway/gw_dir.h"
+#include "gateway/registry/gw_dir.h"
 
 #define TEST_DIR_CAP 32
 

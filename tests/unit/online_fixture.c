@@ -15,9 +15,9 @@
 
 #include "common/clock.h"
 #include "common/err.h"
+#include "worker/store/wk_batch.h"
 #include "worker/wa/wa_keys.h"
 #include "worker/wa/wa_stanza.h"
-#include "worker/wk_batch.h"
 
 #define ID "abcdefghijklmnop"
 

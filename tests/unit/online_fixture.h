@@ -10,10 +10,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "worker/online/wk_online.h"
+#include "worker/store/wk_creds.h"
+#include "worker/store/wk_store.h"
 #include "worker/wa/wa_node.h"
-#include "worker/wk_creds.h"
-#include "worker/wk_online.h"
-#include "worker/wk_store.h"
 
 #define FX_SENT_MAX 64
 #define FX_JID "5511999999999:3@s.whatsapp.net"

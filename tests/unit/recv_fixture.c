@@ -11,9 +11,9 @@
 #include "common/clock.h"
 #include "common/err.h"
 #include "proto/wa_msg.pb-c.h"
+#include "worker/events/wk_event_msg.h"
+#include "worker/store/wk_batch.h"
 #include "worker/wa/wa_stanza.h"
-#include "worker/wk_batch.h"
-#include "worker/wk_event_msg.h"
 
 const struct wa_signal_addr rf_own_addr = { SF_LID "_1", 3 };
 

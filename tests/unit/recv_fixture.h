@@ -12,9 +12,9 @@
 
 #include "signal_store.h"
 #include "store_fixture.h"
+#include "worker/control/wk_settings.h"
+#include "worker/receive/wk_recv.h"
 #include "worker/wa/wa_node.h"
-#include "worker/wk_recv.h"
-#include "worker/wk_settings.h"
 
 #define RF_SENT_MAX 64
 

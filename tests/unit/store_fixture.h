@@ -3,8 +3,8 @@
 #define STORE_FIXTURE_H
 
 #include "common/sealed.h"
-#include "worker/wk_creds.h"
-#include "worker/wk_store.h"
+#include "worker/store/wk_creds.h"
+#include "worker/store/wk_store.h"
 
 #define SF_ID "abcdefghijklmnop"
 #define SF_PN "5511999999999"

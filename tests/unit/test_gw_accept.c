@@ -2,7 +2,7 @@
 #include "test.h"
 
 #include "common/attr.h"
-#include "gateway/gw_accept.h"
+#include "gateway/http/gw_accept.h"
 
 static void test_the_wanted_form_wins(void **state)
 {

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <sys/socket.h>
 
-#include "gateway/gw_activation.h"
+#include "gateway/process/gw_activation.h"
 
 #define FIRST 3
 #define KEPT 4 /* descriptors from FIRST on that a test may put in the way */

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "gateway/gw_addr.h"
-#include "gateway/gw_query.h"
+#include "gateway/http/gw_addr.h"
+#include "gateway/http/gw_query.h"
 
 static struct gw_addr addr(const char *text)
 {

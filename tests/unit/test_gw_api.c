@@ -12,11 +12,11 @@
 
 #include "common/err.h"
 #include "common/log.h"
+#include "gateway/api/gw_outcome.h"
 #include "gateway/gw.h"
-#include "gateway/gw_auth.h"
-#include "gateway/gw_http.h"
-#include "gateway/gw_limit.h"
-#include "gateway/gw_outcome.h"
+#include "gateway/http/gw_auth.h"
+#include "gateway/http/gw_http.h"
+#include "gateway/limit/gw_limit.h"
 #include "gw_fake_core.h"
 
 #define CODE "2@code,one,two,three,1"

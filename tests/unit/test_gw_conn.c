@@ -3,7 +3,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "gateway/gw_conn.h"
+#include "gateway/http/gw_conn.h"
 
 #define GET(path) "GET " path " HTTP/1.1\r\nHost: h\r\n\r\n"
 #define BODY_MAX 64

@@ -1,7 +1,7 @@
 /* tests/unit/test_gw_deaths.c - what three workers died of is set aside, and nothing else */
 #include "test.h"
 
-#include "gateway/gw_deaths.h"
+#include "gateway/instance/gw_deaths.h"
 
 static void test_the_third_death_sets_aside(void **state)
 {

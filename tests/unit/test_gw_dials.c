@@ -1,7 +1,7 @@
 /* tests/unit/test_gw_dials.c - at most so many dials in any second, in turn */
 #include "gw_test.h"
 
-#include "gateway/gw_dials.h"
+#include "gateway/instance/gw_dials.h"
 #include "gw_fake_clock.h"
 
 #define PER_S 3

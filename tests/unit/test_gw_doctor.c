@@ -10,12 +10,12 @@
 #include <unistd.h>
 
 #include "common/err.h"
-#include "gateway/gw_doctor_disk.h"
-#include "gateway/gw_doctor_host.h"
-#include "gateway/gw_doctor_reach.h"
-#include "gateway/gw_finding.h"
-#include "gateway/gw_master_key.h"
-#include "gateway/gw_registry.h"
+#include "gateway/doctor/gw_doctor_disk.h"
+#include "gateway/doctor/gw_doctor_host.h"
+#include "gateway/doctor/gw_doctor_reach.h"
+#include "gateway/doctor/gw_finding.h"
+#include "gateway/registry/gw_master_key.h"
+#include "gateway/registry/gw_registry.h"
 
 #define MIB (1024ull * 1024)
 

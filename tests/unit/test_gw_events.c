@@ -14,11 +14,11 @@
 #include "common/ipc.h"
 #include "common/ipc_memfd.h"
 #include "common/log.h"
+#include "gateway/events/gw_events.h"
 #include "gateway/gw.h"
-#include "gateway/gw_events.h"
-#include "gateway/gw_instance_priv.h"
-#include "gateway/gw_master_key.h"
-#include "gateway/gw_worker.h"
+#include "gateway/instance/gw_instance_priv.h"
+#include "gateway/registry/gw_master_key.h"
+#include "gateway/supervision/gw_worker.h"
 
 #define GOT_MAX 1200
 

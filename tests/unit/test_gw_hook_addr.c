@@ -7,7 +7,7 @@
 #include <sys/un.h>
 
 #include "common/attr.h"
-#include "gateway/gw_hook_addr.h"
+#include "gateway/webhook/gw_hook_addr.h"
 
 static const char *judge(const char *text)
 {

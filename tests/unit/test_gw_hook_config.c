@@ -9,11 +9,11 @@
 #include "common/attr.h"
 #include "common/err.h"
 #include "common/secret.h"
-#include "gateway/gw_body.h"
-#include "gateway/gw_event.h"
-#include "gateway/gw_hook_body.h"
-#include "gateway/gw_hook_config.h"
-#include "gateway/gw_hook_url.h"
+#include "gateway/events/gw_event.h"
+#include "gateway/http/gw_body.h"
+#include "gateway/webhook/gw_hook_body.h"
+#include "gateway/webhook/gw_hook_config.h"
+#include "gateway/webhook/gw_hook_url.h"
 
 #define ID "aaaaaaaaaaaaaaaa"
 

@@ -9,7 +9,7 @@
 #include <netinet/in.h>
 
 #include "common/log.h"
-#include "gateway/gw_hook_http.h"
+#include "gateway/webhook/gw_hook_http.h"
 
 /* What the server does with a request. */
 enum manner { ANSWER, SILENT, CLOSE, FLOOD, SLOW_BODY };

@@ -5,8 +5,8 @@
 
 #include "common/attr.h"
 #include "common/codec.h"
-#include "gateway/gw_hook_schedule.h"
-#include "gateway/gw_hook_sign.h"
+#include "gateway/webhook/gw_hook_schedule.h"
+#include "gateway/webhook/gw_hook_sign.h"
 
 static void sign(const char *secret, const char *id, int64_t at, const char *body, char *out)
 {

@@ -12,14 +12,14 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "common/secret.h"
+#include "gateway/events/gw_events.h"
 #include "gateway/gw.h"
-#include "gateway/gw_events.h"
-#include "gateway/gw_hook_http.h"
-#include "gateway/gw_hooks.h"
-#include "gateway/gw_instance_priv.h"
-#include "gateway/gw_master_key.h"
-#include "gateway/gw_worker.h"
-#include "gateway/gw_worker_ask.h"
+#include "gateway/instance/gw_instance_priv.h"
+#include "gateway/registry/gw_master_key.h"
+#include "gateway/supervision/gw_worker.h"
+#include "gateway/supervision/gw_worker_ask.h"
+#include "gateway/webhook/gw_hook_http.h"
+#include "gateway/webhook/gw_hooks.h"
 
 #define INSTANCES 42
 #define CALLS_MAX 512

@@ -3,8 +3,8 @@
 
 #include <errno.h>
 
-#include "gateway/gw_events.h"
-#include "gateway/gw_hooks.h"
+#include "gateway/events/gw_events.h"
+#include "gateway/webhook/gw_hooks.h"
 
 #define SAID_MAX 32
 

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "gateway/gw_json.h"
+#include "gateway/http/gw_json.h"
 
 static int load(const char *text, json_t **out)
 {

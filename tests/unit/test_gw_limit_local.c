@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gateway/gw_limit_local.h"
+#include "gateway/limit/gw_limit_local.h"
 
 #define WINDOW GW_LIMIT_WINDOW_MS
 #define T0 1000000

@@ -14,10 +14,10 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "gateway/gw.h"
-#include "gateway/gw_limit.h"
-#include "gateway/gw_limit_local.h"
-#include "gateway/gw_limit_script.h"
-#include "gateway/gw_redis.h"
+#include "gateway/limit/gw_limit.h"
+#include "gateway/limit/gw_limit_local.h"
+#include "gateway/limit/gw_limit_script.h"
+#include "gateway/limit/gw_redis.h"
 
 #define STEPS 10000
 #define WINDOW_MIN_MS 40

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-#include "gateway/gw_listener.h"
+#include "gateway/http/gw_listener.h"
 
 struct fixture {
 	struct event_base *base;

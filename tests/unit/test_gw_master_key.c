@@ -7,9 +7,9 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "gateway/gw.h"
-#include "gateway/gw_master_key.h"
-#include "gateway/gw_secrets.h"
-#include "gateway/gw_store.h"
+#include "gateway/registry/gw_master_key.h"
+#include "gateway/registry/gw_secrets.h"
+#include "gateway/registry/gw_store.h"
 
 struct fixture {
 	char dir[TEST_DIR_CAP];

@@ -5,7 +5,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "gateway/gw_notify.h"
+#include "gateway/process/gw_notify.h"
 #include "gw_fake_clock.h"
 
 struct fixture {

@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "common/err.h"
-#include "gateway/gw_numbers.h"
+#include "gateway/instance/gw_numbers.h"
 
 #define A "5511999999999"
 #define B "5511999999998"

@@ -13,12 +13,12 @@
 
 #include "common/err.h"
 #include "common/log.h"
+#include "gateway/doctor/gw_probe.h"
 #include "gateway/gw.h"
-#include "gateway/gw_dials.h"
-#include "gateway/gw_dir.h"
-#include "gateway/gw_probe.h"
-#include "gateway/gw_registry.h"
-#include "gateway/gw_supervisor.h"
+#include "gateway/instance/gw_dials.h"
+#include "gateway/registry/gw_dir.h"
+#include "gateway/registry/gw_registry.h"
+#include "gateway/supervision/gw_supervisor.h"
 
 struct fixture {
 	struct gw gw;

@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #include "common/proc_stat.h"
-#include "gateway/gw_proc.h"
+#include "gateway/supervision/gw_proc.h"
 
 /* Two that nobody else on this host has: all of /proc is looked through. */
 static char id[24], other_id[24];

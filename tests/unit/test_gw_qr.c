@@ -11,8 +11,8 @@
 #include "common/buf.h"
 #include "common/codec.h"
 #include "common/qr.h"
-#include "gateway/gw_instance.h"
-#include "gateway/gw_qr.h"
+#include "gateway/api/gw_qr.h"
+#include "gateway/instance/gw_instance.h"
 
 static const char text[] =
     "2@AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"

@@ -7,7 +7,7 @@
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/log.h"
-#include "gateway/gw_redis.h"
+#include "gateway/limit/gw_redis.h"
 #include "redis_peer.h"
 
 #define SCRIPT "return { 1 }"

@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-#include "gateway/gw_redis_url.h"
+#include "gateway/limit/gw_redis_url.h"
 
 static void test_forms_that_are_understood(void **state)
 {

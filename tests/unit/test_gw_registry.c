@@ -11,11 +11,11 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "gateway/gw.h"
-#include "gateway/gw_instance_priv.h"
-#include "gateway/gw_master_key.h"
-#include "gateway/gw_registry.h"
-#include "gateway/gw_secrets.h"
-#include "gateway/gw_store.h"
+#include "gateway/instance/gw_instance_priv.h"
+#include "gateway/registry/gw_master_key.h"
+#include "gateway/registry/gw_registry.h"
+#include "gateway/registry/gw_secrets.h"
+#include "gateway/registry/gw_store.h"
 #include "gw_fake_supervisor.h"
 
 struct fixture {

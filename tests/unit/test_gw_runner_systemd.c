@@ -16,7 +16,7 @@
 #include "common/log.h"
 #include "gateway/gw.h"
 #include "gateway/gw_config.h"
-#include "gateway/gw_runner.h"
+#include "gateway/supervision/gw_runner.h"
 
 #define ID "abcdefgh234567ab"
 #define SOCKET_UNIT "warden-worker@" ID ".socket"

@@ -18,7 +18,7 @@
 
 #include "common/landlock.h"
 #include "gateway/gw.h"
-#include "gateway/gw_sandbox.h"
+#include "gateway/process/gw_sandbox.h"
 
 static char base[TEST_DIR_CAP];
 static struct gw_config cfg;

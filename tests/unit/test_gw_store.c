@@ -12,7 +12,7 @@
 
 #include "common/err.h"
 #include "common/log.h"
-#include "gateway/gw_store.h"
+#include "gateway/registry/gw_store.h"
 
 struct fixture {
 	struct event_base *base;

@@ -15,13 +15,13 @@
 #include "common/log.h"
 #include "common/secret.h"
 #include "gateway/gw.h"
-#include "gateway/gw_dials.h"
-#include "gateway/gw_instance_priv.h"
-#include "gateway/gw_master_key.h"
-#include "gateway/gw_numbers.h"
-#include "gateway/gw_supervisor.h"
-#include "gateway/gw_version.h"
-#include "gateway/gw_worker.h"
+#include "gateway/instance/gw_dials.h"
+#include "gateway/instance/gw_instance_priv.h"
+#include "gateway/instance/gw_numbers.h"
+#include "gateway/instance/gw_version.h"
+#include "gateway/registry/gw_master_key.h"
+#include "gateway/supervision/gw_supervisor.h"
+#include "gateway/supervision/gw_worker.h"
 
 #define INSTANCES_MAX 24
 

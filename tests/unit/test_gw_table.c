@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "gateway/gw_table.h"
+#include "gateway/registry/gw_table.h"
 
 struct thing {
 	int key;

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <sys/stat.h>
 
-#include "gateway/gw_uids.h"
+#include "gateway/supervision/gw_uids.h"
 
 #define UIDS_N (GW_UID_LAST - GW_UID_FIRST + 1)
 

@@ -3,7 +3,7 @@
 
 #include "common/err.h"
 #include "common/log.h"
-#include "gateway/gw_version.h"
+#include "gateway/instance/gw_version.h"
 #include "gw_fake_clock.h"
 
 #define ASKERS 5

@@ -17,8 +17,8 @@
 #include "common/ipc.h"
 #include "common/ipc_memfd.h"
 #include "gateway/gw.h"
-#include "gateway/gw_worker_ask.h"
-#include "gateway/gw_worker_priv.h"
+#include "gateway/supervision/gw_worker_ask.h"
+#include "gateway/supervision/gw_worker_priv.h"
 #include "proto/ipc.pb-c.h"
 
 struct fixture {

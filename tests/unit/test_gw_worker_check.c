@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "common/attr.h"
-#include "gateway/gw_worker_check.h"
+#include "gateway/supervision/gw_worker_check.h"
 
 static void test_details_are_made_printable_and_cut(void **state)
 {

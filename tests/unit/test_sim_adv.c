@@ -6,8 +6,8 @@
 
 #include "common/buf.h"
 #include "common/err.h"
-#include "simulator/sim_adv.h"
-#include "simulator/sim_pb.h"
+#include "simulator/base/sim_pb.h"
+#include "simulator/pair/sim_adv.h"
 #include "wa_vectors.h"
 
 struct fixture {

@@ -7,7 +7,7 @@
 
 #include "common/err.h"
 #include "common/secret.h"
-#include "simulator/sim_appstate.h"
+#include "simulator/appstate/sim_appstate.h"
 #include "wa_vectors.h"
 #include "worker/wa/wa_appstate.h"
 #include "worker/wa/wa_pool.h"

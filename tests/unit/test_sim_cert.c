@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "common/err.h"
-#include "simulator/sim_cert.h"
+#include "simulator/wire/sim_cert.h"
 #include "worker/wa/wa_noise.h"
 
 #define NOW 1790000000

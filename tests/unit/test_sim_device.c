@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "common/err.h"
-#include "simulator/sim_device.h"
+#include "simulator/server/sim_device.h"
 
 #define NUMBER "4915100000001"
 #define OTHER "4915100000002"

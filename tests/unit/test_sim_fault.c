@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "common/err.h"
-#include "simulator/sim_fault.h"
+#include "simulator/server/sim_fault.h"
 
 static int setup(void **state)
 {

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "common/err.h"
-#include "simulator/sim_history_part.h"
-#include "simulator/sim_hostile.h"
+#include "simulator/history/sim_history_part.h"
+#include "simulator/history/sim_hostile.h"
 #include "worker/wa/wa_history.h"
 #include "worker/wa/wa_media.h"
 

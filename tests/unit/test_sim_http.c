@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "common/attr.h"
-#include "simulator/sim_http.h"
+#include "simulator/wire/sim_http.h"
 
 #define KEY "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 #define REST \

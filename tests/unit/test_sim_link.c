@@ -7,8 +7,8 @@
 #include "common/buf.h"
 #include "common/codec.h"
 #include "common/err.h"
-#include "simulator/sim_link.h"
-#include "simulator/sim_passkey.h"
+#include "simulator/pair/sim_link.h"
+#include "simulator/pair/sim_passkey.h"
 #include "wa_vectors.h"
 
 /* ---- pairing code -----------------------------------------------------------------------------

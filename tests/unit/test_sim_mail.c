@@ -6,10 +6,10 @@
 #include <string.h>
 
 #include "common/err.h"
-#include "simulator/sim_keep.h"
-#include "simulator/sim_mail.h"
-#include "simulator/sim_msg.h"
-#include "simulator/sim_pb.h"
+#include "simulator/base/sim_pb.h"
+#include "simulator/phone/sim_keep.h"
+#include "simulator/phone/sim_mail.h"
+#include "simulator/phone/sim_msg.h"
 
 /* ---- records -----------------------------------------------------------------------------------
  */

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "common/err.h"
-#include "simulator/sim_media.h"
-#include "simulator/sim_media_fault.h"
+#include "simulator/media/sim_media.h"
+#include "simulator/media/sim_media_fault.h"
 #include "wa_vectors.h"
 #include "worker/wa/wa_media.h"
 

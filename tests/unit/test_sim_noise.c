@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "common/err.h"
-#include "simulator/sim_noise.h"
+#include "simulator/wire/sim_noise.h"
 #include "wa_vectors.h"
 
 struct fixture {

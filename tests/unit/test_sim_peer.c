@@ -7,10 +7,10 @@
 
 #include "common/err.h"
 #include "signal_store.h"
+#include "simulator/phone/sim_chains.h"
+#include "simulator/phone/sim_peer.h"
+#include "simulator/server/sim_device.h"
 #include "simulator/sim.h"
-#include "simulator/sim_chains.h"
-#include "simulator/sim_device.h"
-#include "simulator/sim_peer.h"
 
 #define GROUP "120363000000000001@g.us"
 

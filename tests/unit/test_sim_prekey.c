@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "common/err.h"
-#include "simulator/sim_prekey.h"
+#include "simulator/server/sim_prekey.h"
 #include "wa_vectors.h"
 
 #define KEYS_MAX 8

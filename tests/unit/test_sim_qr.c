@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "common/err.h"
-#include "simulator/sim_qr.h"
+#include "simulator/pair/sim_qr.h"
 #include "wa_vectors.h"
 
 #define P "https://wa.me/settings/linked_devices#"

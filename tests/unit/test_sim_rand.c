@@ -5,8 +5,8 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "simulator/sim_phone.h"
-#include "simulator/sim_rand.h"
+#include "simulator/base/sim_rand.h"
+#include "simulator/phone/sim_phone.h"
 
 static void seeded(struct sim_rand *r, uint64_t seed)
 {

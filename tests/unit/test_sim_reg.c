@@ -7,7 +7,7 @@
 #include "common/err.h"
 #include "common/pb_guard.h"
 #include "proto/wa_payload.pb-c.h"
-#include "simulator/sim_reg.h"
+#include "simulator/wire/sim_reg.h"
 #include "wa_vectors.h"
 
 struct fixture {

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "worker/wk_alive.h"
+#include "worker/online/wk_alive.h"
 
 static void test_first_ping_comes_after_20_to_30_s(void **state)
 {

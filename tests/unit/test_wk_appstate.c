@@ -12,13 +12,13 @@
 #include "emit_fixture.h"
 #include "http_server.h"
 #include "proto/ipc.pb-c.h"
+#include "worker/appstate/wk_appstate.h"
+#include "worker/history/wk_media.h"
+#include "worker/net/wk_url.h"
+#include "worker/store/wk_store_lid.h"
+#include "worker/store/wk_store_name.h"
+#include "worker/store/wk_store_outbox.h"
 #include "worker/wa/wa_signal.h"
-#include "worker/wk_appstate.h"
-#include "worker/wk_media.h"
-#include "worker/wk_store_lid.h"
-#include "worker/wk_store_name.h"
-#include "worker/wk_store_outbox.h"
-#include "worker/wk_url.h"
 
 #define LABEL IPC__EVENT__KIND__LABEL_UPDATE
 

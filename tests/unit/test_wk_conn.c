@@ -13,12 +13,12 @@
 
 #include "common/codec.h"
 #include "common/err.h"
-#include "simulator/sim_noise.h"
+#include "simulator/wire/sim_noise.h"
 #include "wa_fixture.h"
+#include "worker/net/wk_conn.h"
+#include "worker/net/wk_tls.h"
+#include "worker/session/wk_failure.h"
 #include "worker/wa/wa_node.h"
-#include "worker/wk_conn.h"
-#include "worker/wk_failure.h"
-#include "worker/wk_tls.h"
 
 #define NOT_AFTER 4102444800              /* 2100: these tests run by the real clock */
 #define PLAIN_MAX (WA_STANZA_MAX_LEN + 1) /* with its flag byte */

@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "common/err.h"
-#include "worker/wk_dial.h"
-#include "worker/wk_failure.h"
+#include "worker/net/wk_dial.h"
+#include "worker/session/wk_failure.h"
 
 struct fixture {
 	struct event_base *base;

@@ -16,11 +16,11 @@
 #include "common/buf.h"
 #include "common/err.h"
 #include "tls_peer.h"
-#include "worker/wk_dial.h"
-#include "worker/wk_failure.h"
-#include "worker/wk_proxy.h"
-#include "worker/wk_tls.h"
-#include "worker/wk_url.h"
+#include "worker/net/wk_dial.h"
+#include "worker/net/wk_proxy.h"
+#include "worker/net/wk_tls.h"
+#include "worker/net/wk_url.h"
+#include "worker/session/wk_failure.h"
 
 #define OK "HTTP/1.1 200 OK\r\n\r\n"
 #define EARLY "early" /* the tunnel's first bytes, in one write with the proxy's last answer */

@@ -10,12 +10,12 @@
 #include "emit_fixture.h"
 #include "proto/ipc.pb-c.h"
 #include "proto/wa_msg.pb-c.h"
-#include "worker/wk_store_lid.h"
-#include "worker/wk_store_msg.h"
-#include "worker/wk_store_name.h"
-#include "worker/wk_store_once.h"
-#include "worker/wk_store_outbox.h"
-#include "worker/wk_store_priv.h"
+#include "worker/store/wk_store_lid.h"
+#include "worker/store/wk_store_msg.h"
+#include "worker/store/wk_store_name.h"
+#include "worker/store/wk_store_once.h"
+#include "worker/store/wk_store_outbox.h"
+#include "worker/store/wk_store_priv.h"
 
 /* ---- names --------------------------------------------------------------------------------------
  */

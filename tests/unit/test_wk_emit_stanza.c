@@ -7,9 +7,9 @@
 #include "emit_fixture.h"
 #include "proto/ipc.pb-c.h"
 #include "proto/wa_msg.pb-c.h"
-#include "worker/wk_store_lid.h"
-#include "worker/wk_store_name.h"
-#include "worker/wk_store_outbox.h"
+#include "worker/store/wk_store_lid.h"
+#include "worker/store/wk_store_name.h"
+#include "worker/store/wk_store_outbox.h"
 
 #define STATUS IPC__EVENT__KIND__MESSAGE_STATUS
 #define CALL IPC__EVENT__KIND__CALL_UPDATE

@@ -4,8 +4,8 @@
 #include <unistd.h>
 
 #include "common/log_tail.h"
+#include "worker/process/wk_hand.h"
 #include "worker/wa/wa_node.h"
-#include "worker/wk_hand.h"
 
 static struct wa_node *stanza(const char *tag, const char *id, const char *from,
                               const char *participant)

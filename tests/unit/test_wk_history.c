@@ -15,14 +15,14 @@
 #include "http_server.h"
 #include "proto/ipc.pb-c.h"
 #include "proto/wa_msg.pb-c.h"
+#include "worker/history/wk_history.h"
+#include "worker/history/wk_media.h"
+#include "worker/store/wk_store_history.h"
+#include "worker/store/wk_store_lid.h"
+#include "worker/store/wk_store_msg.h"
+#include "worker/store/wk_store_name.h"
+#include "worker/store/wk_store_outbox.h"
 #include "worker/wa/wa_media.h"
-#include "worker/wk_history.h"
-#include "worker/wk_media.h"
-#include "worker/wk_store_history.h"
-#include "worker/wk_store_lid.h"
-#include "worker/wk_store_msg.h"
-#include "worker/wk_store_name.h"
-#include "worker/wk_store_outbox.h"
 
 #define CHATS 4
 #define MESSAGES 25

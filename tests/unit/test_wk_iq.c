@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "worker/wk_iq.h"
+#include "worker/online/wk_iq.h"
 
 static void test_answer_is_known_by_its_id_alone_and_once(void **state)
 {

@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "common/err.h"
+#include "worker/pair/wk_link_code.h"
 #include "worker/wa/wa_link_code.h"
 #include "worker/wa/wa_node.h"
-#include "worker/wk_link_code.h"
 
 #define NUMBER "5511999999999"
 #define REF "2@ref"

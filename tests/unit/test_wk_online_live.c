@@ -10,12 +10,12 @@
 #include "common/clock.h"
 #include "common/err.h"
 #include "online_fixture.h"
+#include "worker/events/wk_emit.h"
+#include "worker/store/wk_batch.h"
+#include "worker/store/wk_store_appstate.h"
+#include "worker/store/wk_store_name.h"
+#include "worker/store/wk_store_outbox.h"
 #include "worker/wa/wa_stanza.h"
-#include "worker/wk_batch.h"
-#include "worker/wk_emit.h"
-#include "worker/wk_store_appstate.h"
-#include "worker/wk_store_name.h"
-#include "worker/wk_store_outbox.h"
 
 #define USER "5521888888888@s.whatsapp.net"
 

@@ -12,9 +12,9 @@
 #include "common/err.h"
 #include "common/ipc.h"
 #include "common/ipc_memfd.h"
-#include "worker/wk_outbox.h"
-#include "worker/wk_store_outbox.h"
-#include "worker/wk_store_priv.h"
+#include "worker/events/wk_outbox.h"
+#include "worker/store/wk_store_outbox.h"
+#include "worker/store/wk_store_priv.h"
 
 #define ID "abcdefghijklmnop"
 #define SENT_MAX 2048

@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "common/err.h"
+#include "worker/pair/wk_codes.h"
+#include "worker/pair/wk_pair.h"
 #include "worker/wa/wa_node.h"
-#include "worker/wk_codes.h"
-#include "worker/wk_pair.h"
 
 static void fill(struct wa_pair_device *pd, size_t n)
 {

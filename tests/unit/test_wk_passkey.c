@@ -6,10 +6,10 @@
 #include <string.h>
 
 #include "common/err.h"
+#include "worker/pair/wk_passkey.h"
+#include "worker/pair/wk_passkey_json.h"
 #include "worker/wa/wa_node.h"
 #include "worker/wa/wa_passkey.h"
-#include "worker/wk_passkey.h"
-#include "worker/wk_passkey_json.h"
 
 #define OPTIONS "{\"challenge\":\"AAAA\",\"rpId\":\"whatsapp.com\"}"
 #define CREDENTIAL \

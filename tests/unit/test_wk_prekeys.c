@@ -8,7 +8,7 @@
 
 #include "common/err.h"
 #include "online_fixture.h"
-#include "worker/wk_prekeys.h"
+#include "worker/online/wk_prekeys.h"
 
 static struct wa_node *answer(const char *child, const char *name, const char *value)
 {

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "common/err.h"
-#include "worker/wk_proxy.h"
-#include "worker/wk_upgrade.h"
+#include "worker/net/wk_proxy.h"
+#include "worker/net/wk_upgrade.h"
 
 struct talk {
 	struct wk_proxy proxy;

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "common/err.h"
-#include "worker/wk_retry.h"
+#include "worker/session/wk_retry.h"
 
 #define NOW_MS 1000000u
 #define NOW_S 1800000000

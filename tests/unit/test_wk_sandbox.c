@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
-#include "worker/wk_sandbox.h"
+#include "worker/process/wk_sandbox.h"
 
 #define NOBODY 65534
 

@@ -8,8 +8,8 @@
 
 #include "common/err.h"
 #include "wk_fake_net.h"
+#include "worker/store/wk_store.h"
 #include "worker/wa/wa_keys.h"
-#include "worker/wk_store.h"
 
 #define NUMBER "5511999999999"
 

@@ -11,7 +11,7 @@
 #include "common/clock.h"
 #include "common/err.h"
 #include "wk_fake_net.h"
-#include "worker/wk_store.h"
+#include "worker/store/wk_store.h"
 
 #define LINK IPC__CONNECT__MODE__LINK
 #define RESUME IPC__CONNECT__MODE__RESUME

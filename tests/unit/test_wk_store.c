@@ -20,8 +20,8 @@
 #include "common/attr.h"
 #include "common/clock.h"
 #include "common/err.h"
+#include "worker/store/wk_store.h"
 #include "worker/wa/wa_prekey.h"
-#include "worker/wk_store.h"
 
 #define ID "abcdefghijklmnop"
 

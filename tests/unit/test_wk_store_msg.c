@@ -9,12 +9,12 @@
 
 #include "common/err.h"
 #include "store_fixture.h"
+#include "worker/store/wk_batch.h"
+#include "worker/store/wk_store_lid.h"
+#include "worker/store/wk_store_msg.h"
+#include "worker/store/wk_store_priv.h"
+#include "worker/store/wk_store_signal.h"
 #include "worker/wa/wa_node.h"
-#include "worker/wk_batch.h"
-#include "worker/wk_store_lid.h"
-#include "worker/wk_store_msg.h"
-#include "worker/wk_store_priv.h"
-#include "worker/wk_store_signal.h"
 
 static struct wa_jid jid_of(const char *text)
 {

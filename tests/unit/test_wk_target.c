@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "worker/wk_target.h"
+#include "worker/control/wk_target.h"
 
 static void test_urls_are_taken_apart(void **state)
 {

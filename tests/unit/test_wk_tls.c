@@ -16,8 +16,8 @@
 
 #include "common/err.h"
 #include "tls_peer.h"
-#include "worker/wk_failure.h"
-#include "worker/wk_tls.h"
+#include "worker/net/wk_tls.h"
+#include "worker/session/wk_failure.h"
 
 struct fixture {
 	struct event_base *base;

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "common/err.h"
-#include "worker/wk_upgrade.h"
+#include "worker/net/wk_upgrade.h"
 
 /* RFC 6455 section 1.3: this nonce makes the key dGhlIHNhbXBsZSBub25jZQ==. */
 static const uint8_t rfc_nonce[WK_UPGRADE_NONCE_LEN] = "the sample nonce";

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "common/err.h"
-#include "worker/wk_version.h"
+#include "worker/net/wk_version.h"
 
 #define OK "HTTP/1.1 200 OK\r\nContent-Type: text/javascript\r\n"
 #define FOUND "x=\\\"client_revision\\\":1045798079,\\\"other\\\":1"

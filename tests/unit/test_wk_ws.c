@@ -6,7 +6,7 @@
 
 #include "common/buf.h"
 #include "common/err.h"
-#include "worker/wk_ws.h"
+#include "worker/net/wk_ws.h"
 
 struct fixture {
 	struct evbuffer *in, *out;

@@ -13,10 +13,10 @@
 #include "common/err.h"
 #include "common/secret.h"
 #include "proto/wa_adv.pb-c.h"
+#include "worker/net/wk_conn.h"
+#include "worker/net/wk_version.h"
+#include "worker/store/wk_store.h"
 #include "worker/wa/wa_keys.h"
-#include "worker/wk_conn.h"
-#include "worker/wk_store.h"
-#include "worker/wk_version.h"
 
 /* Link-time stand-ins have no argument for it. */
 static struct fake *fake;

@@ -25,7 +25,7 @@ describe('the words', () => {
 		for (const code of CODES)
 			assert.ok(WORDS.en.e[ERROR_KEY[code]], code);
 		// what the source can say and the contract has not got would be an "unknown" here
-		const list = readFileSync(new URL('../../gateway/gw_req.h', import.meta.url), 'utf8').match(/"([a-z_]+)"\) ?\\/g) ?? [];
+		const list = readFileSync(new URL('../../gateway/http/gw_req.h', import.meta.url), 'utf8').match(/"([a-z_]+)"\) ?\\/g) ?? [];
 		const ours = list.map((t) => t.match(/"([a-z_]+)"/)[1]);
 		const admin = ['account_not_found', 'account_exists', 'account_not_empty', 'ambiguous_name', 'forbidden', 'at_least_one_setting'];
 		const events = ours.filter((c) => /webhook|websocket|message|media|event|dead|replay|chat/.test(c));

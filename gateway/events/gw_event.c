@@ -1,0 +1,160 @@
+/* gateway/events/gw_event.c - one event as clients see it */
+#include "gateway/events/gw_event.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "common/clock.h"
+
+#define UNIX_MS_MAX INT64_C(253402300799999) /* the year 9999 */
+
+static const char *const names[GW_EVENT_KIND_END] = {
+#define X(id, num, name) [id] = name,
+	GW_EVENT_KIND_LIST(X)
+#undef X
+};
+
+const char *gw_event_kind_name(unsigned kind)
+{
+	return kind < GW_EVENT_KIND_END ? names[kind] : NULL;
+}
+
+unsigned gw_event_kind_find(const char *name, size_t name_len)
+{
+	for (unsigned k = 1; k < GW_EVENT_KIND_END; k++)
+		if (strlen(names[k]) == name_len && memcmp(names[k], name, name_len) == 0)
+			return k;
+	return 0;
+}
+
+bool gw_event_wanted(const struct gw_event_filter *f, unsigned kind, uint32_t flags)
+{
+	if (!f->history && (flags & GW_EVENT_FROM_HISTORY) != 0)
+		return false;
+	return f->kinds == 0 || (f->kinds >> kind & 1) != 0;
+}
+
+/* ---- filters -------------------------------------------------------------------------------- */
+
+static int add_kind(const char *name, size_t len, uint32_t *kinds)
+{
+	unsigned k = gw_event_kind_find(name, len);
+
+	if (k == 0)
+		return -EINVAL;
+	*kinds |= 1u << k;
+	return 0;
+}
+
+int gw_event_kinds_parse(const char *list, uint32_t *kinds_out)
+{
+	uint32_t kinds = 0;
+	int rc = 0;
+
+	while (list != NULL && *list != '\0' && rc == 0) {
+		size_t n = strcspn(list, ",");
+
+		rc = add_kind(list, n, &kinds);
+		list += n;
+		if (*list == ',' && *++list == '\0')
+			rc = -EINVAL;
+	}
+	if (rc == 0)
+		*kinds_out = kinds;
+	return rc;
+}
+
+int gw_event_kinds_from_json(const json_t *array, uint32_t *kinds_out)
+{
+	uint32_t kinds = 0;
+	size_t i;
+	json_t *v;
+	int rc = array == NULL || json_is_array(array) ? 0 : -EINVAL;
+
+	json_array_foreach(array, i, v)
+	{
+		if (rc == 0)
+			rc = json_is_string(v)
+			         ? add_kind(json_string_value(v), json_string_length(v), &kinds)
+			         : -EINVAL;
+	}
+	if (rc == 0)
+		*kinds_out = kinds;
+	return rc;
+}
+
+json_t *gw_event_kinds_json(uint32_t kinds)
+{
+	json_t *a = json_array();
+
+	for (unsigned k = 1; a != NULL && k < GW_EVENT_KIND_END; k++)
+		if ((kinds >> k & 1) != 0 && json_array_append_new(a, json_string(names[k])) < 0) {
+			json_decref(a);
+			a = NULL;
+		}
+	return a;
+}
+
+/* ---- text ----------------------------------------------------------------------------------- */
+
+/* A text of ours or the operator's (base URL): what JSON can't hold as it is, is escaped. */
+static int append_string(struct buf *out, const char *s)
+{
+	int rc = buf_append_u8(out, '"');
+
+	for (; rc == 0 && *s != '\0'; s++) {
+		unsigned char c = (unsigned char)*s;
+
+		if (c < ' ')
+			rc = buf_appendf(out, "\\u%04x", c);
+		else if (c == '"' || c == '\\')
+			rc = buf_appendf(out, "\\%c", c);
+		else
+			rc = buf_append_u8(out, c);
+	}
+	return rc < 0 ? rc : buf_append_u8(out, '"');
+}
+
+int gw_event_text(const struct gw_event_source *s, struct buf *out, size_t *data_at_out)
+{
+	int64_t at = s->unix_ms < 0 ? 0 : s->unix_ms > UNIX_MS_MAX ? UNIX_MS_MAX : s->unix_ms;
+	char when[RFC3339_CAP];
+	size_t data_at;
+	int rc;
+
+	clock_rfc3339(at, when);
+	rc = buf_appendf(out,
+	                 "{\"event\":\"%s\",\"id\":\"%s\",\"sequence\":%llu,\"timestamp\":\"%s\","
+	                 "\"data\":",
+	                 names[s->kind], s->id, (unsigned long long)s->sequence, when);
+	data_at = out->len;
+	if (rc == 0)
+		rc = buf_append(out, s->data, s->data_len);
+	if (rc == 0)
+		rc = buf_append_str(out, ",\"instanceData\":{\"baseUrl\":");
+	if (rc == 0)
+		rc = append_string(out, s->base_url);
+	if (rc == 0)
+		rc = buf_append_str(out, ",\"instance\":");
+	if (rc == 0)
+		rc = append_string(out, s->instance);
+	if (rc == 0)
+		rc = buf_append_str(out, "}}");
+	if (rc == 0)
+		*data_at_out = data_at;
+	return rc;
+}
+
+int gw_event_text_with(const struct gw_event *e, const char *name, const char *value,
+                       struct buf *out)
+{
+	size_t end = e->data_at + e->data_len - 1; /* the brace that closes data */
+	bool empty = e->data_len <= 2;
+	int rc = buf_append(out, e->text, end);
+
+	if (rc == 0)
+		rc = buf_appendf(out, "%s\"%s\":", empty ? "" : ",", name);
+	if (rc == 0)
+		rc = buf_append_str(out, value);
+	return rc < 0 ? rc : buf_append(out, e->text + end, e->text_len - end);
+}

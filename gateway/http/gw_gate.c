@@ -1,0 +1,675 @@
+/* gateway/http/gw_gate.c - the strict reader of the raw request stream */
+#include "gateway/http/gw_gate.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <netinet/in.h>
+#include <stddef.h>
+#include <string.h>
+#include <strings.h>
+
+#include "common/codec.h"
+
+enum gate_state {
+	G_LINE,       /* inside a head line */
+	G_LF,         /* after the CR of a head line */
+	G_BODY_START, /* the head is complete */
+	G_BODY,       /* counted body */
+	G_CHUNK_SIZE,
+	G_CHUNK_SIZE_LF,
+	G_CHUNK_DATA,
+	G_CHUNK_CR,
+	G_CHUNK_LF,
+	G_LAST_CR, /* the empty line after the last chunk */
+	G_LAST_LF,
+	G_END,
+};
+
+/* 16 digits would already overflow what a body may ever be. */
+#define CHUNK_DIGITS_MAX 15
+#define LENGTH_DIGITS_MAX 18
+/* A larger buffer is given back between requests. */
+#define HEAD_KEEP_CAP 2048
+
+/* ---- character classes ----------------------------------------------------------------------- */
+
+enum {
+	C_TOKEN = 1,  /* RFC 9110 tchar */
+	C_METHOD = 2, /* what methods are made of here */
+	C_PATH = 4,   /* RFC 3986 pchar without "%", and "/" */
+	C_QUERY = 8,  /* C_PATH and "?" */
+	C_VALUE = 16, /* field value: no control character but HTAB */
+	C_HOST = 32,  /* of a registered name or an IPv4 address, without "%" */
+};
+
+#define UNRESERVED (C_TOKEN | C_PATH | C_QUERY | C_VALUE | C_HOST)
+#define SUB_DELIM (C_PATH | C_QUERY | C_VALUE)
+
+static const uint8_t char_class[256] = {
+	['\t'] = C_VALUE,
+	[' '] = C_VALUE,
+	['A' ... 'Z'] = UNRESERVED | C_METHOD,
+	['a' ... 'z'] = UNRESERVED,
+	['0' ... '9'] = UNRESERVED,
+	['-'] = UNRESERVED | C_METHOD,
+	['_'] = UNRESERVED | C_METHOD,
+	['.'] = UNRESERVED,
+	['~'] = UNRESERVED,
+	['!'] = SUB_DELIM | C_TOKEN,
+	['$'] = SUB_DELIM | C_TOKEN,
+	['&'] = SUB_DELIM | C_TOKEN,
+	['\''] = SUB_DELIM | C_TOKEN,
+	['*'] = SUB_DELIM | C_TOKEN,
+	['+'] = SUB_DELIM | C_TOKEN,
+	['('] = SUB_DELIM,
+	[')'] = SUB_DELIM,
+	[','] = SUB_DELIM,
+	[';'] = SUB_DELIM,
+	['='] = SUB_DELIM,
+	[':'] = SUB_DELIM,
+	['@'] = SUB_DELIM,
+	['/'] = SUB_DELIM,
+	['?'] = C_QUERY | C_VALUE,
+	['#'] = C_TOKEN | C_VALUE,
+	['%'] = C_TOKEN | C_VALUE,
+	['^'] = C_TOKEN | C_VALUE,
+	['`'] = C_TOKEN | C_VALUE,
+	['|'] = C_TOKEN | C_VALUE,
+	['"'] = C_VALUE,
+	['<'] = C_VALUE,
+	['>'] = C_VALUE,
+	['['] = C_VALUE,
+	['\\'] = C_VALUE,
+	[']'] = C_VALUE,
+	['{'] = C_VALUE,
+	['}'] = C_VALUE,
+	[0x80 ... 0xff] = C_VALUE,
+};
+
+static bool is_class(char c, unsigned class)
+{
+	return (char_class[(uint8_t)c] & class) != 0;
+}
+
+/* ---- the parts of a head --------------------------------------------------------------------- */
+
+/*
+ * How many dots, written out or as %2e, the segment at s is made of: 1 and 2 for "." and "..", 0
+ * for any other.
+ */
+static unsigned dots_of(const char *s)
+{
+	unsigned n = 0;
+
+	for (; *s != '/' && *s != '?' && *s != '\0'; n++) {
+		if (*s == '.')
+			s++;
+		else if (strncasecmp(s, "%2e", 3) == 0)
+			s += 3;
+		else
+			return 0;
+	}
+	return n <= 2 ? n : 0;
+}
+
+/* Dot segments never lead above the root, where others see an attack. An empty one is no folder. */
+static bool stays_below_root(const char *path)
+{
+	size_t depth = 0, len;
+	unsigned dots;
+
+	for (const char *s = path + 1;; s += len + 1) {
+		len = strcspn(s, "/?");
+		dots = dots_of(s);
+		if (dots == 2 && depth-- == 0)
+			return false;
+		if (dots == 0 && len > 0)
+			depth++;
+		if (s[len] != '/')
+			return true;
+	}
+}
+
+/* Escapes are complete; none is NUL; in the path (before "?") none is a slash. */
+static bool target_ok(const char *target)
+{
+	unsigned class = C_PATH;
+	int hi, lo;
+
+	if (*target != '/' || strlen(target) > GW_GATE_TARGET_MAX)
+		return false;
+	for (const char *s = target; *s != '\0'; s++) {
+		if (*s == '?')
+			class = C_QUERY;
+		if (is_class(*s, class))
+			continue;
+		if (*s != '%')
+			return false;
+		hi = hex_digit(s[1]);
+		lo = hi < 0 ? -1 : hex_digit(s[2]);
+		if (lo < 0 || hi * 16 + lo == 0 || (class == C_PATH && hi * 16 + lo == '/'))
+			return false;
+		s += 2;
+	}
+	return stays_below_root(target);
+}
+
+static bool port_ok(const char *s)
+{
+	return strspn(s, "0123456789") == strlen(s) && strlen(s) <= 5;
+}
+
+static bool is_ipv6(const char *s, size_t len)
+{
+	char text[INET6_ADDRSTRLEN];
+	struct in6_addr addr;
+
+	if (len >= sizeof(text))
+		return false;
+	memcpy(text, s, len);
+	text[len] = '\0';
+	return inet_pton(AF_INET6, text, &addr) == 1;
+}
+
+static bool host_ok(const char *s)
+{
+	size_t n;
+
+	if (*s == '[') {
+		n = strcspn(s, "]");
+		if (s[n] != ']' || !is_ipv6(s + 1, n - 1))
+			return false;
+		s += n + 1;
+	} else {
+		for (n = 0; is_class(s[n], C_HOST); n++) {
+			if (s[n] == '.' && s[n + 1] == '.')
+				return false;
+		}
+		if (n == 0 || (n == 1 && *s == '.'))
+			return false;
+		s += n;
+	}
+	return *s == '\0' || (*s == ':' && port_ok(s + 1));
+}
+
+static bool length_parse(const char *s, uint64_t *out)
+{
+	uint64_t v = 0;
+	size_t n = strspn(s, "0123456789");
+
+	if (n == 0 || s[n] != '\0')
+		return false;
+	while (*s == '0')
+		s++;
+	if (strlen(s) > LENGTH_DIGITS_MAX)
+		return false;
+	for (; *s != '\0'; s++)
+		v = v * 10 + (uint64_t)(*s - '0');
+	*out = v;
+	return true;
+}
+
+/* Is word an element of a comma-separated list? Any case. */
+static bool list_has(const char *list, const char *word)
+{
+	size_t word_len = strlen(word);
+	size_t n;
+
+	while (*list != '\0') {
+		list += strspn(list, " \t,");
+		n = strcspn(list, " \t,");
+		if (n == word_len && strncasecmp(list, word, n) == 0)
+			return true;
+		list += n;
+	}
+	return false;
+}
+
+/* "GET /path HTTP/1.1", NUL-terminated at end, which becomes three strings. */
+static bool parse_request_line(struct gw_gate *g, char *line)
+{
+	char *target, *version, *p = line;
+
+	while (is_class(*p, C_METHOD))
+		p++;
+	if (p == line || *p != ' ')
+		return false;
+	*p++ = '\0';
+	target = p;
+	p = strchr(p, ' ');
+	if (p == NULL)
+		return false;
+	*p++ = '\0';
+	version = p;
+	if (strcmp(version, "HTTP/1.1") == 0)
+		g->minor = 1;
+	else if (strcmp(version, "HTTP/1.0") == 0)
+		g->minor = 0;
+	else
+		return false;
+	g->target_at = (uint16_t)(target - line);
+	return target_ok(target);
+}
+
+static enum gw_field kind_of(const char *name, size_t name_len)
+{
+	static const struct {
+		const char *name;
+		size_t len;
+	} known[GW_FIELD_N] = {
+#define X(id, word, once) [id] = { word, sizeof(word) - 1 },
+		GW_FIELD_LIST(X)
+#undef X
+	};
+	unsigned kind = 0;
+
+	while (kind < GW_FIELD_N &&
+	       (known[kind].len != name_len || strncasecmp(known[kind].name, name, name_len) != 0))
+		kind++;
+	return (enum gw_field)kind;
+}
+
+/* Note a field of the head. False: it may not come twice. */
+static bool note_field(struct gw_gate *g, const char *name, size_t name_len, const char *value)
+{
+	static const bool single[GW_FIELD_N] = {
+#define X(id, word, once) [id] = once,
+		GW_FIELD_LIST(X)
+#undef X
+	};
+	enum gw_field kind = kind_of(name, name_len);
+	size_t i = g->fields_n++;
+
+	g->fields[i].name_at = (uint16_t)(name - (const char *)g->head.p);
+	g->fields[i].value_at = (uint16_t)(value - (const char *)g->head.p);
+	g->fields[i].kind = (uint8_t)kind;
+	if (kind == GW_FIELD_OTHER)
+		return true;
+	if (g->first[kind] != 0)
+		return !single[kind];
+	g->first[kind] = (uint8_t)(i + 1);
+	return true;
+}
+
+/* "Name: value", NUL-terminated at end, which becomes two strings. */
+static bool parse_field(struct gw_gate *g, char *line, char *end)
+{
+	char *p = line, *value;
+	size_t name_len;
+
+	while (is_class(*p, C_TOKEN))
+		p++;
+	name_len = (size_t)(p - line);
+	if (name_len == 0 || *p != ':' || g->fields_n == GW_GATE_FIELDS_MAX)
+		return false;
+	*p++ = '\0';
+	for (value = p; *value == ' ';)
+		value++;
+	while (end > value && end[-1] == ' ')
+		*--end = '\0';
+	/* A tab there is white space to some servers and part of the value to others. */
+	if (*value == '\t' || (end > value && end[-1] == '\t'))
+		return false;
+	return note_field(g, line, name_len, value);
+}
+
+static bool framing_ok(struct gw_gate *g)
+{
+	const char *length = gw_gate_value(g, GW_FIELD_CONTENT_LENGTH);
+	const char *encoding = gw_gate_value(g, GW_FIELD_TRANSFER_ENCODING);
+	const char *expect = gw_gate_value(g, GW_FIELD_EXPECT);
+	const char *host = gw_gate_value(g, GW_FIELD_HOST);
+
+	if (host == NULL ? g->minor > 0 : !host_ok(host))
+		return false;
+	if (encoding != NULL) {
+		if (length != NULL || g->minor == 0 || strcasecmp(encoding, "chunked") != 0)
+			return false;
+		g->chunked = true;
+	}
+	if (length != NULL && !length_parse(length, &g->left))
+		return false;
+	if (expect != NULL) {
+		if (strcasecmp(expect, "100-continue") != 0)
+			return false;
+		g->expects_continue = g->minor > 0 && (g->chunked || g->left > 0);
+	}
+	return true;
+}
+
+static void note_connection(struct gw_gate *g)
+{
+	for (size_t i = 0; i < g->fields_n; i++) {
+		if (g->fields[i].kind != GW_FIELD_CONNECTION)
+			continue;
+		g->close |= list_has(gw_gate_field_value(g, i), "close");
+		g->keep_alive |= list_has(gw_gate_field_value(g, i), "keep-alive");
+	}
+}
+
+/* The head is whole, every line of it ended by CRLF, the last one empty. */
+static enum gw_gate_verdict parse_head(struct gw_gate *g)
+{
+	char *p = (char *)g->head.p;
+	char *end = p + g->head.len - 2; /* the empty line */
+	char *eol;
+	bool first = true;
+
+	while (p < end) {
+		eol = memchr(p, '\r', (size_t)(end - p));
+		assert(eol != NULL);
+		*eol = '\0';
+		if (first ? !parse_request_line(g, p) : !parse_field(g, p, eol))
+			return GW_GATE_BAD;
+		first = false;
+		p = eol + 2;
+	}
+	if (first || !framing_ok(g))
+		return GW_GATE_BAD;
+	note_connection(g);
+	g->state = G_BODY_START;
+	return GW_GATE_HEAD;
+}
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
+/* Length of the run of bytes that can stand inside a head line. */
+static size_t line_run(const uint8_t *p, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n && (char_class[p[i]] & C_VALUE) != 0)
+		i++;
+	return i;
+}
+
+/*
+ * Bytes of the head up to the end of what is there, or of the head: *end_out. HEAD: that is its
+ * end. DONE: an empty line in front of the request, which was not there before.
+ */
+static enum gw_gate_verdict scan_head(struct gw_gate *g, const uint8_t *p, size_t n,
+                                      size_t *end_out)
+{
+	size_t at = 0, run;
+
+	while (at < n) {
+		if (g->state == G_LINE) {
+			run = line_run(p + at, n - at);
+			g->line_len += (uint32_t)run;
+			at += run;
+			if (at == n)
+				break;
+			if (p[at++] != '\r')
+				return GW_GATE_BAD;
+			g->state = G_LF;
+			continue;
+		}
+		if (p[at++] != '\n')
+			return GW_GATE_BAD;
+		g->state = G_LINE;
+		*end_out = at;
+		if (g->line_len == 0)
+			return g->head.len + at > 2 ? GW_GATE_HEAD : GW_GATE_DONE;
+		g->line_len = 0;
+	}
+	*end_out = at;
+	return GW_GATE_MORE;
+}
+
+static enum gw_gate_verdict feed_head(struct gw_gate *g, const uint8_t *p, size_t n, size_t *used)
+{
+	enum gw_gate_verdict v;
+	size_t len;
+
+	if (n == *used)
+		return GW_GATE_MORE; /* p may be NULL then */
+	do {
+		/* What is too long is not looked at any further. */
+		len = n - *used;
+		if (len > GW_GATE_HEAD_MAX + 1 - g->head.len)
+			len = GW_GATE_HEAD_MAX + 1 - g->head.len;
+		v = scan_head(g, p + *used, len, &len);
+		if (v == GW_GATE_BAD || g->head.len + len > GW_GATE_HEAD_MAX)
+			return GW_GATE_BAD;
+		if (buf_append(&g->head, p + *used, len) < 0)
+			return GW_GATE_NO_MEMORY;
+		*used += len;
+		if (v == GW_GATE_DONE) {
+			if (g->skipped_line)
+				return GW_GATE_BAD;
+			g->skipped_line = true;
+			buf_reset(&g->head);
+		}
+	} while (v == GW_GATE_DONE);
+	return v == GW_GATE_HEAD ? parse_head(g) : v;
+}
+
+/* After the head: is there a body, and may it be that large? */
+static enum gw_gate_verdict begin_body(struct gw_gate *g)
+{
+	if (g->chunked) {
+		g->state = G_CHUNK_SIZE;
+		return GW_GATE_MORE;
+	}
+	if (g->left > g->body_max)
+		return GW_GATE_TOO_LARGE;
+	g->state = g->left > 0 ? G_BODY : G_END;
+	return g->left > 0 ? GW_GATE_MORE : GW_GATE_DONE;
+}
+
+/* The size line of a chunk is complete. */
+static enum gw_gate_verdict begin_chunk(struct gw_gate *g)
+{
+	if (g->chunk_size > g->body_max - g->body_len)
+		return GW_GATE_TOO_LARGE;
+	g->left = g->chunk_size;
+	g->state = g->left > 0 ? G_CHUNK_DATA : G_LAST_CR;
+	g->chunk_size = 0;
+	g->chunk_digits = 0;
+	return GW_GATE_MORE;
+}
+
+static enum gw_gate_verdict chunk_digit(struct gw_gate *g, char c)
+{
+	int v = hex_digit(c);
+
+	if (c == '\r' && g->chunk_digits > 0) {
+		g->state = G_CHUNK_SIZE_LF;
+		return GW_GATE_MORE;
+	}
+	if (v < 0 || g->chunk_digits == CHUNK_DIGITS_MAX)
+		return GW_GATE_BAD;
+	g->chunk_digits++;
+	g->chunk_size = g->chunk_size * 16 + (uint64_t)v;
+	return GW_GATE_MORE;
+}
+
+static enum gw_gate_verdict expect_byte(struct gw_gate *g, uint8_t got, char want,
+                                        enum gate_state next)
+{
+	if (got != (uint8_t)want)
+		return GW_GATE_BAD;
+	g->state = (uint8_t)next;
+	return next == G_END ? GW_GATE_DONE : GW_GATE_MORE;
+}
+
+/* One byte of chunk framing. */
+static enum gw_gate_verdict chunk_byte(struct gw_gate *g, uint8_t c)
+{
+	switch ((enum gate_state)g->state) {
+	case G_CHUNK_SIZE:
+		return chunk_digit(g, (char)c);
+	case G_CHUNK_SIZE_LF:
+		return c == '\n' ? begin_chunk(g) : GW_GATE_BAD;
+	case G_CHUNK_CR:
+		return expect_byte(g, c, '\r', G_CHUNK_LF);
+	case G_CHUNK_LF:
+		return expect_byte(g, c, '\n', G_CHUNK_SIZE);
+	case G_LAST_CR:
+		return expect_byte(g, c, '\r', G_LAST_LF);
+	case G_LAST_LF:
+		return expect_byte(g, c, '\n', G_END);
+	case G_LINE:
+	case G_LF:
+	case G_BODY_START:
+	case G_BODY:
+	case G_CHUNK_DATA:
+	case G_END:
+		break;
+	}
+	return GW_GATE_BAD;
+}
+
+static enum gw_gate_verdict pass_data(struct gw_gate *g, const uint8_t *p, size_t n, size_t *used,
+                                      const uint8_t **piece_out, size_t *piece_len_out)
+{
+	size_t take = n - *used;
+
+	if (take > g->left)
+		take = (size_t)g->left;
+	*piece_out = p + *used;
+	*piece_len_out = take;
+	*used += take;
+	g->left -= take;
+	g->body_len += take;
+	if (g->left == 0)
+		g->state = g->state == G_BODY ? G_END : G_CHUNK_CR;
+	return GW_GATE_DATA;
+}
+
+static enum gw_gate_verdict feed(struct gw_gate *g, const uint8_t *p, size_t n, size_t *used,
+                                 const uint8_t **piece_out, size_t *piece_len_out)
+{
+	enum gw_gate_verdict v = GW_GATE_MORE;
+
+	if (g->state == G_LINE || g->state == G_LF)
+		return feed_head(g, p, n, used);
+	if (g->state == G_BODY_START)
+		v = begin_body(g);
+	else if (g->state == G_END)
+		v = GW_GATE_DONE;
+	while (v == GW_GATE_MORE && *used < n) {
+		if (g->state == G_BODY || g->state == G_CHUNK_DATA)
+			return pass_data(g, p, n, used, piece_out, piece_len_out);
+		v = chunk_byte(g, p[(*used)++]);
+	}
+	return v;
+}
+
+enum gw_gate_verdict gw_gate_feed(struct gw_gate *g, const void *data, size_t data_len,
+                                  size_t *used_out, const uint8_t **piece_out,
+                                  size_t *piece_len_out)
+{
+	*used_out = 0;
+	*piece_out = NULL;
+	*piece_len_out = 0;
+	if (g->verdict >= GW_GATE_BAD)
+		return (enum gw_gate_verdict)g->verdict;
+	g->verdict = (uint8_t)feed(g, data, data_len, used_out, piece_out, piece_len_out);
+	return (enum gw_gate_verdict)g->verdict;
+}
+
+/* ---- the rest -------------------------------------------------------------------------------- */
+
+void gw_gate_init(struct gw_gate *g, uint64_t body_max)
+{
+	memset(g, 0, offsetof(struct gw_gate, fields)); /* which fields_n keeps from being read */
+	g->body_default = body_max;
+	g->body_max = body_max;
+	g->state = G_LINE;
+}
+
+void gw_gate_clear(struct gw_gate *g)
+{
+	buf_wipe(&g->head); /* held a token */
+}
+
+void gw_gate_reset(struct gw_gate *g)
+{
+	struct buf head = g->head;
+
+	buf_reset(&head);
+	if (head.cap > HEAD_KEEP_CAP)
+		buf_free(&head);
+	gw_gate_init(g, g->body_default);
+	g->head = head;
+}
+
+void gw_gate_set_body_max(struct gw_gate *g, uint64_t body_max)
+{
+	g->body_max = body_max;
+}
+
+bool gw_gate_is_started(const struct gw_gate *g)
+{
+	return g->state != G_LINE || g->head.len > 0 || g->skipped_line;
+}
+
+bool gw_gate_has_head(const struct gw_gate *g)
+{
+	return g->state >= G_BODY_START;
+}
+
+const char *gw_gate_method(const struct gw_gate *g)
+{
+	return (const char *)g->head.p;
+}
+
+const char *gw_gate_target(const struct gw_gate *g)
+{
+	return (const char *)g->head.p + g->target_at;
+}
+
+unsigned gw_gate_minor(const struct gw_gate *g)
+{
+	return g->minor;
+}
+
+size_t gw_gate_fields_n(const struct gw_gate *g)
+{
+	return g->fields_n;
+}
+
+const char *gw_gate_field_name(const struct gw_gate *g, size_t i)
+{
+	assert(i < g->fields_n);
+	return (const char *)g->head.p + g->fields[i].name_at;
+}
+
+const char *gw_gate_field_value(const struct gw_gate *g, size_t i)
+{
+	assert(i < g->fields_n);
+	return (const char *)g->head.p + g->fields[i].value_at;
+}
+
+enum gw_field gw_gate_field_kind(const struct gw_gate *g, size_t i)
+{
+	assert(i < g->fields_n);
+	return (enum gw_field)g->fields[i].kind;
+}
+
+const char *gw_gate_value(const struct gw_gate *g, enum gw_field kind)
+{
+	size_t i = g->first[kind];
+
+	return i == 0 ? NULL : gw_gate_field_value(g, i - 1);
+}
+
+const char *gw_gate_find(const struct gw_gate *g, const char *name)
+{
+	for (size_t i = 0; i < g->fields_n; i++) {
+		if (strcasecmp(gw_gate_field_name(g, i), name) == 0)
+			return gw_gate_field_value(g, i);
+	}
+	return NULL;
+}
+
+bool gw_gate_expects_continue(const struct gw_gate *g)
+{
+	return g->expects_continue;
+}
+
+bool gw_gate_keeps_alive(const struct gw_gate *g)
+{
+	return !g->close && (g->minor > 0 || g->keep_alive);
+}

@@ -1,0 +1,154 @@
+/* gateway/http/gw_json.c - a JSON object out of foreign bytes, within bounds */
+#include "gateway/http/gw_json.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/secret.h"
+
+#define INT_DIGITS_MAX 18 /* fit into json_int_t, whatever they are */
+#define STAND_IN "0.5"    /* for a number that has no room */
+
+/* The end of a string that begins at p[i], with its closing quote. */
+static size_t string_end(const char *p, size_t n, size_t i)
+{
+	for (i++; i < n && p[i] != '"'; i++) {
+		if (p[i] == '\\')
+			i++;
+	}
+	return i < n ? i + 1 : n;
+}
+
+/* Brackets outside strings never nest deeper than the limit: jansson's own is 2048. */
+static bool depth_ok(const char *p, size_t n)
+{
+	unsigned depth = 0;
+
+	for (size_t i = 0; i < n;) {
+		if (p[i] == '"') {
+			i = string_end(p, n, i);
+			continue;
+		}
+		if (p[i] == '{' || p[i] == '[') {
+			if (++depth > GW_JSON_DEPTH_MAX)
+				return false;
+		} else if ((p[i] == '}' || p[i] == ']') && depth > 0) {
+			depth--;
+		}
+		i++;
+	}
+	return true;
+}
+
+/* ---- numbers --------------------------------------------------------------------------------- */
+
+static size_t digits_end(const char *p, size_t n, size_t i)
+{
+	while (i < n && p[i] >= '0' && p[i] <= '9')
+		i++;
+	return i;
+}
+
+/*
+ * The end of the number (RFC 8259) that begins at p[i], or i when that is none. *large_out: it may
+ * be too large for json_int_t or a double.
+ */
+static size_t number_end(const char *p, size_t n, size_t i, bool *large_out)
+{
+	size_t begin = i, digits, end;
+
+	if (p[i] == '-')
+		i++;
+	digits = i;
+	end = digits_end(p, n, i);
+	if (end == digits || (p[digits] == '0' && end > digits + 1))
+		return begin;
+	*large_out = end - digits > INT_DIGITS_MAX;
+	if (end + 1 < n && p[end] == '.') {
+		i = digits_end(p, n, end + 1);
+		if (i == end + 1)
+			return begin;
+		end = i;
+	}
+	if (end + 1 < n && (p[end] == 'e' || p[end] == 'E')) {
+		i = end + 1;
+		if (p[i] == '+' || p[i] == '-')
+			i++;
+		end = digits_end(p, n, i);
+		if (end == i)
+			return begin;
+		*large_out = true;
+	}
+	return end;
+}
+
+static void shrink_numbers(char *p, size_t n)
+{
+	size_t i = 0, end;
+	bool large;
+
+	while (i < n) {
+		if (p[i] == '"') {
+			i = string_end(p, n, i);
+			continue;
+		}
+		large = false;
+		end = number_end(p, n, i, &large);
+		if (large && end - i >= sizeof(STAND_IN) - 1) {
+			memset(p + i, ' ', end - i);
+			memcpy(p + i, STAND_IN, sizeof(STAND_IN) - 1);
+		}
+		i = end > i ? end : i + 1;
+	}
+}
+
+static int load_rc(const json_error_t *error)
+{
+	return json_error_code(error) == json_error_out_of_memory ? -ENOMEM : -EINVAL;
+}
+
+/* The rare body with such a number, read again from a copy. */
+static int load_shrunk(const char *text, size_t text_len, json_t **json_out)
+{
+	char *copy = malloc(text_len);
+	json_error_t error;
+	json_t *json;
+
+	if (copy == NULL)
+		return -ENOMEM;
+	memcpy(copy, text, text_len);
+	shrink_numbers(copy, text_len);
+	json = json_loadb(copy, text_len, JSON_REJECT_DUPLICATES, &error);
+	secret_wipe(copy, text_len); /* may hold a token or a password */
+	free(copy);
+	if (json == NULL)
+		return load_rc(&error);
+	*json_out = json;
+	return 0;
+}
+
+int gw_json_object(const void *text, size_t text_len, json_t **json_out)
+{
+	json_error_t error;
+	json_t *json;
+	int rc = 0;
+
+	if (!depth_ok(text, text_len))
+		return -EINVAL;
+	json = json_loadb(text, text_len, JSON_REJECT_DUPLICATES, &error);
+	if (json == NULL)
+		rc = json_error_code(&error) == json_error_numeric_overflow
+		         ? load_shrunk(text, text_len, &json)
+		         : load_rc(&error);
+	if (rc < 0)
+		return rc;
+	if (!json_is_object(json)) {
+		json_decref(json);
+		return -EINVAL;
+	}
+	*json_out = json;
+	return 0;
+}

@@ -1,0 +1,185 @@
+/* gateway/instance/gw_proxy.c - an instance's proxy as the registry keeps it: JSON, user name and password
+ * sealed */
+#include "gateway/instance/gw_proxy.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/codec.h"
+#include "common/err.h"
+#include "common/secret.h"
+
+#define SEALED_CAP (SEALED_OVERHEAD + GW_PROXY_TEXT_MAX)
+
+static const char *const protocol_names[] = {
+	[GW_PROXY_HTTP] = "http",
+	[GW_PROXY_HTTPS] = "https",
+	[GW_PROXY_SOCKS5] = "socks5",
+};
+
+const char *gw_proxy_protocol_name(enum gw_proxy_protocol p)
+{
+	return protocol_names[p];
+}
+
+int gw_proxy_protocol_parse(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(protocol_names); i++)
+		if (strcmp(protocol_names[i], name) == 0)
+			return (int)i;
+	return -EINVAL;
+}
+
+/* What is no secret: a user name often says which customer it is, and for how much. */
+static json_t *open_part(const struct gw_proxy *p)
+{
+	return json_pack("{s:b, s:s, s:i, s:s}", "enabled", p->enabled, "host", p->host, "port",
+	                 p->port, "protocol", gw_proxy_protocol_name(p->protocol));
+}
+
+json_t *gw_proxy_json(const struct gw_proxy *p)
+{
+	json_t *o;
+
+	if (p->host[0] == '\0')
+		return json_pack("{s:b}", "enabled", p->enabled);
+	o = open_part(p);
+	if (o != NULL && json_object_set_new(o, "username", json_string(p->username)) < 0) {
+		json_decref(o);
+		o = NULL;
+	}
+	return o;
+}
+
+/* ---- what is sealed --------------------------------------------------------- */
+
+/* The table has no row numbers of its own: the instance's id is part of the column's name. */
+struct place_name {
+	char text[64];
+};
+
+static struct sealed_place place_of(const char *field, const char *instance_id,
+                                    struct place_name *name)
+{
+	snprintf(name->text, sizeof(name->text), "proxy.%s:%s", field, instance_id);
+	return (
+	    struct sealed_place){ .owner = "registry", .table = "instance", .column = name->text };
+}
+
+/* Base64 of the envelope, under this key of o; nothing for an empty text. */
+static int seal_into(json_t *o, const char *o_key, const char *plain, const char *field,
+                     const struct sealed_key *key, const char *instance_id)
+{
+	char text[B64_CAP(SEALED_CAP)];
+	struct place_name name;
+	const struct sealed_place place = place_of(field, instance_id, &name);
+	struct buf envelope = { 0 };
+	int rc;
+
+	if (plain[0] == '\0')
+		return 0;
+	rc = sealed_seal(key, &place, plain, strlen(plain), &envelope);
+	if (rc == 0) {
+		b64_encode(envelope.p, envelope.len, text);
+		rc = json_object_set_new(o, o_key, json_string(text)) < 0 ? -ENOMEM : 0;
+	}
+	buf_free(&envelope);
+	return rc;
+}
+
+/* out holds GW_PROXY_TEXT_MAX + 1 bytes; untouched where there is nothing. */
+static int open_from(const json_t *o, const char *o_key, const char *field,
+                     const struct sealed_key *key, const char *instance_id, char *out)
+{
+	const char *text = json_string_value(json_object_get(o, o_key));
+	uint8_t envelope[SEALED_CAP];
+	size_t envelope_len = 0;
+	struct place_name name;
+	const struct sealed_place place = place_of(field, instance_id, &name);
+	struct buf plain = { 0 };
+	int rc = WA_ESTORE_CORRUPT;
+
+	if (text == NULL)
+		return 0;
+	if (b64_decode(text, strlen(text), envelope, sizeof(envelope), &envelope_len) == 0)
+		rc = sealed_open(key, &place, envelope, envelope_len, &plain);
+	if (rc == 0 && plain.len <= GW_PROXY_TEXT_MAX && memchr(plain.p, 0, plain.len) == NULL) {
+		memcpy(out, plain.p, plain.len);
+		out[plain.len] = '\0';
+	} else if (rc == 0) {
+		rc = WA_ESTORE_CORRUPT;
+	}
+	buf_wipe(&plain);
+	return rc;
+}
+
+/* ---- the whole -------------------------------------------------------------- */
+
+int gw_proxy_encode(const struct gw_proxy *p, const struct sealed_key *key, const char *instance_id,
+                    char **text_out)
+{
+	json_t *o = open_part(p);
+	int rc = o != NULL ? 0 : -ENOMEM;
+
+	if (rc == 0)
+		rc = seal_into(o, "user", p->username, "username", key, instance_id);
+	if (rc == 0)
+		rc = seal_into(o, "password", p->password, "password", key, instance_id);
+	if (rc == 0) {
+		*text_out = json_dumps(o, JSON_COMPACT);
+		rc = *text_out != NULL ? 0 : -ENOMEM;
+	}
+	json_decref(o);
+	return rc;
+}
+
+static bool text_get(const json_t *o, const char *name, char *out, size_t out_cap)
+{
+	const json_t *v = json_object_get(o, name);
+	const char *text = json_string_value(v);
+
+	if (v == NULL)
+		return true;
+	if (text == NULL || strlen(text) >= out_cap)
+		return false;
+	memcpy(out, text, strlen(text) + 1);
+	return true;
+}
+
+static bool fields_get(const json_t *o, struct gw_proxy *p)
+{
+	const json_t *protocol = json_object_get(o, "protocol");
+	json_int_t port = json_integer_value(json_object_get(o, "port"));
+	int which = GW_PROXY_HTTP;
+
+	if (protocol != NULL)
+		which = json_is_string(protocol)
+		            ? gw_proxy_protocol_parse(json_string_value(protocol))
+		            : -1;
+	if (which < 0 || port < 0 || port > UINT16_MAX)
+		return false;
+	p->enabled = json_is_true(json_object_get(o, "enabled"));
+	p->port = (uint16_t)port;
+	p->protocol = (enum gw_proxy_protocol)which;
+	return text_get(o, "host", p->host, sizeof(p->host)) &&
+	       text_get(o, "username", p->username, sizeof(p->username)); /* as it once was */
+}
+
+int gw_proxy_decode(const char *text, const struct sealed_key *key, const char *instance_id,
+                    struct gw_proxy *p_out)
+{
+	json_t *o = json_loads(text != NULL ? text : "{}", 0, NULL);
+	int rc = 0;
+
+	*p_out = (struct gw_proxy){ .enabled = false };
+	if (!json_is_object(o) || !fields_get(o, p_out))
+		rc = WA_ESTORE_CORRUPT;
+	if (rc == 0)
+		rc = open_from(o, "user", "username", key, instance_id, p_out->username);
+	if (rc == 0)
+		rc = open_from(o, "password", "password", key, instance_id, p_out->password);
+	json_decref(o);
+	return rc;
+}

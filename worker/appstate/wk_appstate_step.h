@@ -1,0 +1,22 @@
+/* worker/appstate/wk_appstate_step.h - one piece of an answer: a snapshot or a patch, with its file */
+#ifndef WK_APPSTATE_STEP_H
+#define WK_APPSTATE_STEP_H
+
+#include "worker/appstate/wk_appstate.h"
+
+enum wk_appstate_next {
+	WK_STEP_MORE,   /* the next piece, in the next pass of the loop */
+	WK_STEP_WAIT,   /* for a file: wk_appstate_go_on() is called */
+	WK_STEP_DONE,   /* the answer is through */
+	WK_STEP_FAILED, /* the store: the session ends */
+};
+
+/* The next piece of the answer, as one part of a batch. */
+enum wk_appstate_next wk_appstate_step(struct wk_appstate *a);
+
+/* wk_appstate.c: a file is there, or is not to be had. */
+void wk_appstate_go_on(struct wk_appstate *a);
+/* A collection is to be tried again later. */
+void wk_appstate_back_off(struct wk_appstate *a, enum wk_collection c);
+
+#endif

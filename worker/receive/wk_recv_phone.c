@@ -1,0 +1,240 @@
+/* worker/receive/wk_recv_phone.c - messages to our own phone, and its asking for them again */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/codec.h"
+#include "common/db.h"
+#include "common/err.h"
+#include "common/secret.h"
+#include "worker/receive/wk_recv_priv.h"
+#include "worker/store/wk_batch.h"
+#include "worker/store/wk_creds.h"
+#include "worker/store/wk_store_priv.h"
+#include "worker/wa/wa_receipt.h"
+#include "worker/wa/wa_stanza.h"
+
+#define SENT_KEPT_S (7 * 24 * 3600)
+
+int wk_msg_id_new(char out[WK_MSG_ID_CAP])
+{
+	static const char digits[] = "0123456789ABCDEF";
+	uint8_t rnd[9];
+	int rc = secret_random(rnd, sizeof(rnd));
+
+	if (rc < 0)
+		return rc;
+	memcpy(out, "3EB0", 4);
+	for (size_t i = 0; i < sizeof(rnd); i++) {
+		out[4 + 2 * i] = digits[rnd[i] >> 4];
+		out[5 + 2 * i] = digits[rnd[i] & 15];
+	}
+	out[4 + 2 * sizeof(rnd)] = '\0';
+	return 0;
+}
+
+/* ---- what was sent -----------------------------------------------------------------------------
+ */
+
+static int64_t key_of(const struct wk_store *st, const char *id)
+{
+	return (int64_t)(wk_store_hash(st, id, strlen(id)) >> 1);
+}
+
+static struct sealed_place place_of(const struct wk_store *st, int64_t key)
+{
+	return (struct sealed_place){
+		.owner = st->instance_id, .table = "peer_sent", .column = "body", .row = key
+	};
+}
+
+static int forget_old(struct wk_store *st)
+{
+	sqlite3_stmt *s;
+	int rc = wk_store_keep(st, "DELETE FROM peer_sent WHERE unix_s < ?1", &s);
+
+	if (rc == 0)
+		rc = db_err(sqlite3_bind_int64(s, 1, clock_unix_s() - SENT_KEPT_S));
+	return wk_store_run(st, s, rc);
+}
+
+static int keep(struct wk_store *st, const char *id, const void *message, size_t message_len)
+{
+	int64_t key = key_of(st, id);
+	const struct sealed_place place = place_of(st, key);
+	sqlite3_stmt *s;
+	int rc = forget_old(st);
+
+	if (rc < 0)
+		return rc;
+	rc = wk_store_keep(
+	    st, "INSERT OR REPLACE INTO peer_sent(key, unix_s, body) VALUES (?1, ?2, ?3)", &s);
+	if (rc == 0)
+		rc = db_err(sqlite3_bind_int64(s, 1, key));
+	if (rc == 0)
+		rc = db_err(sqlite3_bind_int64(s, 2, clock_unix_s()));
+	if (rc == 0)
+		rc = wk_store_bind_sealed(st, s, 3, &place, message, message_len);
+	return wk_store_run(st, s, rc);
+}
+
+static int find(struct wk_store *st, const char *id, struct buf *out)
+{
+	int64_t key = key_of(st, id);
+	const struct sealed_place place = place_of(st, key);
+	sqlite3_stmt *s;
+	int rc = wk_store_keep(st, "SELECT body FROM peer_sent WHERE key = ?1", &s);
+
+	if (rc == 0)
+		rc = db_err(sqlite3_bind_int64(s, 1, key));
+	if (rc == 0)
+		rc = wk_store_row(s);
+	if (rc == 0)
+		rc = wk_store_read_sealed(st, s, 0, &place, out);
+	wk_store_done(st, s);
+	return rc;
+}
+
+/* ---- sending -----------------------------------------------------------------------------------
+ */
+
+static struct wa_node *stanza_new(const struct wk_recv *r, const char *id)
+{
+	char to[WA_JID_TEXT_CAP];
+	struct wa_node *n = wa_node_new("message");
+	struct wa_jid own;
+
+	if (wa_jid_parse(r->p.creds->jid, strlen(r->p.creds->jid), &own) == 0) {
+		own.device = 0;
+		(void)wa_jid_format(&own, to);
+		wa_node_set_jid(n, "to", to);
+	}
+	wa_node_set(n, "id", id);
+	wa_node_set(n, "type", "text");
+	wa_node_set(n, "category", "peer");
+	return n;
+}
+
+/* Seal for the phone and hand the stanza to the batch. count: of the retry it answers; 0: none. */
+static int send_sealed(struct wk_recv *r, struct wa_node *stanza_takes, const void *message,
+                       size_t message_len, unsigned count)
+{
+	struct wa_signal_addr phone;
+	struct wa_signal *s;
+	struct buf sealed = { 0 };
+	struct wa_node *enc;
+	enum wa_enc type;
+	int rc = wk_signal_get(&r->signal, &s);
+
+	if (rc == 0)
+		rc = wk_signal_own_phone(&r->signal, &phone);
+	if (rc == 0)
+		rc = wa_signal_encrypt(s, &phone, message, message_len, &type, &sealed);
+	if (rc < 0) {
+		wa_node_free(stanza_takes);
+		buf_free(&sealed);
+		return rc;
+	}
+	enc = wa_node_add(stanza_takes, "enc");
+	wa_node_set(enc, "v", "2");
+	wa_node_set(enc, "type", wa_enc_name(type));
+	if (count > 0)
+		wa_node_set_int(enc, "count", count);
+	wa_node_set_bytes(enc, sealed.p, sealed.len);
+	if (type == WA_ENC_PKMSG)
+		wa_node_set_bytes(wa_node_add(stanza_takes, "device-identity"),
+		                  r->p.creds->account.p, r->p.creds->account.len);
+	buf_free(&sealed);
+	wk_batch_after(r->p.batch, stanza_takes);
+	return 0;
+}
+
+int wk_recv_send_phone(struct wk_recv *r, const void *message, size_t message_len,
+                       const char *priority, char id_out[WK_MSG_ID_CAP])
+{
+	char id[WK_MSG_ID_CAP];
+	struct wa_node *n;
+	int rc = wk_msg_id_new(id);
+
+	if (rc < 0)
+		return rc;
+	n = stanza_new(r, id);
+	wa_node_set(n, "push_priority", priority);
+	wa_node_set(wa_node_add(n, "meta"), "appdata", "default");
+	rc = send_sealed(r, n, message, message_len, 0);
+	if (rc == 0)
+		rc = keep(r->p.store, id, message, message_len);
+	if (rc == 0)
+		memcpy(id_out, id, sizeof(id));
+	return rc;
+}
+
+/* ---- asked again -------------------------------------------------------------------------------
+ */
+
+/* The session that the phone could not use makes way: for the keys it sent along, or none. */
+static int renew(struct wk_recv *r, const struct wa_retry *ask)
+{
+	struct wa_signal_session_info info;
+	struct wa_signal_addr phone;
+	struct wa_signal *s;
+	int rc = wk_signal_get(&r->signal, &s);
+
+	if (rc == 0)
+		rc = wk_signal_own_phone(&r->signal, &phone);
+	if (rc < 0)
+		return rc;
+	if (ask->has_keys)
+		return wa_signal_take_bundle(s, &phone, &ask->keys, NULL);
+	rc = wa_signal_session_info(s, &phone, &info);
+	if (rc == 0 && info.remote_registration_id != ask->registration_id)
+		return wk_store_signal_forget_one(r->p.store, &phone, false);
+	return rc;
+}
+
+static int resend(struct wk_recv *r, const struct wa_retry *ask)
+{
+	struct buf message = { 0 };
+	struct wa_node *n;
+	int rc = find(r->p.store, ask->message_id, &message);
+
+	if (rc == 0)
+		rc = renew(r, ask);
+	if (rc == 0) {
+		n = stanza_new(r, ask->message_id);
+		if (ask->message_unix_s != 0)
+			wa_node_set_int(n, "t", (int64_t)ask->message_unix_s);
+		rc = send_sealed(r, n, message.p, message.len, ask->count);
+	}
+	buf_wipe(&message);
+	return rc;
+}
+
+/* From our own phone, under either identity? */
+static bool is_own_phone(struct wk_recv *r, const char *from)
+{
+	struct wa_jid jid;
+
+	wk_recv_know_self(r);
+	return wa_jid_parse(from, strlen(from), &jid) == 0 && jid.device == 0 &&
+	       wa_jid_is_own(&jid, &r->own);
+}
+
+bool wk_recv_retry(struct wk_recv *r, const struct wa_node *n)
+{
+	struct wa_retry ask;
+	int rc;
+
+	if (wa_retry_read(n, &ask) < 0 || !is_own_phone(r, ask.receipt.from))
+		return false;
+	rc = wk_batch_enter(r->p.batch);
+	if (rc < 0)
+		return true;
+	rc = ask.count < WA_RETRY_COUNT_MAX ? resend(r, &ask) : -ENOENT;
+	LOG(r->p.log, LOG_INFO, "phone_asks_again", LF_INT("count", ask.count), LF_ERR("rc", rc));
+	if (!wk_recv_is_fatal(rc))
+		wk_batch_after(r->p.batch, wa_ack(n, r->p.creds->jid, 0));
+	wk_batch_leave(r->p.batch, wk_recv_is_fatal(rc) ? rc : 0);
+	return true;
+}
