@@ -1,6 +1,6 @@
 // tests/integration/eventstream.mjs - followers of an instance's events: server-sent events, WebSocket
 import assert from 'node:assert/strict';
-import { SLOWNESS } from './harness.mjs';
+import { PATIENCE, SLOWNESS } from './harness.mjs';
 
 // Everything that a follower has got, and a way to wait for more of it.
 class Follower {
@@ -21,7 +21,7 @@ class Follower {
 	}
 
 	// The first result of the question that is neither false nor undefined.
-	async until(question, { timeoutMs = 15_000 * SLOWNESS, what = 'the events' } = {}) {
+	async until(question, { timeoutMs = 15_000 * SLOWNESS * PATIENCE, what = 'the events' } = {}) {
 		const deadline = Date.now() + timeoutMs;
 		for (;;) {
 			const value = question(this.events);

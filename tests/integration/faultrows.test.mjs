@@ -7,7 +7,7 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, closeSync, ftruncateSync, openSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { PLAIN, QR_FAILED, SLOWNESS, assertError, assertQr, binary, eventually, proc } from './harness.mjs';
+import { PATIENCE, PLAIN, QR_FAILED, SLOWNESS, assertError, assertQr, binary, eventually, proc } from './harness.mjs';
 import { callersRound } from './callers.mjs';
 import { makeRandom, settled } from './killpoints.mjs';
 import { askCode, assertClean, assertQuiet, call, clientOf, ended, fast, linked, linkedAndFast, reconnect, restartGateway, sleep, strike, typeCode, withWorld } from './linked.mjs';
@@ -256,7 +256,7 @@ describe('a passkey', { concurrency: 3 }, () => {
 		for (const { instance, phone, at } of left) {
 			const { connection } = await ended(world, instance, 'disconnected', 'timeout', { timeoutMs: 10_000 });
 			const took = (performance.now() - at) * 10;
-			assert.ok(took > 290_000 && took < 300_000 + 10 * 3000, `${took} ms`);
+			assert.ok(took > 290_000 && took < 300_000 + 10 * 3000 * PATIENCE, `${took} ms`);
 			assert.match(connection.lastError.detail, /passkey/);
 			assert.deepEqual(await world.device(phone), []);
 			await assertClean(world, instance);
@@ -329,7 +329,7 @@ describe('what a session meets while it is online', { concurrency: 3 }, () => {
 			const dial = world.relay.dials.at(-1);
 			const client = await strike(world, phone, fault);
 			await world.control('POST', `/clients/${client.id}/ping`, {}); // a counter that was skipped shows with the next frame
-			const down = await world.gateway.event('down', { code: 'protocol_error' }, { timeoutMs: 5000 * SLOWNESS });
+			const down = await world.gateway.event('down', { code: 'protocol_error' }, { timeoutMs: 5000 * SLOWNESS * PATIENCE });
 			assert.ok(down, 'no protocol_error');
 			await eventually(() => dial.endAt !== null, { what: 'the connection closed' });
 			await eventually(async () => {
@@ -372,9 +372,12 @@ describe('what a session meets while it is online', { concurrency: 3 }, () => {
 		const before = (await uploads(world, client)).length;
 		await strike(world, phone, { kind: 'failure', child: 'encrypt', code: 503 });
 		assert.equal(await keysLeft(world, client, 3), 3);
+		const from = performance.now();
+		const tries = async () => (await uploads(world, client)).length - before;
 		await sleep(6000);
-		const tries = (await uploads(world, client)).length - before;
-		assert.ok(tries >= 2 && tries <= 8, `${tries} uploads in 6 s`);
+		await eventually(async () => await tries() >= 2, { what: 'two uploads' });
+		const [n, seconds] = [await tries(), (performance.now() - from) / 1000];
+		assert.ok(n <= 8 * seconds / 6, `${n} uploads in ${seconds} s`);
 		assert.equal((await world.listed(instance)).status, 'connected');
 		await strike(world, phone, { kind: 'unknown' }); // takes the other fault's place
 		await eventually(async () => (await keysLeft(world, client, 100_000)) > 3, { timeoutMs: 20_000, what: 'a refill' });
@@ -554,7 +557,7 @@ describe('what takes its time', { concurrency: true }, () => {
 		await sleep(2000);
 		assert.equal(world.relay.dials.length, before);
 		const shift = Date.parse(after.connection.nextRetryAt) - Date.parse(connection.nextRetryAt);
-		assert.ok(Math.abs(shift) < 2000, `its end has moved by ${shift} ms`);
+		assert.ok(Math.abs(shift) < 2000 * PATIENCE, `its end has moved by ${shift} ms`);
 	}));
 
 	const skip = whyNoMounts();
@@ -582,7 +585,7 @@ describe('what takes its time', { concurrency: true }, () => {
 				assert.ok(names.asked > asked, 'the name server was not asked');
 				const took = performance.now() - began;
 				if (mode === 'silent')
-					assert.ok(took > 3000 && took < 5000 + 4000 * SLOWNESS, `${took} ms`);
+					assert.ok(took > 3000 && took < 5000 + 4000 * SLOWNESS * PATIENCE, `${took} ms`);
 				// a look-up that held it up would do so for 3 s at least
 				assert.ok(pinged.every((ms) => ms < 2000), `pings of the other took ${pinged.map(Math.round)} ms`);
 				assert.deepEqual(world.workers(b.instance), [steady]);
@@ -591,6 +594,7 @@ describe('what takes its time', { concurrency: true }, () => {
 				await reconnect(world, a.instance);
 				await eventually(() => names.asked > asked + 1, { what: 'another look-up' });
 				names.mode = 'good';
+				await reconnect(world, a.instance);
 				await world.until(a.instance, 'connected', { timeoutMs: 20_000 });
 			}
 			names.mode = 'silent';
@@ -602,7 +606,7 @@ describe('what takes its time', { concurrency: true }, () => {
 			const began = performance.now();
 			world.gateway.kill('SIGTERM');
 			await world.gateway.waitExit();
-			assert.ok(performance.now() - began < 2500 * SLOWNESS, 'a look-up held the end up');
+			assert.ok(performance.now() - began < 2500 * SLOWNESS * PATIENCE, 'a look-up held the end up');
 		} finally {
 			names.stop();
 		}
@@ -631,7 +635,7 @@ describe('what takes its time', { concurrency: true }, () => {
 				// the ban ends when it ends
 				await eventually(() => world.relay.dials.length > dialsBefore + 1, { timeoutMs: 15_000, what: 'the dial after the ban' });
 				const took = world.relay.dials[dialsBefore + 1].at - from;
-				assert.ok(took >= 5000 && took < 9000, `dialled after ${took} ms`);
+				assert.ok(took >= 5000 && took < 9000 * PATIENCE, `dialled after ${took} ms`);
 				await world.until(banned.instance, 'connected');
 				// who was online stays so, and who pairs can pair
 				assert.equal((await clientOf(world, phone)).id, client.id);

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { PLAIN, SLOWNESS, folder, startWorld } from './harness.mjs';
+import { PATIENCE, PLAIN, SLOWNESS, folder, startWorld } from './harness.mjs';
 import { makeRandom } from './killpoints.mjs';
 import { linked, sleep } from './linked.mjs';
 
@@ -97,7 +97,7 @@ const story = (world) => world.gateway.lines.filter(({ json }) => json?.event !=
 	.slice(-25).map(({ text }) => text).join('\n');
 
 async function agree(world, what) {
-	const deadline = Date.now() + 20_000 * SLOWNESS;
+	const deadline = Date.now() + 20_000 * SLOWNESS * PATIENCE;
 	let why;
 	while ((why = await disagreement(world)) !== null) {
 		assert.ok(Date.now() < deadline, `${what}: ${why}\n${story(world)}`);

@@ -45,8 +45,7 @@ export const clientOf = async (world, phone) => (await world.online()).findLast(
 
 // Something happens now to the connection of this phone's device.
 export async function strike(world, phone, fault) {
-	const client = await clientOf(world, phone);
-	assert.ok(client, `${phone.number} is not online`);
+	const client = await eventually(() => clientOf(world, phone), { what: `${phone.number} online` });
 	const r = await world.control('POST', `/clients/${client.id}/fault`, fault);
 	assert.equal(r.status, 200, r.text);
 	return client;

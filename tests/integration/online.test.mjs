@@ -31,8 +31,8 @@ async function withWorld(options, body) {
 
 // Something happens now to the one connection of this phone.
 async function strike(world, phone, fault) {
-	const client = (await world.clients()).findLast((c) => c.number === phone.number);
-	assert.ok(client, `no connection of ${phone.number}`);
+	const client = await eventually(async () => (await world.clients()).findLast((c) => c.number === phone.number),
+	    { what: `a connection of ${phone.number}` });
 	const r = await world.control('POST', `/clients/${client.id}/fault`, fault);
 	assert.ok(r.status >= 200 && r.status < 300, r.text);
 	return client;
@@ -263,10 +263,11 @@ describe('trouble that passes (O7, O11, O12)', () => {
 				assert.equal((await world.listed(instance)).status, 'connecting');
 				await sleep(100);
 			}
-			const { hit } = (await world.control('GET', '/faults')).json.find((f) => f.id === id);
-			assert.ok(hit >= 2 && hit <= 12, `${hit} tries in 8 s`);
-			const listed = await world.listed(instance);
-			assert.ok(listed.connection.attempt >= 2, `${listed.connection.attempt}`);
+			const hits = async () => (await world.control('GET', '/faults')).json.find((f) => f.id === id).hit;
+			const hit = await hits();
+			assert.ok(hit <= 12, `${hit} tries in 8 s`);
+			await eventually(async () => await hits() >= 2, { what: 'a second try' });
+			await world.until(instance, (i) => i.connection.attempt >= 2);
 			await world.clearFaults();
 			await world.until(instance, 'connected', { timeoutMs: 30_000 });
 		});

@@ -64,7 +64,7 @@ describe('a worker', () => {
 		const other = await world.newInstance();
 		assertQr(await world.connect(other));
 		await world.request('DELETE', `/api/instance/delete/${other.name}`, { token: other.account });
-		assert.deepEqual(world.workers(other), []);
+		await eventually(() => world.workers(other).length === 0, { what: 'no worker' });
 	});
 });
 

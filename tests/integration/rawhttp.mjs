@@ -1,5 +1,8 @@
 // tests/integration/rawhttp.mjs - HTTP over a bare socket: what is sent is exactly what was written
 import net from 'node:net';
+import { PATIENCE, SLOWNESS } from './harness.mjs';
+
+const ANSWER_MS = 5000 * SLOWNESS * PATIENCE;
 
 // Open a connection to { host, port } or { path }.
 export function connect(target, options = {}) {
@@ -70,7 +73,7 @@ class RawConnection {
 	}
 
 	// Take one whole answer off the stream. bodyless: the answer to HEAD.
-	response({ timeoutMs = 5000, bodyless = false } = {}) {
+	response({ timeoutMs = ANSWER_MS, bodyless = false } = {}) {
 		return this.until(() => {
 			const taken = parseResponse(this.received, this.ended, bodyless);
 			if (taken === undefined)
@@ -81,7 +84,7 @@ class RawConnection {
 	}
 
 	// Resolves when the other side has closed.
-	closed(timeoutMs = 5000) {
+	closed(timeoutMs = ANSWER_MS) {
 		return this.until(() => (this.ended ? true : undefined), timeoutMs, 'close');
 	}
 }

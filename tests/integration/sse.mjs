@@ -1,6 +1,6 @@
 // tests/integration/sse.mjs - a reader of server-sent events
 import assert from 'node:assert/strict';
-import { SLOWNESS } from './harness.mjs';
+import { PATIENCE, SLOWNESS } from './harness.mjs';
 
 // Follow an instance's attempt; every code seen becomes a secret of the world.
 export function openEvents(world, instance, { query = '' } = {}) {
@@ -91,7 +91,7 @@ class EventReader {
 	}
 
 	// The next event that satisfies the question, in order of arrival.
-	next(question = () => true, timeoutMs = 15_000 * SLOWNESS) {
+	next(question = () => true, timeoutMs = 15_000 * SLOWNESS * PATIENCE) {
 		return this.#until(() => {
 			while (this.taken < this.events.length) {
 				const e = this.events[this.taken++];
@@ -108,7 +108,7 @@ class EventReader {
 	}
 
 	// The server ends the stream after its last event.
-	async end(timeoutMs = 5000 * SLOWNESS) {
+	async end(timeoutMs = 5000 * SLOWNESS * PATIENCE) {
 		const deadline = Date.now() + timeoutMs;
 		while (!this.ended) {
 			assert.ok(Date.now() < deadline, 'the stream stays open');

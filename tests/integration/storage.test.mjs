@@ -10,10 +10,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, test } from 'node:test';
-import { World, assertError, assertQr, eventually, PLAIN, QR_FAILED, SLOWNESS } from './harness.mjs';
+import { World, assertError, assertQr, eventually, PATIENCE, PLAIN, QR_FAILED, SLOWNESS } from './harness.mjs';
 import { call, ended, linked, reconnect, restartGateway, sleep, strike, withWorld } from './linked.mjs';
 
-const REPORT_MS = 1000 * SLOWNESS;
+const REPORT_MS = 1000 * SLOWNESS * PATIENCE;
 const HEAL_MS = 10_000;
 const EXT4_IOC_SHUTDOWN = 0x8004587d;
 

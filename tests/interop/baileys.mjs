@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { SLOWNESS, World } from '../integration/harness.mjs';
+import { PATIENCE, SLOWNESS, World } from '../integration/harness.mjs';
 
 const client = fileURLToPath(new URL('baileys-client.mjs', import.meta.url));
 
@@ -27,7 +27,7 @@ export class Baileys {
 			this.seen.push(line);
 			this.waiting = this.waiting.filter((w) => w.event !== line.event || w.resolve(line));
 		});
-		this.timer = setTimeout(() => this.child.kill('SIGKILL'), 60_000 * SLOWNESS);
+		this.timer = setTimeout(() => this.child.kill('SIGKILL'), 60_000 * SLOWNESS * PATIENCE);
 	}
 
 	report() {

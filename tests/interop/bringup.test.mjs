@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { eventually } from '../integration/harness.mjs';
 import { Baileys, withSim } from './baileys.mjs';
 
-const REST_MS = 1_500; // a client that has sent nothing for so long has sent all
+const REST_MS = 3_000; // a client that has sent nothing for so long has sent all
 
 // What differs from run to run, or says who somebody is.
 const FREE = new Set(['name', 'id', 't', 'sid', 'timestamp', 'jid']);

@@ -9,7 +9,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
-const BOOT_MS = 30_000;
+const BOOT_MS = 120_000; // of a machine that is busy with other tests, too
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 // Why there can be no machine here, or false.
@@ -59,7 +59,7 @@ export class Machine {
 	}
 
 	// A shell command there: { status, stdout, stderr }.
-	sh(script, { timeout = 30_000 } = {}) {
+	sh(script, { timeout = 120_000 } = {}) {
 		return spawnSync('nsenter', [...this.#enter('-m', '-p', '-C', '-u', '-i', '-n'), '-r', '-w', '--',
 			'/usr/bin/env', '-i', 'PATH=/usr/sbin:/usr/bin:/sbin:/bin', 'LC_ALL=C.UTF-8', 'SYSTEMD_PAGER=',
 			'/bin/sh', '-c', script], { encoding: 'utf8', timeout, maxBuffer: 64 << 20 });
@@ -111,7 +111,7 @@ export class Machine {
 		return this.sh('journalctl --no-pager --output=short-precise --lines=60').stdout;
 	}
 
-	async until(question, what, timeoutMs = 10_000) {
+	async until(question, what, timeoutMs = 60_000) {
 		const deadline = Date.now() + timeoutMs;
 		for (;;) {
 			const value = await question();

@@ -18,7 +18,7 @@ const CONF = '/etc/warden/warden.conf';
 const ROOT_KEY_SETTINGS = (key) => `WARDEN_WA_URL=ws://127.0.0.1:7443/ws/chat\nWARDEN_WA_ROOT_KEY=${key}\n` +
     'WARDEN_WA_VERSION=2.3000.1030000000\n';
 const KILLS = 10;
-const WORST_MS = 1000;
+const WORST_MS = 3000; // some 200 on a machine that does nothing else
 
 const debug = process.env.WARDEN_DEBUG ? console.error : () => {};
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
@@ -55,9 +55,9 @@ describe('the service', { skip: why }, () => {
 
 	const asUser = (user, script) => m.sh(`setpriv --reuid=${user} --regid=$(id -g ${user}) --clear-groups sh -c '${script}'`);
 	const api = (method, path, body) => JSON.parse(m.must(`curl --silent --max-time 40 --request ${method} ` +
-	    `--header 'token: ${token}' ${body ? `--data '${JSON.stringify(body)}'` : ''} http://127.0.0.1:8080${path}`, { timeout: 60_000 }));
+	    `--header 'token: ${token}' ${body ? `--data '${JSON.stringify(body)}'` : ''} http://127.0.0.1:8080${path}`, { timeout: 120_000 }));
 	const sim = (path, body) => JSON.parse(m.must(`curl --silent --max-time 40 ${body ? `--data '${JSON.stringify(body)}'` : ''} ` +
-	    `http://127.0.0.1:7444${path}`, { timeout: 60_000 }));
+	    `http://127.0.0.1:7444${path}`, { timeout: 120_000 }));
 	const state = (name) => api('GET', '/api/instance/list').instances.find((i) => i.name === name)?.connection.state;
 	const connected = (name) => m.until(() => state(name) === 'connected', `${name} is connected`);
 	// connections to WhatsApp, with the time each began
@@ -230,12 +230,12 @@ describe('the service', { skip: why }, () => {
 	it('hung, it is replaced by the watchdog', async () => {
 		const sessions = connections();
 		m.must('mkdir -p /run/systemd/system/wardend.service.d');
-		m.write('/run/systemd/system/wardend.service.d/test.conf', '[Service]\nWatchdogSec=1\n');
+		m.write('/run/systemd/system/wardend.service.d/test.conf', '[Service]\nWatchdogSec=3\n');
 		m.must('systemctl daemon-reload && systemctl kill --kill-who=main --signal=KILL wardend.service');
-		await m.until(() => m.show('wardend.service', 'WatchdogUSec') === '1s' &&
+		await m.until(() => m.show('wardend.service', 'WatchdogUSec') === '3s' &&
 		    m.show('wardend.service', 'ActiveState') === 'active', 'a watched gateway');
 		const pid = m.mainPid('wardend.service');
-		await sleep(2500); // well, it is left alone
+		await sleep(4500); // well, it is left alone
 		assert.equal(m.mainPid('wardend.service'), pid);
 		m.must(`kill -STOP ${pid}`);
 		await m.until(() => ![0, pid].includes(m.mainPid('wardend.service')) &&
@@ -311,8 +311,8 @@ describe('the service', { skip: why }, () => {
 		for (const pid of pids)
 			m.must(`kill -STOP ${pid}`);
 		m.must('systemctl kill --kill-who=main --signal=KILL wardend.service');
-		await m.until(() => pids.every((pid) => !m.exists(`/proc/${pid}`)), 'their end', 25_000);
-		await m.until(() => state('shop') === 'connected' && state('store') === 'connected', 'both are connected again', 25_000);
+		await m.until(() => pids.every((pid) => !m.exists(`/proc/${pid}`)), 'their end', 60_000);
+		await m.until(() => state('shop') === 'connected' && state('store') === 'connected', 'both are connected again', 60_000);
 	});
 
 	it('its user may start and stop those units, and no others', () => {
@@ -340,12 +340,12 @@ describe('the service', { skip: why }, () => {
 		assert.equal(sessions.length, 2);
 		m.copy(packNewer(top, deb), '/root/newer.deb');
 		await withLoad(async () => {
-			m.must('dpkg --force-confold -i /root/newer.deb', { timeout: 60_000 });
+			m.must('dpkg --force-confold -i /root/newer.deb', { timeout: 120_000 });
 			await sleep(300);
 		});
 		assert.match(m.must('dpkg-query -W -f \'${Version}\' warden'), /\.1$/);
 		assert.equal(m.mainPid('wardend.service'), pid);
-		assert.equal(m.must(`readlink /proc/${pid}/exe`), '/usr/sbin/wardend'); // not "(deleted)"
+		await m.until(() => m.must(`readlink /proc/${pid}/exe`) === '/usr/sbin/wardend', 'the new program'); // not "(deleted)"
 		await connected('shop');
 		await connected('store');
 		assert.deepEqual(connections(), sessions);
@@ -361,11 +361,11 @@ describe('the service', { skip: why }, () => {
 
 	it('removed it runs no more, purged it leaves nothing', async () => {
 		await link('store', '5511999990003');
-		m.must('dpkg --remove warden', { timeout: 60_000 });
+		m.must('dpkg --remove warden', { timeout: 120_000 });
 		assert.equal(m.sh('pgrep -x "wardend|warden-worker"').stdout, '');
 		assert.equal(m.exists('/var/lib/warden/registry.db'), true);
 		const uid = Number(m.must('id -u warden'));
-		m.must('dpkg --purge warden', { timeout: 60_000 });
+		m.must('dpkg --purge warden', { timeout: 120_000 });
 		m.must('rm -rf /etc/credstore /run/sim.json; systemctl daemon-reload');
 		const left = [...everyFile(uid)].filter((path) => !filesBefore.has(path) && !path.startsWith('/root/'));
 		assert.deepEqual(left, []);

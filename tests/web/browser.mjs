@@ -25,7 +25,7 @@ export function startBrowser() {
 export async function openPage(browser, world, path = '/', options = {}) {
 	const context = await browser.newContext({ locale: 'en-US', ...DESKTOP, ...options });
 	const page = await context.newPage();
-	page.setDefaultTimeout(10_000);
+	page.setDefaultTimeout(40_000);
 	page.seen = { errors: [], foreign: [], responses: [] };
 	page.on('console', (m) => m.type() === 'error' && !/^Failed to load resource: /.test(m.text()) && page.seen.errors.push(m.text()));
 	page.on('pageerror', (error) => page.seen.errors.push(String(error)));

@@ -278,6 +278,6 @@ describe('a one-time link in the browser', () => {
 		await assertAccessible(page, 'the link shown');
 		assert.equal((await world.request('GET', `${new URL(url).pathname}/status`)).json.name, made.name);
 		await page.keyboard.press('Escape');
-		assert.equal(await page.inputValue('#ask-url'), '');
+		await eventually(async () => await page.inputValue('#ask-url') === '', { what: 'the link gone with its dialog' });
 	});
 });

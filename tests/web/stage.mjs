@@ -61,7 +61,7 @@ export class Stage {
 	}
 
 	// The next attempt that the page begins, or has begun since the last call.
-	async attempt(timeoutMs = 10_000) {
+	async attempt(timeoutMs = 40_000) {
 		const n = this.taken ?? 0;
 		if (this.attempts.length <= n) {
 			let timer;
