@@ -2,6 +2,7 @@
 import http from 'node:http';
 import https from 'node:https';
 import { once } from 'node:events';
+import { PATIENCE, SLOWNESS } from './harness.mjs';
 
 // How a request may be met; answer is the default.
 export const answer = (status, headers = {}, body = '') => (request, response) =>
@@ -79,14 +80,14 @@ export class Receiver {
 
 	// Until question(this.got) says yes; what it said.
 	async until(question, { timeoutMs = 10_000, what = 'requests' } = {}) {
-		const deadline = Date.now() + timeoutMs;
+		const deadline = Date.now() + timeoutMs * SLOWNESS * PATIENCE;
 		for (;;) {
 			const value = question(this.got);
 			if (value)
 				return value;
 			const left = deadline - Date.now();
 			if (left <= 0)
-				throw new Error(`not within ${timeoutMs} ms: ${what}; got ${this.got.length}: ` +
+				throw new Error(`not within ${timeoutMs * SLOWNESS * PATIENCE} ms: ${what}; got ${this.got.length}: ` +
 				    this.got.slice(-5).map(({ json }) => `${json.event}#${json.sequence}`).join(' '));
 			await new Promise((resolve) => {
 				this.waiting.push(resolve);

@@ -66,7 +66,8 @@ async function undisturbed(worlds, body) {
 		try {
 			return await body(attempt);
 		} catch (error) {
-			if (downs() === before || attempt === 5)
+			await new Promise((resolve) => setTimeout(resolve, 500)); // an answer may be read before the log that explains it
+			if (downs() === before || attempt === 20)
 				throw error;
 		}
 	}

@@ -167,6 +167,7 @@ describe('events', () => {
 		const e = follow(['events', 'shop'], { token: 'some-token-some-token', url });
 		try {
 			await e.line(({ text }) => text.includes('message.status'), { what: 'the third event' });
+			await e.line(({ text }) => text.includes('answers again'), { what: 'what is said of it' });
 			assert.deepEqual(e.stdout.split('\n').slice(0, -1), [
 				'2026-11-29T18:20:15Z instance.state connected',
 				'2026-11-29T18:20:15Z instance.state disconnected network: gone?',
