@@ -1,6 +1,7 @@
 // tests/integration/eventstream.mjs - followers of an instance's events: server-sent events, WebSocket
 import assert from 'node:assert/strict';
 import { PATIENCE, SLOWNESS } from './harness.mjs';
+import { differsEvent } from './openapi.mjs';
 
 // Everything that a follower has got, and a way to wait for more of it.
 class Follower {
@@ -11,6 +12,9 @@ class Follower {
 	}
 
 	got(envelope) {
+		const drift = differsEvent(envelope);
+		if (drift !== undefined)
+			this.world.drift.add(drift);
 		this.events.push(envelope);
 		this.notify();
 	}
@@ -122,6 +126,7 @@ export class StreamFollower extends Follower {
 export class SocketFollower extends Follower {
 	constructor(world, instance, { query = '' } = {}) {
 		super();
+		this.world = world;
 		this.socket = new WebSocket(`${world.base.replace('http', 'ws')}/ws/${instance.name}?token=${instance.account}${query}`);
 		this.opened = new Promise((resolve, reject) => {
 			this.socket.onopen = resolve;

@@ -1,8 +1,10 @@
 // tests/integration/receiver.mjs - somebody's webhook receiver: what it gets, and what it does with it
+import assert from 'node:assert/strict';
 import http from 'node:http';
 import https from 'node:https';
 import { once } from 'node:events';
 import { PATIENCE, SLOWNESS } from './harness.mjs';
+import { differsEvent } from './openapi.mjs';
 
 // How a request may be met; answer is the default.
 export const answer = (status, headers = {}, body = '') => (request, response) =>
@@ -43,6 +45,7 @@ export class Receiver {
 		this.most = 0;
 		this.connections = 0;
 		this.waiting = [];
+		this.drift = new Set();  // what is not as openapi.json says; stop() tells
 	}
 
 	async start({ port = 0, tls, host = '127.0.0.1' } = {}) {
@@ -71,6 +74,9 @@ export class Receiver {
 			const body = Buffer.concat(chunks).toString();
 			const one = { method: request.method, path: request.url, headers: request.headers, body,
 				json: JSON.parse(body), at: Date.now(), connection: request.socket.number };
+			const drift = differsEvent(one.json);
+			if (drift !== undefined)
+				this.drift.add(drift);
 			this.got.push(one);
 			this.meet(request, response, one);
 			for (const wake of this.waiting.splice(0))
@@ -104,5 +110,6 @@ export class Receiver {
 		this.server?.closeAllConnections();
 		this.server?.close();
 		await new Promise((resolve) => setImmediate(resolve));
+		assert.deepEqual([...this.drift].slice(0, 5), []);
 	}
 }

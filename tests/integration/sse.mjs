@@ -1,6 +1,7 @@
 // tests/integration/sse.mjs - a reader of server-sent events
 import assert from 'node:assert/strict';
 import { PATIENCE, SLOWNESS } from './harness.mjs';
+import { differsStreamed } from './openapi.mjs';
 
 // Follow an instance's attempt; every code seen becomes a secret of the world.
 export function openEvents(world, instance, { query = '' } = {}) {
@@ -13,11 +14,12 @@ export async function openEventsAt(world, path, headers = {}) {
 		headers: { ...headers, accept: 'text/event-stream' },
 		signal: abort.signal,
 	});
-	return new EventReader(response, abort, world);
+	return new EventReader(response, abort, world, path);
 }
 
 class EventReader {
-	constructor(response, abort, world) {
+	constructor(response, abort, world, path) {
+		this.path = path;
 		this.status = response.status;
 		this.headers = response.headers;
 		this.events = []; // all so far: { event, data, at }
@@ -63,6 +65,9 @@ class EventReader {
 		const json = JSON.parse(data.join('\n'));
 		this.world.noteCode(json.qrCode);
 		this.world.noteCode(json.pairingCode);
+		const drift = differsStreamed(this.path, event, json);
+		if (drift !== undefined)
+			this.world.drift.add(drift);
 		this.events.push({ event, data: json, at: Date.now() });
 	}
 
