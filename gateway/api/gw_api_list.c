@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "gateway/gw.h"
 #include "gateway/http/gw_req.h"
@@ -15,6 +16,8 @@
 #define FRAME_CAP 128     /* of what stands around the instances */
 #define INSTANCE_CAP 1024 /* most have less */
 #define FOUND_CAP_MIN 32
+#define LOOKS_MAX 64      /* into /proc for one answer, some 0.1 ms each */
+#define LOOKS_FOR_MS 5000
 
 /* ---- list ------------------------------------------------------------------------------------ */
 
@@ -23,6 +26,7 @@ struct found {
 	struct gw_instance **inst;
 	size_t n;
 	size_t cap;
+	bool memory; /* with what each takes */
 };
 
 static int found_add(struct found *f, struct gw_instance *inst)
@@ -41,9 +45,24 @@ static int found_add(struct found *f, struct gw_instance *inst)
 	return 0;
 }
 
+/* The memory of more than LOOKS_MAX is looked at by turns, and shown as it was meanwhile. */
+static size_t first_look(size_t n)
+{
+	return n == 0 ? 0 : (size_t)(clock_ms() / LOOKS_FOR_MS) * LOOKS_MAX % n;
+}
+
+static int put_instance(const struct found *f, size_t i, size_t first, struct buf *body)
+{
+	if (!f->memory)
+		return gw_instance_json_text(f->inst[i], body);
+	return gw_instance_json_text_memory(f->inst[i], (i + f->n - first) % f->n < LOOKS_MAX,
+	                                    body);
+}
+
 static int put_list(struct buf *body, const struct found *f)
 {
 	int rc = buf_reserve(body, FRAME_CAP + f->n * INSTANCE_CAP);
+	size_t first = first_look(f->n);
 
 	if (rc == 0)
 		rc = buf_append_str(body, "{\"success\":true,\"message\":\"");
@@ -56,7 +75,7 @@ static int put_list(struct buf *body, const struct found *f)
 		if (i > 0)
 			rc = buf_append_u8(body, ',');
 		if (rc == 0)
-			rc = gw_instance_json_text(f->inst[i], body);
+			rc = put_instance(f, i, first, body);
 	}
 	if (rc == 0)
 		rc = buf_append_str(body, "],\"meta\":{\"total\":");
@@ -139,9 +158,16 @@ static bool list_wanted(struct gw_req *req, struct found *found, enum gw_error *
 	return ok;
 }
 
+static bool memory_wanted(const struct gw_req *req)
+{
+	char text[sizeof("true")];
+
+	return gw_req_param(req, "memory", text, sizeof(text)) == 1 && strcmp(text, "true") == 0;
+}
+
 void gw_api_instance_list(struct gw_req *req)
 {
-	struct found found = { 0 };
+	struct found found = { .memory = memory_wanted(req) };
 	enum gw_error error;
 
 	if (list_wanted(req, &found, &error))

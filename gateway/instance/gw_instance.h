@@ -190,5 +190,8 @@ json_t *gw_instance_json(const struct gw_instance *inst);
 /* The same as compact text, appended to out; it is made once and kept while nothing changes.
  * 0 or -ENOMEM. */
 ATTR_NODISCARD int gw_instance_json_text(struct gw_instance *inst, struct buf *out);
+/* As gw_instance_json_text(), with memoryBytes (gw_worker_memory_bytes(); null: not known). */
+ATTR_NODISCARD int gw_instance_json_text_memory(struct gw_instance *inst, bool look,
+                                                struct buf *out);
 
 #endif

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "gateway/instance/gw_instance_priv.h"
+#include "gateway/supervision/gw_worker.h"
 
 /* All that gw_instance_json() reads and that can change. Compared as bytes, so zeroed first. */
 struct source {
@@ -99,4 +100,18 @@ int gw_instance_json_text(struct gw_instance *inst, struct buf *out)
 	check_current(inst);
 #endif
 	return buf_append(out, inst->shown->text, inst->shown->len);
+}
+
+int gw_instance_json_text_memory(struct gw_instance *inst, bool look, struct buf *out)
+{
+	int64_t bytes = inst->worker == NULL ? -1 : gw_worker_memory_bytes(inst->worker, look);
+	int rc = gw_instance_json_text(inst, out);
+
+	if (rc < 0)
+		return rc;
+	out->len--; /* the brace that closes it */
+	rc = buf_append_str(out, ",\"memoryBytes\":");
+	if (rc == 0)
+		rc = bytes < 0 ? buf_append_str(out, "null") : buf_append_dec(out, (uint64_t)bytes);
+	return rc == 0 ? buf_append_u8(out, '}') : rc;
 }

@@ -64,6 +64,12 @@ struct gw_worker_memory {
 /* Reads /proc: some 0.1 ms. pid: of gw_worker_pid(), of one that may have gone since. */
 void gw_worker_memory(struct gw_supervisor *sup, pid_t pid, struct gw_worker_memory *mem_out);
 
+/*
+ * What it takes, in bytes: its proportional share, or all that is resident where that can't be
+ * read; -1: not known. As it was read last, or, with look, within the last 5 s.
+ */
+int64_t gw_worker_memory_bytes(struct gw_worker *w, bool look);
+
 /* What `wardenctl worker list` shows. */
 struct gw_worker_info {
 	pid_t pid; /* 0: not started yet */

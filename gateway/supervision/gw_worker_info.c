@@ -12,6 +12,7 @@
 #include "gateway/supervision/gw_worker_priv.h"
 
 #define ROLLUP_CAP 2048
+#define GOOD_FOR_MS 5000
 
 static void read_resident(pid_t pid, struct gw_worker_memory *mem)
 {
@@ -76,6 +77,23 @@ void gw_worker_memory(struct gw_supervisor *sup, pid_t pid, struct gw_worker_mem
 		;
 	if (w != NULL)
 		read_memory(w, mem_out);
+}
+
+int64_t gw_worker_memory_bytes(struct gw_worker *w, bool look)
+{
+	struct gw_worker_memory mem = { .pss_kib = -1, .rss_kib = -1, .private_kib = -1 };
+	uint64_t now = clock_ms();
+	int64_t kib;
+
+	if (!look || (w->memory_ms != 0 && now - w->memory_ms < GOOD_FOR_MS))
+		return w->memory_ms == 0 ? -1 : w->memory_bytes;
+	read_memory(w, &mem);
+	kib = mem.pss_kib >= 0 ? mem.pss_kib : mem.rss_kib;
+	if (kib < 0)
+		return -1;
+	w->memory_ms = now;
+	w->memory_bytes = kib * 1024;
+	return w->memory_bytes;
 }
 
 pid_t gw_worker_pid(const struct gw_worker *w)

@@ -55,6 +55,8 @@ struct gw_worker {
 	uint64_t binary; /* common/binary_id.h; 0: not known */
 	int tail_fd;     /* the ring of its last log lines; -1: none */
 	int memory_fd;   /* its /proc/PID/smaps_rollup, opened by itself; -1: none */
+	int64_t memory_bytes; /* as read last */
+	uint64_t memory_ms; /* when that was; 0: never */
 	uint32_t spawn_id;
 	pid_t pid;
 	int pidfd;

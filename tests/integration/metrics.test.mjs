@@ -113,6 +113,21 @@ test('what clients write makes no series', async () => {
 	assert.equal(await count(), before);
 });
 
+test('list says, when it is asked, what each process takes', async () => {
+	const [linked, idle] = [await world.newInstance(), await world.newInstance()];
+	await world.link(linked);
+	const list = async (query, token = linked.account) => Object.fromEntries((await world.request('GET', `/api/instance/list${query}`, { token }))
+	    .json.instances.map((i) => [i.name, i]));
+	for (const token of [linked.account, linked.token]) {
+		const bytes = (await list('?memory=true', token))[linked.name].memoryBytes;
+		assert.ok(bytes > 1e5 && bytes < 1e9, `${bytes} bytes`);
+	}
+	assert.equal((await list('?memory=true'))[idle.name].memoryBytes, null);
+	assert.equal((await list(`?memory=true&instanceName=${idle.name}`))[idle.name].memoryBytes, null);
+	for (const query of ['', '?memory=false', '?memory=1', '?memory='])
+		assert.ok(!('memoryBytes' in (await list(query))[linked.name]), query);
+});
+
 describe('who may read', () => {
 	test('loopback, and nobody whose word comes through a proxy', async () => {
 		assertError(await world.request('GET', '/metrics', { headers: { 'x-forwarded-for': '127.0.0.1' } }),

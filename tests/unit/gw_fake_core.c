@@ -290,6 +290,12 @@ int gw_instance_json_text(struct gw_instance *inst, struct buf *out)
 	return buf_append_str(out, "{\"name\":\"shop\"}");
 }
 
+int gw_instance_json_text_memory(struct gw_instance *inst, bool look, struct buf *out)
+{
+	(void)look;
+	return gw_instance_json_text(inst, out);
+}
+
 /* ---- gw_registry.h ----------------------------------------------------------- */
 
 bool gw_name_valid(const char *name)
@@ -564,6 +570,13 @@ void gw_worker_memory(struct gw_supervisor *sup, pid_t pid, struct gw_worker_mem
 	(void)sup;
 	(void)pid;
 	*mem_out = (struct gw_worker_memory){ .pss_kib = -1, .rss_kib = -1, .private_kib = -1 };
+}
+
+int64_t gw_worker_memory_bytes(struct gw_worker *w, bool look)
+{
+	(void)w;
+	(void)look;
+	return -1;
 }
 
 void gw_worker_info(const struct gw_worker *w, struct gw_worker_info *info_out)

@@ -65,6 +65,13 @@ void gw_worker_resume(struct gw_worker *w, const char *request_id)
 	fake.resumes_n += w == &the_worker;
 }
 
+int64_t gw_worker_memory_bytes(struct gw_worker *w, bool look)
+{
+	(void)w;
+	(void)look;
+	return -1;
+}
+
 void gw_worker_logout(struct gw_worker *w, const char *request_id)
 {
 	(void)request_id;

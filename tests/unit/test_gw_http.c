@@ -674,6 +674,8 @@ static void test_list_filters_by_name(void **state)
 		{ "", 200, "\"2 Instances found\"" },
 		{ "?other=1", 200, "\"2 Instances found\"" },
 		{ "?instanceName=shop", 200, "\"1 Instance found\"" },
+		{ "?memory=true&instanceName=shop", 200, ",\"memoryBytes\":null}],\"meta\"" },
+		{ "?memory=false&instanceName=shop", 200, "}}],\"meta\"" },
 		{ "?instanceName=shop,two", 200, "\"2 Instances found\"" },
 		{ "?instanceName=two%2Cshop", 200, "\"total\":2" },
 		{ "?instanceName=shop,shop", 200, "\"1 Instance found\"" },
