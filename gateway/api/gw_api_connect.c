@@ -171,6 +171,10 @@ static void on_code(struct caller *c, struct gw_instance *inst)
 	if (code == NULL)
 		return; /* about to run out: the next one is for this caller */
 	caller_free(c);
+	if (gw_outcome_link_over(req)) {
+		gw_req_fail(req, GW_ERR_LINK_OVER, NULL);
+		return;
+	}
 	gw_metrics_connect(gw_req_gw(req)->metrics, gw_req_age_ms(req));
 	answer_code(req, code);
 }

@@ -7,9 +7,11 @@
 #include "common/clock.h"
 #include "common/err.h"
 #include "gateway/api/gw_qr.h"
+#include "gateway/gw.h"
 #include "gateway/http/gw_auth.h"
 #include "gateway/http/gw_req.h"
 #include "gateway/instance/gw_instance.h"
+#include "gateway/registry/gw_invite.h"
 
 #define MESSAGE_CAP 96
 
@@ -148,6 +150,21 @@ json_t *gw_outcome_failed(const struct gw_req *req, const struct gw_reason *reas
 
 	judge(GW_OUTCOME_CONNECT, reason, &v);
 	return gw_error_json(v.message, v.code, is_of_account(req) ? reason->detail : NULL);
+}
+
+bool gw_outcome_link_over(const struct gw_req *req)
+{
+	const struct gw_invite_terms *terms;
+
+	return !is_of_account(req) &&
+	       gw_registry_invite_find(gw_req_gw(req)->registry, gw_req_auth(req)->hash,
+	                               clock_unix_ms(), &terms) == NULL;
+}
+
+json_t *gw_outcome_link_over_json(void)
+{
+	return gw_error_json(gw_error_message(GW_ERR_LINK_OVER), gw_error_code(GW_ERR_LINK_OVER),
+	                     NULL);
 }
 
 void gw_outcome_fail(struct gw_req *req, enum gw_outcome_of what, const struct gw_reason *reason)

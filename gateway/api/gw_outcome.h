@@ -34,6 +34,13 @@ json_t *gw_outcome_passkey(const struct gw_passkey *passkey);
 /* A link attempt is over: the error's body; for one with a one-time link without detail, which may
  * name a proxy. */
 json_t *gw_outcome_failed(const struct gw_req *req, const struct gw_reason *reason);
+/*
+ * The one-time link that let a caller in has run out while it waited: it is given no code any more.
+ * Codes that it has been given before are good as long as they say, which is a minute at most.
+ */
+bool gw_outcome_link_over(const struct gw_req *req);
+/* What it is told instead. */
+json_t *gw_outcome_link_over_json(void);
 /* Answer a caller whose attempt is over. */
 void gw_outcome_fail(struct gw_req *req, enum gw_outcome_of what, const struct gw_reason *reason);
 

@@ -94,16 +94,6 @@ static void send_passkey(struct stream *s, const struct gw_passkey *passkey)
 		           gw_outcome_passkey(passkey));
 }
 
-static void send_code(struct stream *s, struct gw_code *code)
-{
-	if (code == NULL)
-		return;
-	if (!s->coded)
-		gw_metrics_connect(gw_req_gw(s->req)->metrics, gw_req_age_ms(s->req));
-	s->coded = true;
-	send_event(s, code->pairing ? "pairing" : "qr", gw_outcome_code(code));
-}
-
 /* takes data. The last event; the watch is over. */
 static void finish(struct stream *s, const char *event, json_t *data)
 {
@@ -114,6 +104,21 @@ static void finish(struct stream *s, const char *event, json_t *data)
 		return;
 	gw_req_stream_end(req);
 	stream_free(s);
+}
+
+static void send_code(struct stream *s, struct gw_code *code)
+{
+	if (code == NULL)
+		return;
+	if (gw_outcome_link_over(s->req)) {
+		gw_watch_cancel(s->watch);
+		finish(s, "failed", gw_outcome_link_over_json());
+		return;
+	}
+	if (!s->coded)
+		gw_metrics_connect(gw_req_gw(s->req)->metrics, gw_req_age_ms(s->req));
+	s->coded = true;
+	send_event(s, code->pairing ? "pairing" : "qr", gw_outcome_code(code));
 }
 
 /* Each case is the last use of s: the caller may be gone with what it is sent. */

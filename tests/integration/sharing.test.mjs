@@ -4,10 +4,9 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { assertError, assertQr, eventually, startWorld } from './harness.mjs';
+import { GONE, HTML, assertGone as assertGoneIn, share as shareOf } from './onetime.mjs';
 import { openEventsAt } from './sse.mjs';
 
-const GONE = [410, 'Link is no longer valid', 'link_not_valid'];
-const HTML = { accept: 'text/html,application/xhtml+xml,*/*;q=0.8' };
 const is = (event) => (e) => e.event === event;
 
 let world;
@@ -16,28 +15,9 @@ before(async () => {
 });
 after(() => world?.stop());
 
-async function share(instance, json = {}) {
-	const r = await world.request('POST', `/api/instance/link/${instance.name}`, { token: instance.account, json });
-	assert.equal(r.status, 201, r.text);
-	assert.ok(r.json.url.startsWith(`${world.base}/l/`), r.json.url);
-	const path = new URL(r.json.url).pathname;
-	assert.match(path, /^\/l\/[a-z2-7]{32}$/);
-	world.secrets.add(path.slice(3)); // no log may hold it
-	return { path, ...r.json };
-}
-
+const share = (instance, json) => shareOf(world, instance, json);
 const get = (path, headers = {}) => world.request('GET', path, { headers });
-
-// Every way in is shut.
-async function assertGone(path) {
-	for (const [method, rest] of [['GET', ''], ['GET', '/status'], ['GET', '/connect'], ['GET', '/passkey'],
-		['POST', '/passkey'], ['POST', '/passkey/confirm']])
-		assertError(await world.request(method, path + rest, method === 'POST' ? { json: {} } : {}), ...GONE);
-	const page = await get(path, HTML);
-	assert.equal(page.status, 410);
-	assert.match(page.headers.get('content-type'), /^text\/html/);
-}
-
+const assertGone = (path) => assertGoneIn(world, path);
 const assertOpen = async (path) => assert.equal((await get(`${path}/status`)).status, 200);
 
 describe('a one-time link', () => {
