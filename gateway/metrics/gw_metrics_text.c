@@ -245,6 +245,9 @@ static void put_webhooks(struct text *t, const struct gw *gw)
 	number(t, "warden_webhooks", "gauge", "Webhooks that are enabled.", s.lanes_n);
 	number(t, "warden_webhooks_waiting", "gauge", "Of these, waiting between two tries.",
 	       s.waiting_n);
+	number(t, "warden_webhooks_behind", "gauge",
+	       "Events that webhooks have yet to come to, wanted or not, of all together.",
+	       s.behind_n);
 	number(t, "warden_webhook_requests", "gauge", "Requests to webhooks under way.",
 	       s.running_n);
 }

@@ -111,6 +111,23 @@ bool gw_hooks_lane(struct gw_hooks *hooks, struct gw_instance *inst, const char 
 	return true;
 }
 
+static uint64_t behind_n(const struct gw_hooks *hooks)
+{
+	const struct gw_hook_queue *q;
+	uint64_t n = 0;
+
+	TAILQ_FOREACH(q, &hooks->queues, link)
+	{
+		for (size_t i = 0; i < GW_WEBHOOKS_ENABLED_MAX; i++) {
+			const struct gw_hook_lane *l = q->lanes[i];
+
+			if (l != NULL && l->loaded && q->newest > l->place.cursor)
+				n += q->newest - l->place.cursor;
+		}
+	}
+	return n;
+}
+
 void gw_hooks_stats(const struct gw_hooks *hooks, struct gw_hooks_stats *stats_out)
 {
 	*stats_out = (struct gw_hooks_stats){ .lanes_n = 0 };
@@ -118,4 +135,5 @@ void gw_hooks_stats(const struct gw_hooks *hooks, struct gw_hooks_stats *stats_o
 		return;
 	*stats_out = hooks->stats;
 	stats_out->running_n = hooks->running_n;
+	stats_out->behind_n = behind_n(hooks);
 }

@@ -104,6 +104,7 @@ struct gw_hooks_stats {
 	size_t lanes_n;   /* enabled webhooks */
 	size_t waiting_n; /* of these, between two tries */
 	size_t running_n; /* requests under way */
+	uint64_t behind_n; /* events that webhooks have yet to come to, wanted or not */
 };
 void gw_hooks_stats(const struct gw_hooks *hooks, struct gw_hooks_stats *stats_out);
 
