@@ -700,7 +700,7 @@ static void fresh(struct fixture *f)
 /* Operation by operation, until one run meets no fault: what is told is what is there. */
 static void sweep(struct fixture *f, int rc, bool stays)
 {
-	const unsigned step = stays ? 3 : 1; /* what fails for good fails much the same */
+	const unsigned step = test_step() * (stays ? 3 : 1); /* what fails for good fails much the same */
 	unsigned nth = 0, failed = 0;
 
 	faulty_vfs_install();
@@ -722,7 +722,7 @@ static void sweep(struct fixture *f, int rc, bool stays)
 		put_account(f, "heals");
 		assert_true(gw_store_ok(f->st));
 	} while (nth > 0);
-	assert_true(failed > 5);
+	assert_true(failed > 5 / test_step());
 	faulty_vfs_remove();
 }
 
