@@ -23,6 +23,7 @@
 #define IPC_HDR_LEN 16
 #define IPC_BODY_MAX 65536
 #define IPC_EVENT_INLINE_MAX (48 * 1024)    /* bytes of an event in the frame itself */
+#define IPC_EVENTS_MAX_N 32                 /* of EVENTS; their data: as one's that is inline */
 #define IPC_EVENT_MAX (8 * 1024 * 1024)     /* ... and at all, in a memfd */
 #define IPC_EVENT_WINDOW_N 256              /* events not yet committed, on the way */
 #define IPC_EVENT_WINDOW_BYTES (512 * 1024) /* ... and their bytes */
@@ -69,6 +70,7 @@ enum ipc_type {
 	IPC_ASK = 36,             /* gateway -> worker: a file, stored messages */
 	IPC_ANSWER = 37,          /* worker -> gateway: the answer, with a memfd on success */
 	IPC_HISTORY_STATE = 38,   /* worker -> gateway: how far the history is */
+	IPC_EVENTS = 39,          /* worker -> gateway: several EVENT in one */
 };
 
 struct ipc_header {

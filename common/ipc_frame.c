@@ -58,6 +58,8 @@ static const struct ipc_type_info ipc_types[] = {
 	  "spawn_reply" },
 	{ IPC_EVENT, IPC_FROM_WORKER, IPC_EVENT_INLINE_MAX + 256, true, &ipc__event__descriptor,
 	  "event" },
+	{ IPC_EVENTS, IPC_FROM_WORKER, IPC_EVENT_INLINE_MAX + IPC_EVENTS_MAX_N * 128, false,
+	  &ipc__events__descriptor, "events" },
 	{ IPC_EVENT_COMMIT, IPC_FROM_GATEWAY, 64, false, &ipc__event_commit__descriptor,
 	  "event_commit" },
 };

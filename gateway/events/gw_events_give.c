@@ -1,5 +1,5 @@
-/* gateway/events/gw_events_give.c - the event log on the loop's side: streams, and what is given to the
- * thread */
+/* gateway/events/gw_events_give.c - the event log on the loop's side: streams, and what is given to
+ * the thread */
 #include "gateway/events/gw_events_priv.h"
 
 #include <errno.h>
@@ -155,8 +155,10 @@ void gw_events_give(struct gw_events *ev, struct gw_events_job *j)
 	}
 	if (ev->sleep == GW_EVSLEEP_IDLE ||
 	    (ev->sleep == GW_EVSLEEP_GATHERING &&
-	     (j->kind == GW_EVJOB_READ || ev->todo_n >= GW_EVENTS_GROUP)))
+	     (j->kind == GW_EVJOB_READ || ev->todo_n >= GW_EVENTS_GROUP))) {
+		ev->sleep = GW_EVSLEEP_NOT; /* once is enough */
 		pthread_cond_signal(&ev->more);
+	}
 	pthread_mutex_unlock(&ev->lock);
 }
 

@@ -1,4 +1,5 @@
-/* gateway/supervision/gw_worker_msg.c - what a worker says: checked, and passed on to its instance */
+/* gateway/supervision/gw_worker_msg.c - what a worker says: checked, and passed on to its instance
+ */
 #include "gateway/supervision/gw_worker_priv.h"
 
 #include <string.h>
@@ -306,13 +307,33 @@ static int on_version_found(struct gw_worker *w, const Ipc__VersionFound *m)
 
 /* ---- events ------------------------------------------------------------------ */
 
-static int on_event(struct gw_worker *w, struct ipc_msg *m)
+static int on_events(struct gw_worker *w, Ipc__Event *const *events, size_t n, int *fd)
 {
+	int rc = 0;
+
 	if (w->phase != GW_W_READY && w->phase != GW_W_LEAVING)
 		return w->phase == GW_W_STARTING ? WA_ESTATE : 0;
 	if (w->gw->events == NULL)
 		return 0; /* without an answer, it keeps them */
-	return gw_events_take(w->gw->events, w->inst, (const Ipc__Event *)m->body, &m->fd);
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		rc = gw_events_take(w->gw->events, w->inst, events[i], fd);
+	return rc;
+}
+
+static int on_event(struct gw_worker *w, struct ipc_msg *m)
+{
+	Ipc__Event *one = (Ipc__Event *)m->body;
+
+	return on_events(w, &one, 1, &m->fd);
+}
+
+static int on_many_events(struct gw_worker *w, const Ipc__Events *m)
+{
+	int none = -1;
+
+	if (m->n_events == 0 || m->n_events > IPC_EVENTS_MAX_N)
+		return WA_EPROTO;
+	return on_events(w, m->events, m->n_events, &none);
 }
 
 /* ---- its log ---------------------------------------------------------------- */
@@ -381,7 +402,8 @@ int gw_worker_on_msg(struct ipc_chan *c, struct ipc_msg *m, void *arg)
 	struct gw_worker *w = arg;
 
 	(void)c;
-	if (m->type != IPC_EVENT && talks_too_much(w, m->type)) /* events have their window */
+	if (m->type != IPC_EVENT && m->type != IPC_EVENTS && /* they have their window */
+	    talks_too_much(w, m->type))
 		return WA_ELIMIT;
 	switch (m->type) {
 	case IPC_HELLO_REPLY:
@@ -417,6 +439,8 @@ int gw_worker_on_msg(struct ipc_chan *c, struct ipc_msg *m, void *arg)
 		return on_version_found(w, (const Ipc__VersionFound *)m->body);
 	case IPC_EVENT:
 		return on_event(w, m);
+	case IPC_EVENTS:
+		return on_many_events(w, (const Ipc__Events *)m->body);
 	case IPC_FAILED:
 		return on_failed(w, (const Ipc__Failed *)m->body);
 	case IPC_BYE:

@@ -1,4 +1,5 @@
-/* gateway/supervision/gw_worker_start.c - a worker's control socket, its first words, the request to the runner
+/* gateway/supervision/gw_worker_start.c - a worker's control socket, its first words, the request
+ * to the runner
  */
 #include "gateway/supervision/gw_worker_priv.h"
 
@@ -88,6 +89,7 @@ static int say_hello(struct gw_worker *w)
 	m.gateway_version = (char *)(uintptr_t)WARDEN_VERSION;
 	m.log_level = (char *)(uintptr_t)gw_config_log_level_word(&w->gw->cfg);
 	m.log_format = (char *)(uintptr_t)gw_config_log_format_word(&w->gw->cfg);
+	m.has_takes_events = m.takes_events = 1;
 	return ipc_chan_send(w->chan, IPC_HELLO, 0, &m.base, -1);
 }
 

@@ -31,6 +31,7 @@ struct place {
 	size_t last_len, last_fd_len;
 	int send_rc;
 	unsigned rooms;
+	unsigned packs; /* of several events */
 };
 
 static int on_send(const Ipc__Event *msg, int fd, void *arg)
@@ -54,12 +55,34 @@ static int on_send(const Ipc__Event *msg, int fd, void *arg)
 	return 0;
 }
 
+static int on_send_many(const Ipc__Events *msg, void *arg)
+{
+	struct place *p = arg;
+	int rc = p->send_rc;
+
+	assert_in_range(msg->n_events, 2, IPC_EVENTS_MAX_N);
+	for (size_t i = 0; rc == 0 && i < msg->n_events; i++)
+		rc = on_send(msg->events[i], -1, arg);
+	p->packs++;
+	return rc;
+}
+
 static void on_room(void *arg)
 {
 	((struct place *)arg)->rooms++;
 }
 
 static const struct wk_outbox_ops ops = { .send = on_send, .on_room = on_room };
+
+static const struct wk_outbox_ops many_ops = { .send = on_send,
+	                                       .send_many = on_send_many,
+	                                       .on_room = on_room };
+
+static void send_many(struct place *p)
+{
+	wk_outbox_free(p->o);
+	assert_int_equal(wk_outbox_new(p->base, p->st, NULL, &many_ops, p, &p->o), 0);
+}
 
 static void open_all(struct place *p)
 {
@@ -405,6 +428,78 @@ static void test_memfd_that_can_change_is_refused(void **state)
 	fclose(f);
 }
 
+static void assert_sent_in_order(const struct place *p, unsigned n)
+{
+	assert_int_equal(p->sent_n, n);
+	for (unsigned i = 0; i < n; i++)
+		assert_int_equal(p->sent[i], i + 1);
+}
+
+static void test_several_events_leave_together(void **state)
+{
+	struct place *p = *state;
+
+	send_many(p);
+	add(p, 100, 300);
+	wk_outbox_poke(p->o);
+	assert_sent_in_order(p, 100);
+	assert_int_equal(p->packs, 4); /* 32, 32, 32, 4 */
+}
+
+static void test_together_no_more_than_one_message_and_the_window_take(void **state)
+{
+	struct place *p = *state;
+
+	send_many(p);
+	add(p, 2, 40 * 1024);
+	add(p, 1, IPC_EVENT_INLINE_MAX + 1);
+	add(p, 2, 100);
+	wk_outbox_poke(p->o);
+	assert_sent_in_order(p, 5);
+	assert_int_equal(p->packs, 1); /* the last two; each of the others alone */
+	commit(p, 5, false);
+	add(p, IPC_EVENT_WINDOW_N + 10, 100);
+	wk_outbox_poke(p->o);
+	assert_sent_in_order(p, 5 + IPC_EVENT_WINDOW_N);
+	commit(p, 6, false);
+	assert_sent_in_order(p, 6 + IPC_EVENT_WINDOW_N);
+}
+
+static void test_several_that_nobody_takes_come_again(void **state)
+{
+	struct place *p = *state;
+
+	send_many(p);
+	p->send_rc = -ENOTCONN;
+	add(p, 50, 300);
+	wk_outbox_poke(p->o);
+	wk_outbox_poke(p->o);
+	assert_int_equal(p->packs, 1); /* then one by one, until a gateway is there */
+	p->send_rc = 0;
+	wk_outbox_rewind(p->o);
+	assert_sent_in_order(p, 50);
+}
+
+/* A commit that fails takes the event back, and its number goes to another. */
+static void test_nothing_leaves_before_its_commit(void **state)
+{
+	struct place *p = *state;
+
+	add(p, 1, 100);
+	wk_outbox_poke(p->o);
+	assert_int_equal(p->sent_n, 1);
+	assert_int_equal(wk_store_begin(p->st), 0);
+	assert_int_equal(wk_store_outbox_add(p->st, 1, 0, 0, "{\"a\":1}", 7), 0);
+	wk_outbox_poke(p->o);
+	commit(p, 1, false); /* of the gateway, in the middle of it */
+	assert_int_equal(p->sent_n, 1);
+	assert_int_equal(wk_store_end(p->st, WA_ESTORAGE), WA_ESTORAGE);
+	add(p, 1, 200);
+	wk_outbox_poke(p->o);
+	assert_sent_in_order(p, 2);
+	assert_int_equal(p->last_len, 200); /* not what was taken back */
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -424,6 +519,10 @@ int main(void)
 		T(test_full_until_half_is_gone),
 		T(test_events_outlive_their_store),
 		T(test_memfd_that_can_change_is_refused),
+		T(test_several_events_leave_together),
+		T(test_together_no_more_than_one_message_and_the_window_take),
+		T(test_several_that_nobody_takes_come_again),
+		T(test_nothing_leaves_before_its_commit),
 	};
 #undef T
 

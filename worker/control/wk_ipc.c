@@ -30,6 +30,7 @@ struct wk_ipc {
 	struct event *accept_ev;
 	struct ipc_chan *chan; /* the gateway; NULL: none */
 	bool greeted;          /* HELLO was right */
+	bool takes_events;     /* ... and said so */
 	uint64_t binary;       /* common/binary_id.h */
 	int tail_fd;           /* -1: none */
 	int memory_fd;         /* -1: none */
@@ -66,6 +67,17 @@ void wk_ipc_answer(struct wk_ipc *ipc, uint32_t id, const Ipc__Answer *msg, int 
 	if (ipc->chan != NULL && ipc->greeted &&
 	    ipc_chan_send(ipc->chan, IPC_ANSWER, id, &msg->base, fd) < 0)
 		LOG(ipc->log, LOG_WARNING, "answer_not_sent");
+}
+
+int wk_ipc_send_events(struct wk_ipc *ipc, const Ipc__Events *msg)
+{
+	int rc = 0;
+
+	if (ipc->takes_events)
+		return wk_ipc_send_fd(ipc, IPC_EVENTS, &msg->base, -1);
+	for (size_t i = 0; rc == 0 && i < msg->n_events; i++)
+		rc = wk_ipc_send_fd(ipc, IPC_EVENT, &msg->events[i]->base, -1);
+	return rc;
 }
 
 void wk_ipc_set_log_tail(struct wk_ipc *ipc, int fd)
@@ -151,6 +163,7 @@ static int on_hello(struct wk_ipc *ipc, const struct ipc_msg *m)
 	LOG(ipc->log, LOG_DEBUG, "gateway",
 	    LF_STR("version", hello->gateway_version != NULL ? hello->gateway_version : ""));
 	ipc->greeted = true;
+	ipc->takes_events = hello->has_takes_events && hello->takes_events;
 	take_log_settings(hello);
 	send_log_tail(ipc);
 	ipc->ops->on_hello(ipc->arg);
@@ -258,6 +271,7 @@ static int on_msg(struct ipc_chan *c, struct ipc_msg *m, void *arg)
 	case IPC_SPAWN:
 	case IPC_SPAWN_REPLY:
 	case IPC_EVENT:
+	case IPC_EVENTS:
 		break;
 	}
 	return WA_EPROTO; /* the channel lets none of these through */

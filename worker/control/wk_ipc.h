@@ -60,6 +60,8 @@ void wk_ipc_free(struct wk_ipc *ipc);
 void wk_ipc_send(struct wk_ipc *ipc, enum ipc_type type, const ProtobufCMessage *msg);
 /* The answer to a question; fd (-1: none) is duplicated. Dropped as above. */
 void wk_ipc_answer(struct wk_ipc *ipc, uint32_t id, const Ipc__Answer *msg, int fd);
+/* As many EVENT, in one message where the gateway takes that. 0, or as below. */
+ATTR_NODISCARD int wk_ipc_send_events(struct wk_ipc *ipc, const Ipc__Events *msg);
 /* The same with a descriptor (borrowed; -1: none): 0, -ENOTCONN (nobody is there), or a code. */
 ATTR_NODISCARD int wk_ipc_send_fd(struct wk_ipc *ipc, enum ipc_type type,
                                   const ProtobufCMessage *msg, int fd);

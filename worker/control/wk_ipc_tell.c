@@ -227,6 +227,13 @@ static int on_event(const Ipc__Event *msg, int fd, void *arg)
 	return wk_ipc_send_fd(t->ipc, IPC_EVENT, &msg->base, fd);
 }
 
+static int on_events(const Ipc__Events *msg, void *arg)
+{
+	struct wk_tell *t = arg;
+
+	return wk_ipc_send_events(t->ipc, msg);
+}
+
 /* ---- questions --------------------------------------------------------------------------- */
 
 static void on_dial_ask(void *arg)
@@ -306,6 +313,7 @@ const struct wk_session_ops wk_tell_ops = {
 	.on_answer = on_answer,
 	.on_history = on_history,
 	.on_event = on_event,
+	.on_events = on_events,
 	.on_failed = wk_tell_failed,
 	.on_end = on_end,
 };

@@ -38,6 +38,7 @@ struct wk_outbox {
 	unsigned way_at, way_n;
 	uint64_t way_bytes;
 	bool was_full;
+	bool unheard; /* the last ones could not be sent: nothing is prepared in vain */
 	bool sending; /* a send may bring the next poke */
 };
 
@@ -65,11 +66,11 @@ static void way_take(struct wk_outbox *o, uint64_t upto)
 	}
 }
 
-/* One event may always be on its way, however large. */
-static bool window_open(const struct wk_outbox *o, size_t bytes)
+/* For one more, with n before it and bytes in all. One may always be on its way, however large. */
+static bool window_open(const struct wk_outbox *o, size_t bytes, unsigned n)
 {
-	return o->way_n == 0 ||
-	       (o->way_n < IPC_EVENT_WINDOW_N && o->way_bytes + bytes <= IPC_EVENT_WINDOW_BYTES);
+	return o->way_n + n == 0 || (o->way_n + n < IPC_EVENT_WINDOW_N &&
+	                             o->way_bytes + bytes <= IPC_EVENT_WINDOW_BYTES);
 }
 
 /* ---- the store, or what it has left --------------------------------------------------------- */
@@ -99,14 +100,31 @@ static int next_row(const struct wk_outbox *o, uint64_t after, struct wk_outbox_
 	                     : next_left(o, after, row_out);
 }
 
+/* It goes out another time. */
+static void put_back(struct wk_outbox *o, struct wk_outbox_row *row)
+{
+	if (o->st != NULL)
+		wk_store_outbox_put_back(o->st, row);
+	buf_wipe(&row->data);
+}
+
 /* ---- sending ------------------------------------------------------------------------------- */
 
-static int send_row(struct wk_outbox *o, const struct wk_outbox_row *row,
-                    const struct wk_outbox_stock *stock)
+/* Events that leave together. */
+struct pack {
+	unsigned n;
+	size_t bytes;
+	struct wk_outbox_row rows[IPC_EVENTS_MAX_N];
+	Ipc__Event msgs[IPC_EVENTS_MAX_N];
+	Ipc__Event *refs[IPC_EVENTS_MAX_N];
+};
+
+/* The data stays the row's; fd_out: of a large one, to be closed. */
+static int fill(Ipc__Event *msg, const struct wk_outbox_row *row,
+                const struct wk_outbox_stock *stock, int *fd_out)
 {
 	Ipc__Event m = IPC__EVENT__INIT;
 	int fd = -1;
-	int rc;
 
 	m.has_store = m.has_number = m.has_kind = m.has_unix_ms = m.has_flags = m.has_newest = 1;
 	m.store = stock->store;
@@ -124,35 +142,87 @@ static int send_row(struct wk_outbox *o, const struct wk_outbox_row *row,
 		m.data.data = row->data.p;
 		m.data.len = row->data.len;
 	}
-	rc = o->ops->send(&m, fd, o->arg);
+	*msg = m;
+	*fd_out = fd;
+	return 0;
+}
+
+static void pack_clear(struct pack *p)
+{
+	for (unsigned i = 0; i < p->n; i++)
+		buf_wipe(&p->rows[i].data);
+	p->n = 0;
+	p->bytes = 0;
+}
+
+static bool pack_takes(const struct pack *p, size_t bytes)
+{
+	return p->n == 0 || (p->n < IPC_EVENTS_MAX_N && p->bytes + bytes <= IPC_EVENT_INLINE_MAX);
+}
+
+/* What follows after, as much as one message and the window take. 0, or a code. */
+static int pack_fill(struct wk_outbox *o, struct pack *p, const struct wk_outbox_stock *stock)
+{
+	const unsigned max = o->ops->send_many == NULL || o->unheard ? 1 : IPC_EVENTS_MAX_N;
+	uint64_t after = o->sent;
+	int rc = 0;
+
+	while (rc == 0 && p->n < max && after < stock->newest && window_open(o, p->bytes, p->n)) {
+		struct wk_outbox_row *row = &p->rows[p->n];
+
+		*row = (struct wk_outbox_row){ 0 };
+		rc = next_row(o, after, row);
+		if (rc == 0 && (!pack_takes(p, row->data.len) ||
+		                !window_open(o, p->bytes + row->data.len, p->n))) {
+			put_back(o, row);
+			break;
+		}
+		if (rc == 0) {
+			after = row->number;
+			p->bytes += row->data.len;
+			p->n++;
+		}
+	}
+	return rc == -ENOENT ? 0 : rc;
+}
+
+static int pack_send(struct wk_outbox *o, struct pack *p, const struct wk_outbox_stock *stock)
+{
+	Ipc__Events all = IPC__EVENTS__INIT;
+	int fd = -1;
+	int rc = 0;
+
+	for (unsigned i = 0; rc == 0 && i < p->n; i++) {
+		rc = fill(&p->msgs[i], &p->rows[i], stock, &fd);
+		p->refs[i] = &p->msgs[i];
+	}
+	all.n_events = p->n;
+	all.events = p->refs;
+	if (rc == 0)
+		rc = p->n == 1 ? o->ops->send(&p->msgs[0], fd, o->arg)
+		               : o->ops->send_many(&all, o->arg);
 	if (fd >= 0)
 		(void)close(fd);
 	return rc;
 }
 
-/* The next event, if there is one and the window takes it: 1 sent, 0 no more now, or a code. */
+/* The next events, if there are any and the window takes them: 1 sent, 0 no more now, or a code. */
 static int send_next(struct wk_outbox *o, const struct wk_outbox_stock *stock)
 {
-	struct wk_outbox_row row = { 0 };
-	int rc;
+	struct pack p = { .n = 0 };
+	int rc = pack_fill(o, &p, stock);
 
-	if (o->sent >= stock->newest || !window_open(o, 0))
-		return 0;
-	rc = next_row(o, o->sent, &row);
-	if (rc == -ENOENT)
-		return 0;
-	if (rc == 0 && !window_open(o, row.data.len)) {
-		buf_wipe(&row.data);
-		return 0;
+	if (rc == 0 && p.n > 0) {
+		rc = pack_send(o, &p, stock);
+		o->unheard = rc < 0;
+		for (unsigned i = 0; rc == 0 && i < p.n; i++) {
+			way_put(o, p.rows[i].number, p.rows[i].data.len);
+			o->sent = p.rows[i].number;
+		}
+		rc = rc < 0 ? rc : 1;
 	}
-	if (rc == 0)
-		rc = send_row(o, &row, stock);
-	if (rc == 0) {
-		way_put(o, row.number, row.data.len);
-		o->sent = row.number;
-	}
-	buf_wipe(&row.data);
-	return rc < 0 ? rc : 1;
+	pack_clear(&p);
+	return rc;
 }
 
 void wk_outbox_poke(struct wk_outbox *o)
@@ -160,7 +230,7 @@ void wk_outbox_poke(struct wk_outbox *o)
 	struct wk_outbox_stock stock;
 	int rc;
 
-	if (o->sending)
+	if (o->sending || (o->st != NULL && wk_store_outbox_unsure(o->st)))
 		return;
 	o->sending = true;
 	rc = stock_of(o, &stock);
@@ -176,6 +246,7 @@ void wk_outbox_poke(struct wk_outbox *o)
 void wk_outbox_rewind(struct wk_outbox *o)
 {
 	o->sent = o->committed;
+	o->unheard = false;
 	way_clear(o);
 	wk_outbox_poke(o);
 }

@@ -29,6 +29,8 @@ struct wk_outbox_ops {
 	/* To the gateway; fd: -1 or borrowed. 0, or a negative code: there is none, or it is lost.
 	 */
 	int (*send)(const Ipc__Event *msg, int fd, void *arg);
+	/* Several, in order, each with its data in it. As send; NULL: one by one. */
+	int (*send_many)(const Ipc__Events *msg, void *arg);
 	/* It was full, and no longer is. */
 	void (*on_room)(void *arg);
 };
@@ -48,7 +50,8 @@ void wk_outbox_free(struct wk_outbox *o);
 #define WK_OUTBOX_LEFT_BYTES (8 * 1024 * 1024)
 void wk_outbox_outlive(struct wk_outbox *o);
 
-/* After a commit that may have added events: send what may be sent. */
+/* After a commit that may have added events: send what may be sent. While a transaction is open
+ * nothing is: what it added may not last. */
 void wk_outbox_poke(struct wk_outbox *o);
 /*
  * Within a transaction that is about to be committed: what the gateway has leaves with it, at the

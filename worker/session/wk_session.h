@@ -115,6 +115,8 @@ struct wk_session_ops {
 	void (*on_history)(uint32_t days, uint32_t progress, uint64_t messages, void *arg);
 	/* An event, to be kept by the gateway. fd: -1 or borrowed. 0, or a code: nobody has it. */
 	int (*on_event)(const Ipc__Event *msg, int fd, void *arg);
+	/* Several at once, all or (a code) perhaps not all. NULL: one by one. */
+	int (*on_events)(const Ipc__Events *msg, void *arg);
 	/* Over, and nothing is retried. */
 	void (*on_failed)(const struct wk_failure *f, void *arg);
 	/* Nothing is open any more; always from the event loop, once. The session may be freed. */

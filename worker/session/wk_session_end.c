@@ -3,6 +3,7 @@
 
 #include "common/err.h"
 #include "common/secret.h"
+#include "worker/events/wk_outbox.h"
 #include "worker/net/wk_conn.h"
 #include "worker/net/wk_version.h"
 #include "worker/online/wk_online.h"
@@ -17,6 +18,8 @@ void wk_session_drop(struct wk_session *s)
 	wk_session_history_close(s);
 	wk_online_free(s->online);
 	s->online = NULL;
+	if (s->outbox != NULL)
+		wk_outbox_poke(s->outbox); /* its last batch was committed with it */
 	s->online_ms = 0;
 	s->paused = false;
 	wk_dial_free(s->dial);

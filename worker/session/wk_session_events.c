@@ -1,4 +1,5 @@
-/* worker/session/wk_session_events.c - the outbox of a session: there as long as its store is open */
+/* worker/session/wk_session_events.c - the outbox of a session: there as long as its store is open
+ */
 #include <errno.h>
 
 #include "worker/events/wk_outbox.h"
@@ -14,6 +15,18 @@ static int on_send(const Ipc__Event *msg, int fd, void *arg)
 	return s->p.ops->on_event != NULL ? s->p.ops->on_event(msg, fd, s->p.arg) : -ENOTCONN;
 }
 
+static int on_send_many(const Ipc__Events *msg, void *arg)
+{
+	struct wk_session *s = arg;
+	int rc = 0;
+
+	if (s->p.ops->on_events != NULL)
+		return s->p.ops->on_events(msg, s->p.arg);
+	for (size_t i = 0; rc == 0 && i < msg->n_events; i++)
+		rc = on_send(msg->events[i], -1, s);
+	return rc;
+}
+
 static void on_room(void *arg)
 {
 	struct wk_session *s = arg;
@@ -27,7 +40,9 @@ static void on_room(void *arg)
 
 void wk_session_events_open(struct wk_session *s)
 {
-	static const struct wk_outbox_ops ops = { .send = on_send, .on_room = on_room };
+	static const struct wk_outbox_ops ops = { .send = on_send,
+		                                  .send_many = on_send_many,
+		                                  .on_room = on_room };
 
 	if (s->store == NULL || s->outbox != NULL)
 		return;

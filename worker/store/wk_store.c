@@ -250,6 +250,7 @@ void wk_store_trim(struct wk_store *st)
 		return;
 	if (!st->batch.open)
 		wk_store_drop(st);
+	wk_store_outbox_trim(st);
 	wk_store_forget(st);
 	if (st->batch.wide)
 		(void)sqlite3_exec(st->db, "PRAGMA cache_size=-256", NULL, NULL, NULL);

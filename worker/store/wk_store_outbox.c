@@ -2,6 +2,8 @@
 #include "worker/store/wk_store_outbox.h"
 
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "common/db.h"
 #include "common/err.h"
@@ -52,8 +54,104 @@ static int statement(struct wk_store *st, int which, sqlite3_stmt **s_out)
 	return rc;
 }
 
+/* ---- the newest, in memory ---------------------------------------------------------------------
+ *
+ * Events are mostly sent right after they were committed: they need not be read and opened again.
+ */
+
+#define FRESH_N IPC_EVENT_WINDOW_N
+#define FRESH_BYTES (128 * 1024)
+#define FRESH_EACH (16 * 1024)
+
+/* Events first to first + n - 1, those from the one at on are there. */
+struct wk_store_fresh {
+	uint64_t first;
+	unsigned at, n;
+	size_t bytes;
+	struct wk_outbox_row rows[FRESH_N];
+};
+
+static void fresh_drop(struct wk_store_fresh *f)
+{
+	for (; f->at < f->n; f->at++)
+		buf_wipe(&f->rows[f->at].data);
+	f->at = f->n = 0;
+	f->bytes = 0;
+}
+
+/* Nothing is lost by one that is not put here. */
+static void fresh_put(struct wk_store *st, const struct wk_outbox_row *row, const void *data,
+                      size_t data_len)
+{
+	struct wk_store_fresh *f = st->outbox.fresh;
+
+	if (f == NULL)
+		f = st->outbox.fresh = calloc(1, sizeof(*f));
+	if (f == NULL)
+		return;
+	if (f->at == f->n)
+		fresh_drop(f);
+	if (f->n == 0)
+		f->first = row->number;
+	if (row->number != f->first + f->n || f->n == FRESH_N || data_len > FRESH_EACH ||
+	    f->bytes + data_len > FRESH_BYTES)
+		return;
+	f->rows[f->n] = *row;
+	f->rows[f->n].data = (struct buf){ 0 };
+	if (buf_append(&f->rows[f->n].data, data, data_len) < 0)
+		return;
+	f->bytes += data_len;
+	f->n++;
+}
+
+/* False: not here. Those before it are let go; after the last one there is none. */
+static bool fresh_take(struct wk_store_fresh **at, uint64_t number, struct wk_outbox_row *row_out)
+{
+	struct wk_store_fresh *f = *at;
+
+	if (f == NULL || row_out->data.p != NULL || number < f->first + f->at ||
+	    number >= f->first + f->n)
+		return false;
+	for (; f->first + f->at < number; f->at++) {
+		f->bytes -= f->rows[f->at].data.len;
+		buf_wipe(&f->rows[f->at].data);
+	}
+	*row_out = f->rows[f->at++]; /* handed over */
+	f->bytes -= row_out->data.len;
+	if (f->at == f->n) {
+		free(f);
+		*at = NULL;
+	}
+	return true;
+}
+
+void wk_store_outbox_put_back(struct wk_store *st, struct wk_outbox_row *row)
+{
+	struct wk_store_fresh *f = st->outbox.fresh;
+
+	if (f == NULL || f->at == 0 || row->number != f->first + f->at - 1)
+		return;
+	f->rows[--f->at] = *row;
+	f->bytes += row->data.len;
+	row->data = (struct buf){ 0 };
+}
+
+bool wk_store_outbox_unsure(const struct wk_store *st)
+{
+	return !sqlite3_get_autocommit(st->db);
+}
+
+void wk_store_outbox_trim(struct wk_store *st)
+{
+	if (st->outbox.fresh != NULL)
+		fresh_drop(st->outbox.fresh);
+	free(st->outbox.fresh);
+	st->outbox.fresh = NULL;
+}
+
 void wk_store_outbox_close(struct wk_store *st)
 {
+	wk_store_outbox_trim(st);
 	for (int i = 0; i < WK_STORE_OUTBOX_SQL_N; i++)
 		sqlite3_finalize(st->outbox.stmt[i]);
 }
@@ -62,6 +160,8 @@ void wk_store_outbox_close(struct wk_store *st)
 void wk_store_outbox_forget(struct wk_store *st)
 {
 	st->outbox.known = false;
+	if (st->outbox.fresh != NULL)
+		fresh_drop(st->outbox.fresh);
 }
 
 /* A statement that gives two numbers of one row. */
@@ -152,13 +252,19 @@ int wk_store_outbox_add(struct wk_store *st, int kind, uint32_t flags, int64_t u
 		return rc;
 	number = (int64_t)st->outbox.stock.newest + 1;
 	place = place_of(st, number);
-	rc = sealed_seal(&st->key, &place, data, data_len, &env);
+	rc = wk_store_seal(st, &place, data, data_len, &env);
 	if (rc == 0)
 		rc = insert(st, number, kind, flags, unix_ms, &env);
 	if (rc == 0) {
 		st->outbox.stock.newest = (uint64_t)number;
 		st->outbox.stock.n++;
 		st->outbox.stock.bytes += env.len;
+		fresh_put(st,
+		          &(struct wk_outbox_row){ .number = (uint64_t)number,
+		                                   .kind = kind,
+		                                   .flags = flags,
+		                                   .unix_ms = unix_ms },
+		          data, data_len);
 	}
 	buf_free(&env);
 	return rc;
@@ -185,9 +291,12 @@ static int take_row(struct wk_store *st, sqlite3_stmt *s, struct wk_outbox_row *
 int wk_store_outbox_next(struct wk_store *st, uint64_t after, struct wk_outbox_row *row_out)
 {
 	sqlite3_stmt *s;
-	int rc = statement(st, NEXT, &s);
+	int rc;
 	int step;
 
+	if (fresh_take(&st->outbox.fresh, after + 1, row_out))
+		return 0;
+	rc = statement(st, NEXT, &s);
 	if (rc < 0)
 		return rc;
 	(void)sqlite3_bind_int64(s, 1, (int64_t)after);

@@ -1,5 +1,6 @@
 /*
- * worker/store/wk_store_outbox.h - events in session.db that the gateway does not have on its disk yet
+ * worker/store/wk_store_outbox.h - events in session.db that the gateway does not have on its disk
+ * yet
  *
  * An event becomes one within the transaction of what it tells of: either both are on disk or
  * neither is. Numbers rise and are never used again; the store's id, random and made with it, tells
@@ -8,6 +9,7 @@
 #ifndef WK_STORE_OUTBOX_H
 #define WK_STORE_OUTBOX_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -47,9 +49,16 @@ ATTR_NODISCARD int wk_store_outbox_add(struct wk_store *st, int kind, uint32_t f
 
 /* Kept up to date by add and drop; after a rollback it is read again. 0 or a code. */
 ATTR_NODISCARD int wk_store_outbox_stock(struct wk_store *st, struct wk_outbox_stock *stock_out);
-/* The first event after number; -ENOENT: there is none. row_out->data is appended to. */
+/* A transaction is open: the newest events may not last. */
+bool wk_store_outbox_unsure(const struct wk_store *st);
+/*
+ * The first event after number; -ENOENT: there is none. row_out->data is appended to. What was
+ * added lately is still in memory, and given without being read: once, unless it is put back.
+ */
 ATTR_NODISCARD int wk_store_outbox_next(struct wk_store *st, uint64_t after,
                                         struct wk_outbox_row *row_out);
+/* It was not used: its data is taken, if there is a place for it. */
+void wk_store_outbox_put_back(struct wk_store *st, struct wk_outbox_row *row);
 /*
  * The gateway has all up to number: within the transaction that is open, else in one of its own. It
  * need not last: an event that comes again is known to the gateway.

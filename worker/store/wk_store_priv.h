@@ -47,7 +47,8 @@ struct wk_store {
 	struct {
 		sqlite3_stmt *stmt[WK_STORE_OUTBOX_SQL_N];
 		struct wk_outbox_stock stock;
-		bool known; /* stock is what the file holds */
+		bool known;                   /* stock is what the file holds */
+		struct wk_store_fresh *fresh; /* the newest events, not read again; NULL: none */
 	} outbox;
 	uint64_t hash_key[2];
 	struct wk_kept kept[WK_KEPT_MAX];
@@ -59,8 +60,8 @@ struct wk_store {
 		bool known;
 		struct wa_jid asked;
 		int64_t id, old_id;
-	} chat;                     /* wk_store_msg.c: the one that was looked up last */
-	struct wk_store_lids *lids; /* wk_store_lid.c: pairs looked up lately; NULL: none */
+	} chat;                       /* wk_store_msg.c: the one that was looked up last */
+	struct wk_store_lids *lids;   /* wk_store_lid.c: pairs looked up lately; NULL: none */
 	struct wk_store_names *names; /* wk_store_name.c: likewise */
 };
 
@@ -74,6 +75,8 @@ extern const char wk_store_aside_schema[];
 extern const char wk_store_history_schema[];
 /* A transaction was rolled back. */
 void wk_store_outbox_forget(struct wk_store *st);
+/* What is in memory is let go. */
+void wk_store_outbox_trim(struct wk_store *st);
 /* Before the database is closed. */
 void wk_store_outbox_close(struct wk_store *st);
 
@@ -119,6 +122,8 @@ void wk_store_name_drop(struct wk_store *st);
 
 /* Bind any bytes as an envelope, sealed for their place; read one: WA_ESTORE_CORRUPT when it does
  * not open. */
+ATTR_NODISCARD int wk_store_seal(struct wk_store *st, const struct sealed_place *place,
+                                 const void *data, size_t data_len, struct buf *out);
 ATTR_NODISCARD int wk_store_bind_sealed(struct wk_store *st, sqlite3_stmt *stmt, int index,
                                         const struct sealed_place *place, const void *data,
                                         size_t data_len);

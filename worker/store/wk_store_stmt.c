@@ -1,4 +1,5 @@
-/* worker/store/wk_store_stmt.c - the store's statements, transactions, sealed values and keyed hash */
+/* worker/store/wk_store_stmt.c - the store's statements, transactions, sealed values and keyed hash
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -200,17 +201,25 @@ int wk_store_batch_end(struct wk_store *st, int rc)
 /* ---- sealed values -----------------------------------------------------------------------------
  */
 
-int wk_store_bind_sealed(struct wk_store *st, sqlite3_stmt *stmt, int index,
-                         const struct sealed_place *place, const void *data, size_t data_len)
+int wk_store_seal(struct wk_store *st, const struct sealed_place *place, const void *data,
+                  size_t data_len, struct buf *out)
 {
-	struct buf env = { 0 };
 	int rc = 0;
 
 	if (st->batch.open && st->sealing == NULL)
 		rc = sealed_run_new(&st->key, &st->sealing);
-	if (rc == 0)
-		rc = st->sealing != NULL ? sealed_run_seal(st->sealing, place, data, data_len, &env)
-		                         : sealed_seal(&st->key, place, data, data_len, &env);
+	if (rc < 0)
+		return rc;
+	return st->sealing != NULL ? sealed_run_seal(st->sealing, place, data, data_len, out)
+	                           : sealed_seal(&st->key, place, data, data_len, out);
+}
+
+int wk_store_bind_sealed(struct wk_store *st, sqlite3_stmt *stmt, int index,
+                         const struct sealed_place *place, const void *data, size_t data_len)
+{
+	struct buf env = { 0 };
+	int rc = wk_store_seal(st, place, data, data_len, &env);
+
 	if (rc < 0)
 		return rc;
 	/* The envelope goes to SQLite, which frees it. */
