@@ -3,8 +3,10 @@
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
+#include <event2/bufferevent_ssl.h>
 #include <event2/event.h>
 #include <openssl/evp.h>
+#include <openssl/ssl.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -14,6 +16,7 @@
 #include "common/codec.h"
 #include "common/err.h"
 #include "simulator/wire/sim_noise.h"
+#include "tls_peer.h"
 #include "wa_fixture.h"
 #include "worker/net/wk_conn.h"
 #include "worker/net/wk_tls.h"
@@ -49,7 +52,7 @@ struct world {
 	unsigned opened, ready, stanzas, bad;
 	int bad_rc;
 	struct wa_server_key key;
-	bool stop_when_ready, over;
+	bool secure, stop_when_ready, over;
 	struct wk_failure failure;
 };
 
@@ -236,7 +239,9 @@ static void on_server_event(struct bufferevent *bev, short what, void *arg)
 	(void)arg;
 }
 
-static void server_init(struct server *s, struct event_base *base, int fd)
+/* peer NULL: without TLS. */
+static void server_init(struct server *s, struct event_base *base, int fd,
+                        const struct tls_peer *peer)
 {
 	struct wa_keypair ephemeral;
 	struct chain_spec spec;
@@ -248,7 +253,11 @@ static void server_init(struct server *s, struct event_base *base, int fd)
 	fixture_chain_pack(&spec, &s->chain);
 	fixture_key(0x77, &ephemeral);
 	assert_int_equal(sim_noise_new(&ephemeral, &s->noise), 0);
-	s->bev = bufferevent_socket_new(base, fd, BEV_OPT_CLOSE_ON_FREE);
+	if (peer == NULL)
+		s->bev = bufferevent_socket_new(base, fd, BEV_OPT_CLOSE_ON_FREE);
+	else
+		s->bev = bufferevent_openssl_socket_new(
+		    base, fd, SSL_new(peer->ctx), BUFFEREVENT_SSL_ACCEPTING, BEV_OPT_CLOSE_ON_FREE);
 	assert_non_null(s->bev);
 	bufferevent_setcb(s->bev, on_server_read, NULL, on_server_event, s);
 	(void)bufferevent_enable(s->bev, EV_READ | EV_WRITE);
@@ -269,8 +278,9 @@ static void server_clear(struct server *s)
 
 static void on_tls(void *arg)
 {
-	(void)arg;
-	fail();
+	struct world *w = arg;
+
+	assert_true(w->secure);
 }
 
 static void on_open(void *arg)
@@ -321,8 +331,9 @@ static void on_end(const struct wk_failure *f, void *arg)
 }
 
 /* server_static NULL: XX. */
-static void start_as(struct world *w, const void *routing, size_t routing_len,
-                     const uint8_t *server_static, const char *before_101, bool look_only)
+static void start_over(struct world *w, const struct tls_peer *peer, const void *routing,
+                       size_t routing_len, const uint8_t *server_static, const char *before_101,
+                       bool look_only)
 {
 	static const struct wk_conn_ops ops = {
 		.on_tls = on_tls,
@@ -344,17 +355,28 @@ static void start_as(struct world *w, const void *routing, size_t routing_len,
 	memset(w, 0, sizeof(*w));
 	w->base = event_base_new();
 	assert_int_equal(wk_tls_new(&w->tls), 0);
-	assert_int_equal(wk_url_parse("ws://chat.example/ws/chat", &w->url), 0);
+	w->secure = peer != NULL;
+	assert_int_equal(
+	    wk_url_parse(w->secure ? "wss://chat.example/ws/chat" : "ws://chat.example/ws/chat",
+	                 &w->url),
+	    0);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
-	server_init(&w->server, w->base, pair[1]);
+	server_init(&w->server, w->base, pair[1], peer);
 	w->server.before_101 = before_101;
 	params.tls = w->tls;
 	params.url = &w->url;
+	params.ca_file = peer != NULL ? peer->ca_file : NULL;
 	params.noise = &w->server.keys.client_static;
 	params.root = &w->server.keys.root;
 	assert_int_equal(wk_conn_new(w->base, (struct wk_pipe){ pair[0], NULL }, &params, &ops, w,
 	                             &w->failure, &w->conn),
 	                 0);
+}
+
+static void start_as(struct world *w, const void *routing, size_t routing_len,
+                     const uint8_t *server_static, const char *before_101, bool look_only)
+{
+	start_over(w, NULL, routing, routing_len, server_static, before_101, look_only);
 }
 
 static void start(struct world *w, const void *routing, size_t routing_len,
@@ -406,6 +428,53 @@ static void stop(struct world *w)
 	wk_tls_free(w->tls);
 	(void)event_base_loop(w->base, EVLOOP_NONBLOCK);
 	event_base_free(w->base);
+}
+
+/* ---- TLS below ----------------------------------------------------------------------------- */
+
+static void test_over_tls_many_records_come_at_once(void **state)
+{
+	struct tls_peer peer;
+	struct world w;
+
+	(void)state;
+	tls_peer_init(&peer, "DNS:chat.example", 3600);
+	start_over(&w, &peer, NULL, 0, NULL, NULL, false);
+	run_until_ready(&w);
+	run_exchange(&w);
+	for (int i = 0; i < 100; i++)
+		server_send_sealed(&w.server, "\x02", 1);
+	while (w.stanzas < 101 && !w.over)
+		run(&w);
+	assert_int_equal(w.stanzas, 101);
+	stop(&w);
+	tls_peer_clear(&peer);
+}
+
+/* libevent tells the end first. */
+static void test_last_words_are_heard_before_the_end_that_came_with_them(void **state)
+{
+	struct tls_peer peer;
+	struct world w;
+
+	(void)state;
+	tls_peer_init(&peer, "DNS:chat.example", 3600);
+	start_over(&w, &peer, NULL, 0, NULL, NULL, false);
+	run_until_ready(&w);
+	run_exchange(&w);
+	wk_conn_pause(w.conn, true);
+	server_send_sealed(&w.server, "\x02", 1);
+	server_send_sealed(&w.server, "\x02", 1);
+	while (evbuffer_get_length(bufferevent_get_output(w.server.bev)) > 0)
+		assert_int_equal(event_base_loop(w.base, EVLOOP_ONCE), 0);
+	(void)SSL_shutdown(bufferevent_openssl_get_ssl(w.server.bev));
+	wk_conn_pause(w.conn, false);
+	while (!w.over)
+		run(&w);
+	assert_int_equal(w.stanzas, 3);
+	assert_int_equal(w.failure.rc, WA_ENETWORK);
+	stop(&w);
+	tls_peer_clear(&peer);
 }
 
 /* ---- handshakes ---------------------------------------------------------------------------- */
@@ -619,6 +688,8 @@ static void test_pings_are_answered(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_over_tls_many_records_come_at_once),
+		cmocka_unit_test(test_last_words_are_heard_before_the_end_that_came_with_them),
 		cmocka_unit_test(test_first_login_is_xx_and_learns_the_server_s_key),
 		cmocka_unit_test(test_known_server_key_saves_a_round_trip),
 		cmocka_unit_test(test_stale_server_key_falls_back),

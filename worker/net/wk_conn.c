@@ -20,6 +20,7 @@
 #include "worker/wa/wa_node.h"
 
 #define READ_MAX (64 * 1024) /* bytes held, and so handled, per wake-up */
+#define READ_STEP 4096       /* of them read, and given room, at a time: what the socket gives */
 #define CLOSE_NORMAL 1000
 #define CLOSE_NO_STATUS 1005
 
@@ -42,6 +43,8 @@ struct wk_conn {
 	void *arg;
 	enum phase phase;
 	struct bufferevent *bev;
+	struct evbuffer *out; /* leaves in one go, in few records, at the end of the callback ... */
+	struct event *ev_out; /* ... by this one */
 	char *origin;
 	struct wk_upgrade upgrade;
 	struct wk_ws *ws;
@@ -66,6 +69,10 @@ static void destroy(struct wk_conn *c)
 	buf_wipe(&c->payload);
 	buf_free(&c->routing);
 	free(c->origin);
+	if (c->ev_out != NULL)
+		event_free(c->ev_out);
+	if (c->out != NULL)
+		evbuffer_free(c->out);
 	secret_free(c);
 }
 
@@ -86,6 +93,10 @@ void wk_conn_free(struct wk_conn *c)
 		return;
 	c->phase = PHASE_OVER;
 	c->freed = true;
+	if (c->bev != NULL && c->out != NULL && evbuffer_get_length(c->out) > 0) {
+		(void)bufferevent_write_buffer(c->bev, c->out); /* last words */
+		wk_tls_push(c->bev);
+	}
 	if (c->bev != NULL)
 		bufferevent_free(c->bev);
 	c->bev = NULL;
@@ -105,12 +116,31 @@ static void end(struct wk_conn *c, const struct wk_failure *f)
 
 /* ---- sending ----------------------------------------------------------------------------- */
 
+static void on_out(evutil_socket_t fd, short what, void *arg)
+{
+	struct wk_conn *c = arg;
+
+	(void)fd;
+	(void)what;
+	(void)bufferevent_write_buffer(c->bev, c->out);
+}
+
+/* What is written to TLS leaves at once, as a record and a system call of its own. */
+static void on_out_grows(struct evbuffer *out, const struct evbuffer_cb_info *info, void *arg)
+{
+	struct wk_conn *c = arg;
+
+	(void)out;
+	if (info->orig_size == 0 && info->n_added > 0)
+		event_active(c->ev_out, EV_TIMEOUT, 0);
+}
+
 /* True: nothing more can be sent. on_event() tells the end, since a sender expects no callback. */
 static bool is_stuck(struct wk_conn *c)
 {
 	if (c->phase == PHASE_STUCK)
 		return true;
-	if (wk_tls_unsent(c->bev) <= WK_UNSENT_MAX)
+	if (wk_tls_unsent(c->bev) + evbuffer_get_length(c->out) <= WK_UNSENT_MAX)
 		return false;
 	c->phase = PHASE_STUCK;
 	wk_failure_set(&c->failure, WA_ENETWORK, "%s does not read what it is sent",
@@ -448,17 +478,37 @@ static int prepare(struct wk_conn *c, const struct wk_conn_params *p)
 	return rc;
 }
 
-static int attach(struct wk_conn *c)
+static int attach(struct wk_conn *c, struct event_base *base)
 {
-	int rc = wk_ws_new(bufferevent_get_input(c->bev), bufferevent_get_output(c->bev),
-	                   on_ws_data, c, &c->ws);
+	int rc;
 
+	c->out = evbuffer_new();
+	c->ev_out = event_new(base, -1, 0, on_out, c);
+	if (c->out == NULL || c->ev_out == NULL || evbuffer_add_cb(c->out, on_out_grows, c) == NULL)
+		return -ENOMEM;
+	rc = wk_ws_new(bufferevent_get_input(c->bev), c->out, on_ws_data, c, &c->ws);
 	if (rc < 0)
 		return rc;
+	(void)bufferevent_set_max_single_read(c->bev, READ_STEP);
 	rc = wk_tls_start(c->bev, on_read, on_event, c, READ_MAX);
 	if (rc < 0)
 		return rc;
 	return c->url->tls ? 0 : send_upgrade(c);
+}
+
+/*
+ * Over a bufferevent of the socket's own TLS is fed what the socket has, many records at a time;
+ * over the socket itself it reads each record's head and body by themselves.
+ */
+static int read_ahead(struct event_base *base, struct wk_pipe *pipe)
+{
+	if (pipe->bev != NULL)
+		return 0;
+	pipe->bev = bufferevent_socket_new(base, pipe->fd, BEV_OPT_CLOSE_ON_FREE);
+	if (pipe->bev == NULL)
+		return -ENOMEM;
+	pipe->fd = -1;
+	return 0;
 }
 
 int wk_conn_new(struct event_base *base, struct wk_pipe pipe, const struct wk_conn_params *params,
@@ -468,8 +518,9 @@ int wk_conn_new(struct event_base *base, struct wk_pipe pipe, const struct wk_co
 	struct wk_conn *c = secret_alloc(sizeof(*c)); /* the transport's keys */
 	int rc;
 
-	if (c == NULL) {
+	if (c == NULL || (params->url->tls && read_ahead(base, &pipe) < 0)) {
 		wk_pipe_close(&pipe);
+		secret_free(c);
 		goto nomem;
 	}
 	c->url = params->url;
@@ -482,7 +533,7 @@ int wk_conn_new(struct event_base *base, struct wk_pipe pipe, const struct wk_co
 	}
 	rc = prepare(c, params);
 	if (rc == 0)
-		rc = attach(c);
+		rc = attach(c, base);
 	if (rc < 0) {
 		wk_conn_free(c);
 		goto nomem;

@@ -160,14 +160,16 @@ out:
 /* ssl is taken, also on failure (libevent frees it then); the pipe is not. */
 static struct bufferevent *open_tls(struct event_base *base, const struct wk_pipe *pipe, SSL *ssl)
 {
+	/* Deferred: else an end is told from within the read, before the data that came with it. */
+	const int options = BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS;
 	struct bufferevent *bev;
 
 	if (pipe->bev != NULL)
-		bev = bufferevent_openssl_filter_new(
-		    base, pipe->bev, ssl, BUFFEREVENT_SSL_CONNECTING, BEV_OPT_CLOSE_ON_FREE);
+		bev = bufferevent_openssl_filter_new(base, pipe->bev, ssl,
+		                                     BUFFEREVENT_SSL_CONNECTING, options);
 	else
-		bev = bufferevent_openssl_socket_new(
-		    base, pipe->fd, ssl, BUFFEREVENT_SSL_CONNECTING, BEV_OPT_CLOSE_ON_FREE);
+		bev = bufferevent_openssl_socket_new(base, pipe->fd, ssl,
+		                                     BUFFEREVENT_SSL_CONNECTING, options);
 	if (bev != NULL)
 		bufferevent_openssl_set_allow_dirty_shutdown(bev, 1);
 	return bev;
@@ -230,6 +232,19 @@ size_t wk_tls_unsent(struct bufferevent *bev)
 	for (; bev != NULL; bev = bufferevent_get_underlying(bev))
 		len += evbuffer_get_length(bufferevent_get_output(bev));
 	return len;
+}
+
+void wk_tls_push(struct bufferevent *bev)
+{
+	struct bufferevent *below;
+	struct evbuffer *out;
+
+	while ((below = bufferevent_get_underlying(bev)) != NULL)
+		bev = below;
+	out = bufferevent_get_output(bev);
+	if (bufferevent_getfd(bev) >= 0 && evbuffer_get_length(out) > 0 &&
+	    evbuffer_unfreeze(out, 1) == 0)
+		(void)evbuffer_write(out, bufferevent_getfd(bev));
 }
 
 /* True when the TLS layer knows why the stream ended. */

@@ -1,5 +1,6 @@
 /*
- * worker/net/wk_tls.h - client side TLS: one context per process, streams made from connected sockets
+ * worker/net/wk_tls.h - client side TLS: one context per process, streams made from connected
+ * sockets
  *
  * TLS 1.2 and later, SNI, the host name or address checked against the certificate, trust from
  * OpenSSL's CA directory (looked up by hash, so nothing is loaded that is not needed) or from a
@@ -47,13 +48,16 @@ ATTR_NODISCARD int wk_tls_open(const struct wk_tls *tls, struct event_base *base
 /*
  * Set the callbacks and begin to read and write; at most read_max bytes are held at a time. With
  * TLS on_event gets BEV_EVENT_CONNECTED when the handshake is done; a plain one is ready at once.
- * 0 or -ENOMEM.
+ * With TLS both are called from the loop itself, and the end behind the data before it. 0 or
+ * -ENOMEM.
  */
 ATTR_NODISCARD int wk_tls_start(struct bufferevent *bev, bufferevent_data_cb on_read,
                                 bufferevent_event_cb on_event, void *arg, size_t read_max);
 
 /* Bytes that wait to be sent, on every layer of ours. */
 size_t wk_tls_unsent(struct bufferevent *bev);
+/* Give what waits to the socket now, as far as it takes it: freeing follows. */
+void wk_tls_push(struct bufferevent *bev);
 
 /*
  * Why the stream ended, from the event callback (what: BEV_EVENT_EOF, _ERROR, ...): WA_ETLS for a

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <event2/buffer.h>
 #include <stdlib.h>
+#include <string.h>
 #include <wslay/wslay.h>
 
 #include "common/err.h"
@@ -21,6 +22,8 @@ struct wk_ws {
 	int rc;          /* first failure; reading stops */
 	bool is_control; /* of the frame being read */
 	bool closing;    /* we have sent a close frame of our own accord */
+	uint8_t masks[64];
+	size_t masks_len; /* of them, not used yet */
 };
 
 static ssize_t on_recv(wslay_event_context_ptr ctx, uint8_t *buf, size_t len, int flags, void *arg)
@@ -54,11 +57,22 @@ static ssize_t on_send(wslay_event_context_ptr ctx, const uint8_t *data, size_t 
 	return (ssize_t)len;
 }
 
+/* Drawn many at a time: for four bytes the way to them costs more than they do. */
 static int on_mask(wslay_event_context_ptr ctx, uint8_t *buf, size_t len, void *arg)
 {
+	struct wk_ws *ws = arg;
+
 	(void)ctx;
-	(void)arg;
-	return secret_random(buf, len) < 0 ? -1 : 0;
+	if (len > sizeof(ws->masks))
+		return -1;
+	if (len > ws->masks_len) {
+		if (secret_random(ws->masks, sizeof(ws->masks)) < 0)
+			return -1;
+		ws->masks_len = sizeof(ws->masks);
+	}
+	ws->masks_len -= len; /* never again */
+	memcpy(buf, ws->masks + ws->masks_len, len);
+	return 0;
 }
 
 static void on_frame_start(wslay_event_context_ptr ctx,
