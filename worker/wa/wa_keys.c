@@ -18,7 +18,7 @@
 /*
  * The one mutable global of the library: handles of algorithms, fetched once because each fetch
  * takes locks and look-ups, and kept for the life of the process. They hold no secret, are only
- * read afterwards, and stay valid in a forked child.
+ * read afterwards (but gcm: one thread uses this library), and stay valid in a forked child.
  */
 static struct {
 	bool ready;
@@ -29,6 +29,7 @@ static struct {
 	EVP_CIPHER *aes_256_ctr;
 	EVP_MAC *hmac;
 	EVP_MAC_CTX *hmac_sha256; /* keyed with zeros: to be duplicated, never used itself */
+	EVP_CIPHER_CTX *gcm;      /* keyed with zeros between two calls; NULL: not needed yet */
 } alg;
 
 /*
@@ -355,21 +356,37 @@ static void iv_fill(uint8_t iv[WA_IV_LEN], uint32_t counter)
 	iv[11] = (uint8_t)counter;
 }
 
-/* A context with key, iv and associated data set; NULL on failure. */
+/*
+ * The context with key, iv and associated data set; NULL on failure. Making one costs more than to
+ * seal a stanza. Each call ends with gcm_end().
+ */
 static EVP_CIPHER_CTX *gcm_start(const uint8_t key[32], const uint8_t iv[WA_IV_LEN],
                                  const void *aad, size_t aad_len, int encrypt)
 {
-	EVP_CIPHER_CTX *ctx;
+	const EVP_CIPHER *cipher = NULL; /* that it has */
 	int n;
 
-	ctx = EVP_CIPHER_CTX_new();
-	if (ctx == NULL)
-		return NULL;
-	if (EVP_CipherInit_ex2(ctx, alg.aes_256_gcm, key, iv, encrypt, NULL) == 1 &&
-	    (aad_len == 0 || EVP_CipherUpdate(ctx, NULL, &n, aad, (int)aad_len) == 1))
-		return ctx;
-	EVP_CIPHER_CTX_free(ctx);
+	if (alg.gcm == NULL) {
+		alg.gcm = EVP_CIPHER_CTX_new();
+		cipher = alg.aes_256_gcm;
+	}
+	if (alg.gcm != NULL && EVP_CipherInit_ex2(alg.gcm, cipher, key, iv, encrypt, NULL) == 1 &&
+	    (aad_len == 0 || EVP_CipherUpdate(alg.gcm, NULL, &n, aad, (int)aad_len) == 1))
+		return alg.gcm;
 	return NULL;
+}
+
+/* No key stays behind. */
+static int gcm_end(int rc)
+{
+	static const uint8_t zeros[32];
+
+	if (alg.gcm != NULL &&
+	    (rc == WA_ECRYPTO || EVP_CipherInit_ex2(alg.gcm, NULL, zeros, zeros, 1, NULL) != 1)) {
+		EVP_CIPHER_CTX_free(alg.gcm);
+		alg.gcm = NULL;
+	}
+	return rc;
 }
 
 int wa_gcm_seal_iv(const uint8_t key[32], const uint8_t iv[WA_IV_LEN], const void *aad,
@@ -390,8 +407,7 @@ int wa_gcm_seal_iv(const uint8_t key[32], const uint8_t iv[WA_IV_LEN], const voi
 	    EVP_CipherFinal_ex(ctx, out + in_len, &n) == 1 &&
 	    EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, WA_TAG_LEN, out + in_len) == 1)
 		rc = 0;
-	EVP_CIPHER_CTX_free(ctx);
-	return openssl_end(rc);
+	return openssl_end(gcm_end(rc));
 }
 
 int wa_gcm_open_iv(const uint8_t key[32], const uint8_t iv[WA_IV_LEN], const void *aad,
@@ -423,8 +439,7 @@ int wa_gcm_open_iv(const uint8_t key[32], const uint8_t iv[WA_IV_LEN], const voi
 	if (rc < 0)
 		secret_wipe(out, text_len); /* plaintext nobody vouches for */
 out:
-	EVP_CIPHER_CTX_free(ctx);
-	return openssl_end(rc);
+	return openssl_end(gcm_end(rc));
 }
 
 int wa_gcm_seal(const uint8_t key[32], uint32_t counter, const void *aad, size_t aad_len,

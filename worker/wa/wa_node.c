@@ -144,10 +144,16 @@ bool wa_arena_failed(const struct wa_node_arena *a)
 /* ---- reading ------------------------------------------------------------------------------------
  */
 
+/* Most differ in the first character. */
+static bool same(const char *a, const char *b)
+{
+	return a[0] == b[0] && strcmp(a, b) == 0;
+}
+
 static struct wa_attr *attr_find(const struct wa_node *n, const char *name)
 {
 	for (size_t i = 0; i < n->attrs_n; i++) {
-		if (strcmp(n->attrs[i].name, name) == 0)
+		if (same(n->attrs[i].name, name))
 			return &n->attrs[i];
 	}
 	return NULL;
@@ -166,17 +172,17 @@ bool wa_node_attr_is(const struct wa_node *n, const char *name, const char *valu
 {
 	const char *have = wa_node_attr(n, name);
 
-	return have != NULL && strcmp(have, value) == 0;
+	return have != NULL && same(have, value);
 }
 
 bool wa_node_is(const struct wa_node *n, const char *tag)
 {
-	return n != NULL && strcmp(n->tag, tag) == 0;
+	return n != NULL && same(n->tag, tag);
 }
 
 static const struct wa_node *find_from(const struct wa_node *n, const char *tag)
 {
-	while (n != NULL && tag != NULL && strcmp(n->tag, tag) != 0)
+	while (n != NULL && tag != NULL && !same(n->tag, tag))
 		n = n->next;
 	return n;
 }

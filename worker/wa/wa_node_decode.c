@@ -319,7 +319,9 @@ static int check_names(const struct wa_node *n)
 		return check_many_names(n);
 	for (size_t i = 1; i < n->attrs_n; i++) {
 		for (size_t k = 0; k < i; k++) {
-			if (strcmp(n->attrs[i].name, n->attrs[k].name) == 0)
+			const char *a = n->attrs[i].name, *b = n->attrs[k].name;
+
+			if (a[0] == b[0] && strcmp(a, b) == 0)
 				return WA_EPROTO;
 		}
 	}

@@ -1,10 +1,13 @@
 /* worker/wa/wa_signal_crypto.c - crypto provider of libsignal-protocol-c over OpenSSL */
+#define OPENSSL_SUPPRESS_DEPRECATED /* SHA256_Init() and its like: see HMAC below */
+
 #include "worker/wa/wa_signal_crypto.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/sha.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,7 +22,7 @@
 #define AES_BLOCK_LEN 16
 
 struct wa_signal_crypto {
-	EVP_MD *sha256, *sha512;
+	EVP_MD *sha512;
 	struct hmac *hmacs; /* idle ones */
 	unsigned hmacs_n;
 	EVP_CIPHER *aes_cbc, *aes_ctr;
@@ -52,8 +55,8 @@ static int on_random(uint8_t *out, size_t n, void *arg)
 
 /* ---- HMAC-SHA256 --------------------------------------------------------------------------------
  *
- * Nearly all that a ratchet costs. Written out over SHA-256: OpenSSL 3's HMAC copies and allocates
- * more than it hashes. Contexts are used again.
+ * Nearly all that a ratchet costs: seven of a few bytes a message. Written out over SHA-256's own
+ * functions, since what OpenSSL 3 puts around them costs several times what they do.
  */
 
 #define SHA256_BLOCK_LEN 64
@@ -61,7 +64,7 @@ static int on_random(uint8_t *out, size_t n, void *arg)
 
 struct hmac {
 	struct hmac *next; /* in the list of idle ones */
-	EVP_MD_CTX *md;
+	SHA256_CTX md;
 	uint8_t outer[SHA256_BLOCK_LEN]; /* key ^ opad */
 };
 
@@ -69,30 +72,13 @@ static void hmac_free(struct hmac *h)
 {
 	if (h == NULL)
 		return;
-	EVP_MD_CTX_free(h->md);
 	secret_wipe(h, sizeof(*h));
 	free(h);
 }
 
-static struct hmac *hmac_new(const struct wa_signal_crypto *c)
+static int md_begin(SHA256_CTX *md, const uint8_t block[SHA256_BLOCK_LEN])
 {
-	struct hmac *h = calloc(1, sizeof(*h));
-
-	if (h == NULL)
-		return NULL;
-	h->md = EVP_MD_CTX_new();
-	if (h->md == NULL || EVP_DigestInit_ex2(h->md, c->sha256, NULL) != 1) {
-		hmac_free(h);
-		return NULL;
-	}
-	return h;
-}
-
-/* Begin anew with the same digest. */
-static int md_begin(EVP_MD_CTX *md, const uint8_t block[SHA256_BLOCK_LEN])
-{
-	return EVP_DigestInit_ex2(md, NULL, NULL) == 1 &&
-	       EVP_DigestUpdate(md, block, SHA256_BLOCK_LEN) == 1;
+	return SHA256_Init(md) == 1 && SHA256_Update(md, block, SHA256_BLOCK_LEN) == 1;
 }
 
 static int hmac_begin(struct hmac *h, const uint8_t *key, size_t key_len)
@@ -101,16 +87,14 @@ static int hmac_begin(struct hmac *h, const uint8_t *key, size_t key_len)
 	int ok = 1;
 
 	if (key_len > SHA256_BLOCK_LEN)
-		ok = EVP_DigestInit_ex2(h->md, NULL, NULL) == 1 &&
-		     EVP_DigestUpdate(h->md, key, key_len) == 1 &&
-		     EVP_DigestFinal_ex(h->md, inner, NULL) == 1;
+		ok = SHA256(key, key_len, inner) != NULL;
 	else if (key_len > 0)
 		memcpy(inner, key, key_len);
 	for (size_t i = 0; i < SHA256_BLOCK_LEN; i++) {
 		h->outer[i] = inner[i] ^ 0x5c;
 		inner[i] ^= 0x36;
 	}
-	ok = ok && md_begin(h->md, inner);
+	ok = ok && md_begin(&h->md, inner);
 	secret_wipe(inner, sizeof(inner));
 	return ok;
 }
@@ -122,16 +106,14 @@ static void on_hmac_cleanup(void *ctx, void *arg)
 
 	if (h == NULL)
 		return;
-	ERR_set_mark();
-	if (c->hmacs_n >= HMAC_IDLE_MAX || EVP_DigestInit_ex2(h->md, NULL, NULL) != 1) {
+	if (c->hmacs_n >= HMAC_IDLE_MAX) {
 		hmac_free(h);
-	} else { /* beginning anew has wiped the digest's state */
-		secret_wipe(h->outer, sizeof(h->outer));
-		h->next = c->hmacs;
-		c->hmacs = h;
-		c->hmacs_n++;
+		return;
 	}
-	ERR_pop_to_mark();
+	secret_wipe(h, sizeof(*h));
+	h->next = c->hmacs;
+	c->hmacs = h;
+	c->hmacs_n++;
 }
 
 static int on_hmac_init(void **ctx_out, const uint8_t *key, size_t key_len, void *arg)
@@ -140,19 +122,18 @@ static int on_hmac_init(void **ctx_out, const uint8_t *key, size_t key_len, void
 	struct hmac *h = c->hmacs;
 
 	*ctx_out = NULL; /* the library cleans up what it could not begin */
-	ERR_set_mark();
 	if (h != NULL) {
 		c->hmacs = h->next;
 		c->hmacs_n--;
 	} else {
-		h = hmac_new(c);
+		h = calloc(1, sizeof(*h));
 	}
 	if (h == NULL || !hmac_begin(h, key, key_len)) {
 		hmac_free(h);
-		return done(0);
+		return SG_ERR_UNKNOWN;
 	}
 	*ctx_out = h;
-	return done(1);
+	return SG_SUCCESS;
 }
 
 static int on_hmac_update(void *ctx, const uint8_t *data, size_t data_len, void *arg)
@@ -160,8 +141,8 @@ static int on_hmac_update(void *ctx, const uint8_t *data, size_t data_len, void 
 	struct hmac *h = ctx;
 
 	(void)arg;
-	ERR_set_mark();
-	return done(data_len == 0 || EVP_DigestUpdate(h->md, data, data_len) == 1);
+	return data_len == 0 || SHA256_Update(&h->md, data, data_len) == 1 ? SG_SUCCESS
+	                                                                   : SG_ERR_UNKNOWN;
 }
 
 static int on_hmac_final(void *ctx, signal_buffer **out, void *arg)
@@ -172,16 +153,14 @@ static int on_hmac_final(void *ctx, signal_buffer **out, void *arg)
 	int ok;
 
 	(void)arg;
-	ERR_set_mark();
-	ok = EVP_DigestFinal_ex(h->md, mac, NULL) == 1 && md_begin(h->md, h->outer) &&
-	     EVP_DigestUpdate(h->md, mac, sizeof(mac)) == 1 &&
-	     EVP_DigestFinal_ex(h->md, mac, NULL) == 1;
+	ok = SHA256_Final(mac, &h->md) == 1 && md_begin(&h->md, h->outer) &&
+	     SHA256_Update(&h->md, mac, sizeof(mac)) == 1 && SHA256_Final(mac, &h->md) == 1;
 	b = ok ? signal_buffer_create(mac, sizeof(mac)) : NULL;
 	secret_wipe(mac, sizeof(mac));
 	if (b == NULL)
-		return done(0);
+		return SG_ERR_UNKNOWN;
 	*out = b;
-	return done(1);
+	return SG_SUCCESS;
 }
 
 /* ---- X25519 -------------------------------------------------------------------------------------
@@ -332,13 +311,11 @@ static int on_decrypt(signal_buffer **out, int mode, const uint8_t *key, size_t 
 
 static int fetch_all(struct wa_signal_crypto *c)
 {
-	c->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
 	c->sha512 = EVP_MD_fetch(NULL, "SHA512", NULL);
 	c->aes_cbc = EVP_CIPHER_fetch(NULL, "AES-256-CBC", NULL);
 	c->aes_ctr = EVP_CIPHER_fetch(NULL, "AES-256-CTR", NULL);
 	c->cipher = EVP_CIPHER_CTX_new();
-	return c->sha256 == NULL || c->sha512 == NULL || c->aes_cbc == NULL || c->aes_ctr == NULL ||
-	               c->cipher == NULL
+	return c->sha512 == NULL || c->aes_cbc == NULL || c->aes_ctr == NULL || c->cipher == NULL
 	           ? WA_ECRYPTO
 	           : 0;
 }
@@ -375,7 +352,6 @@ void wa_signal_crypto_free(struct wa_signal_crypto *c)
 	EVP_CIPHER_free(c->aes_ctr);
 	EVP_CIPHER_free(c->aes_cbc);
 	EVP_MD_free(c->sha512);
-	EVP_MD_free(c->sha256);
 	free(c);
 }
 
