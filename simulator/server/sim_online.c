@@ -1,4 +1,5 @@
-/* simulator/server/sim_online.c - logins, the offline queue, pings, and what a client sends unasked */
+/* simulator/server/sim_online.c - logins, the offline queue, pings, and what a client sends unasked
+ */
 #include "simulator/server/sim_online.h"
 
 #include <inttypes.h>
@@ -53,8 +54,7 @@ static void send_queued(struct sim_client *c, const struct buf *stanza, uint32_t
 	sim_client_send(c, node);
 }
 
-/* Hand out as much as the socket takes; on_drained goes on with it. */
-static void pump(struct sim_client *c)
+static void hand_out(struct sim_client *c)
 {
 	const struct buf *stanza;
 	uint32_t sends;
@@ -70,6 +70,14 @@ static void pump(struct sim_client *c)
 		c->session.flushed += c->session.flushing;
 		send_queued(c, stanza, sends);
 	}
+}
+
+/* Hand out as much as the socket takes; on_drained goes on with it. */
+static void pump(struct sim_client *c)
+{
+	sim_wire_cork(c->wire, true);
+	hand_out(c);
+	sim_wire_cork(c->wire, false);
 }
 
 void sim_online_on_drained(struct sim_client *c)

@@ -30,6 +30,7 @@ struct sim_stream {
 	struct sim_shaper shaper;
 	bool each_byte;
 	struct evbuffer *in; /* borrowed while sim_stream_feed() runs */
+	struct buf out;      /* of wslay's, until a frame is whole: one record of TLS */
 	int rc;              /* first failure inside a callback */
 	const char *why;
 	const struct sim_stream_ops *ops;
@@ -66,10 +67,24 @@ static ssize_t on_ws_send(wslay_event_context_ptr ws, const uint8_t *data, size_
 {
 	struct sim_stream *s = arg;
 
-	(void)ws;
 	(void)flags;
-	s->ops->on_output(data, len, s->arg);
-	return (ssize_t)len;
+	if (buf_append(&s->out, data, len) == 0)
+		return (ssize_t)len;
+	wslay_event_set_error(ws, WSLAY_ERR_CALLBACK_FAILURE);
+	return -1;
+}
+
+/* What wslay has queued, and what a callback makes of it. */
+static int send_queued(struct sim_stream *s)
+{
+	int rc = wslay_event_send(s->ws);
+	struct buf out = s->out;
+
+	s->out = (struct buf){ 0 };
+	if (out.len > 0)
+		s->ops->on_output(out.p, out.len, s->arg);
+	buf_free(&out);
+	return rc;
 }
 
 static void take_bytes(struct sim_stream *s, const uint8_t *data, size_t len);
@@ -130,6 +145,7 @@ void sim_stream_free(struct sim_stream *s)
 	wa_frame_reader_clear(&s->frames);
 	buf_free(&s->header);
 	buf_free(&s->routing);
+	buf_free(&s->out);
 	secret_wipe(&s->from_client, sizeof(s->from_client));
 	secret_wipe(&s->to_client, sizeof(s->to_client));
 	free(s);
@@ -149,7 +165,7 @@ int sim_stream_feed(struct sim_stream *s, struct evbuffer *in, const char **why_
 	if (s->rc == 0 && !wslay_event_get_read_enabled(s->ws))
 		fail(s, WA_EPROTO, "WebSocket"); /* wslay has refused a frame and queued a close */
 	if (wslay_event_want_write(s->ws))
-		(void)wslay_event_send(s->ws); /* pong, or the answer to a close */
+		(void)send_queued(s); /* pong, or the answer to a close */
 	*why_out = s->why;
 	return s->rc;
 }
@@ -162,7 +178,7 @@ static int send_message(struct sim_stream *s, uint8_t opcode, const void *data, 
 	int rc = wslay_event_queue_msg(s->ws, &msg);
 
 	if (rc == 0)
-		rc = wslay_event_send(s->ws);
+		rc = send_queued(s);
 	if (rc == WSLAY_ERR_NO_MORE_MSG)
 		return 0; /* the WebSocket is closing: nobody reads it */
 	return rc == 0 ? 0 : -ENOMEM;

@@ -11,8 +11,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/buf.h"
+
 #define READ_HIGH (256 * 1024)
 #define PUMP_CAP 16384
+#define CORK_MAX 16384 /* what one TLS record takes */
 #define LINGER_MS 2000 /* how long a peer may take to close its side after our FIN */
 
 struct sim_wire {
@@ -25,7 +28,8 @@ struct sim_wire {
 	struct event *linger_timer;
 	uint32_t pace_bytes, pace_ms;
 	struct sim_shaper shaper;
-	bool is_paced;
+	struct buf held; /* written while corked */
+	bool is_paced, corked;
 	bool secure, muted, ending, fin_sent, closed;
 	const struct sim_wire_ops *ops;
 	void *arg;
@@ -71,6 +75,7 @@ void sim_wire_free(struct sim_wire *w)
 	if (w->bev != NULL)
 		bufferevent_free(w->bev);
 	SSL_free(w->ssl);
+	buf_free(&w->held);
 	if (w->plain != NULL)
 		evbuffer_free(w->plain);
 	if (w->paced != NULL)
@@ -142,14 +147,17 @@ size_t sim_wire_backlog(const struct sim_wire *w)
 {
 	if (w->closed)
 		return 0;
-	return evbuffer_get_length(bufferevent_get_output(w->bev)) +
+	return w->held.len + evbuffer_get_length(bufferevent_get_output(w->bev)) +
 	       (w->paced == NULL ? 0 : evbuffer_get_length(w->paced));
 }
 
 static void flush_tls(struct sim_wire *w);
+static void write_corked(struct sim_wire *w);
 
 void sim_wire_end(struct sim_wire *w, bool orderly)
 {
+	if (!w->ending)
+		write_corked(w);
 	if (w->ending || w->closed)
 		return;
 	if (orderly && w->secure && !w->muted) {
@@ -172,6 +180,9 @@ void sim_wire_reset(struct sim_wire *w)
 
 	if (w->closed)
 		return;
+	write_corked(w);
+	if (w->closed)
+		return;
 	fd = bufferevent_getfd(w->bev);
 	out = bufferevent_get_output(w->bev);
 	if (evbuffer_get_length(out) > 0 && evbuffer_unfreeze(out, 1) == 0)
@@ -183,6 +194,7 @@ void sim_wire_reset(struct sim_wire *w)
 
 void sim_wire_mute(struct sim_wire *w)
 {
+	write_corked(w);
 	w->muted = true;
 	if (w->pace_timer != NULL)
 		event_del(w->pace_timer);
@@ -282,7 +294,7 @@ static void emit_shaped(struct sim_wire *w, const void *data, size_t len)
 		sim_wire_mute(w);
 }
 
-void sim_wire_write_raw(struct sim_wire *w, const void *data, size_t len)
+static void write_raw(struct sim_wire *w, const void *data, size_t len)
 {
 	if (!sim_wire_is_live(w) || len == 0)
 		return;
@@ -290,6 +302,12 @@ void sim_wire_write_raw(struct sim_wire *w, const void *data, size_t len)
 		emit_shaped(w, data, len);
 	else
 		emit(w, data, len);
+}
+
+void sim_wire_write_raw(struct sim_wire *w, const void *data, size_t len)
+{
+	write_corked(w);
+	write_raw(w, data, len);
 }
 
 /* What TLS has to say goes to the socket. */
@@ -301,18 +319,16 @@ static void flush_tls(struct sim_wire *w)
 
 	if (len <= 0)
 		return;
-	sim_wire_write_raw(w, data, (size_t)len);
+	write_raw(w, data, (size_t)len);
 	(void)BIO_reset(out);
 }
 
-void sim_wire_write(struct sim_wire *w, const void *data, size_t len)
+static void write_out(struct sim_wire *w, const void *data, size_t len)
 {
 	size_t n;
 
-	if (!sim_wire_is_live(w) || len == 0)
-		return;
 	if (w->ssl == NULL) {
-		sim_wire_write_raw(w, data, len);
+		write_raw(w, data, len);
 		return;
 	}
 	ERR_clear_error();
@@ -320,6 +336,35 @@ void sim_wire_write(struct sim_wire *w, const void *data, size_t len)
 		sim_wire_reset(w);
 	else
 		flush_tls(w);
+}
+
+static void write_corked(struct sim_wire *w)
+{
+	struct buf all = w->held;
+
+	w->held = (struct buf){ 0 };
+	if (all.len > 0 && sim_wire_is_live(w))
+		write_out(w, all.p, all.len);
+	buf_free(&all);
+}
+
+void sim_wire_write(struct sim_wire *w, const void *data, size_t len)
+{
+	if (!sim_wire_is_live(w) || len == 0)
+		return;
+	if (!w->corked)
+		write_out(w, data, len);
+	else if (buf_append(&w->held, data, len) < 0)
+		sim_wire_reset(w);
+	else if (w->held.len >= CORK_MAX)
+		write_corked(w);
+}
+
+void sim_wire_cork(struct sim_wire *w, bool cork)
+{
+	w->corked = cork;
+	if (!cork)
+		write_corked(w);
 }
 
 /* ---- receiving ------------------------------------------------------------------------------- */

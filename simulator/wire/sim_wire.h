@@ -1,6 +1,6 @@
 /*
- * simulator/wire/sim_wire.h - one accepted socket: bytes in and out, with or without TLS, and what can
- * go wrong below the WebSocket
+ * simulator/wire/sim_wire.h - one accepted socket: bytes in and out, with or without TLS, and what
+ * can go wrong below the WebSocket
  *
  * TLS runs through memory buffers, so that every byte passes one place on its way to the socket:
  * there it can be changed, paced, held back. The owner frees the wire from the event loop after
@@ -43,6 +43,8 @@ ATTR_NODISCARD int sim_wire_start_tls(struct sim_wire *w, SSL_CTX *ctx);
 
 /* Send. After end, reset or mute: ignored. */
 void sim_wire_write(struct sim_wire *w, const void *data, size_t len);
+/* What is written until it is false again leaves together, in as few records as it fits. */
+void sim_wire_cork(struct sim_wire *w, bool cork);
 /* Bytes that the socket has not taken yet. */
 size_t sim_wire_backlog(const struct sim_wire *w);
 /* Past TLS, straight to the socket. */
