@@ -1,5 +1,6 @@
 /*
- * gateway/api/gw_api_events.c - events as they happen: server-sent events and WebSocket (contract 4.3)
+ * gateway/api/gw_api_events.c - events as they happen: server-sent events and WebSocket
+ * (contract 4.3)
  *
  * Both read the stored events at their client's pace (gw_feed.h). An event's place in the stream is
  * its sequence, so a client that comes back goes on where it was.
@@ -208,9 +209,18 @@ static int stream_write(struct listener *l, const void *data, size_t len)
 
 static int put_event(struct buf *b, const struct gw_event *e, const void *text, size_t text_len)
 {
-	int rc = buf_appendf(b, "id: %llu\nevent: %s\ndata: ", (unsigned long long)e->sequence,
-	                     gw_event_kind_name(e->kind));
+	int rc = buf_reserve(b, text_len + 128);
 
+	if (rc == 0)
+		rc = buf_append_str(b, "id: ");
+	if (rc == 0)
+		rc = buf_append_dec(b, e->sequence);
+	if (rc == 0)
+		rc = buf_append_str(b, "\nevent: ");
+	if (rc == 0)
+		rc = buf_append_str(b, gw_event_kind_name(e->kind));
+	if (rc == 0)
+		rc = buf_append_str(b, "\ndata: ");
 	if (rc == 0)
 		rc = buf_append(b, text, text_len);
 	return rc < 0 ? rc : buf_append_str(b, "\n\n");
@@ -229,6 +239,28 @@ static enum gw_feed_took stream_send(struct listener *l, const struct gw_event *
 		gw_req_stream_end(l->req);
 	buf_wipe(&piece);
 	if (rc < 0) {
+		listener_free(l);
+		return GW_FEED_OVER;
+	}
+	return gw_req_has_room(l->req) ? GW_FEED_MORE : GW_FEED_WAIT;
+}
+
+static void on_stream_begin(void *arg)
+{
+	struct listener *l = arg;
+
+	gw_req_stream_cork(l->req);
+}
+
+static enum gw_feed_took on_stream_done(void *arg)
+{
+	struct listener *l = arg;
+	int rc;
+
+	l->in_call = true;
+	rc = gw_req_stream_flush(l->req);
+	l->in_call = false;
+	if (rc < 0 || l->over) {
 		listener_free(l);
 		return GW_FEED_OVER;
 	}
@@ -280,6 +312,8 @@ static int start_comments(struct listener *l)
 void gw_api_events_stream(struct gw_req *req)
 {
 	static const struct gw_feed_ops ops = { .on_event = on_stream_event,
+		                                .on_begin = on_stream_begin,
+		                                .on_done = on_stream_done,
 		                                .on_end = on_stream_end };
 	static const char hello[] = "retry: 2000\n: open\n\n";
 	struct gw *gw = gw_req_gw(req);

@@ -101,16 +101,23 @@ json_t *gw_event_kinds_json(uint32_t kinds)
 static int append_string(struct buf *out, const char *s)
 {
 	int rc = buf_append_u8(out, '"');
+	size_t plain;
 
 	for (; rc == 0 && *s != '\0'; s++) {
-		unsigned char c = (unsigned char)*s;
+		unsigned char c;
 
+		for (plain = 0;
+		     (unsigned char)s[plain] >= ' ' && s[plain] != '"' && s[plain] != '\\';)
+			plain++;
+		rc = buf_append(out, s, plain);
+		s += plain;
+		c = (unsigned char)*s;
+		if (c == '\0' || rc < 0)
+			break;
 		if (c < ' ')
 			rc = buf_appendf(out, "\\u%04x", c);
 		else if (c == '"' || c == '\\')
 			rc = buf_appendf(out, "\\%c", c);
-		else
-			rc = buf_append_u8(out, c);
 	}
 	return rc < 0 ? rc : buf_append_u8(out, '"');
 }
@@ -120,13 +127,27 @@ int gw_event_text(const struct gw_event_source *s, struct buf *out, size_t *data
 	int64_t at = s->unix_ms < 0 ? 0 : s->unix_ms > UNIX_MS_MAX ? UNIX_MS_MAX : s->unix_ms;
 	char when[RFC3339_CAP];
 	size_t data_at;
-	int rc;
+	int rc = buf_reserve(out, s->data_len + 256);
 
 	clock_rfc3339(at, when);
-	rc = buf_appendf(out,
-	                 "{\"event\":\"%s\",\"id\":\"%s\",\"sequence\":%llu,\"timestamp\":\"%s\","
-	                 "\"data\":",
-	                 names[s->kind], s->id, (unsigned long long)s->sequence, when);
+	if (rc == 0)
+		rc = buf_append_str(out, "{\"event\":\"");
+	if (rc == 0)
+		rc = buf_append_str(out, names[s->kind]);
+	if (rc == 0)
+		rc = buf_append_str(out, "\",\"id\":\"");
+	if (rc == 0)
+		rc = buf_append_str(out, s->id);
+	if (rc == 0)
+		rc = buf_append_str(out, "\",\"sequence\":");
+	if (rc == 0)
+		rc = buf_append_dec(out, s->sequence);
+	if (rc == 0)
+		rc = buf_append_str(out, ",\"timestamp\":\"");
+	if (rc == 0)
+		rc = buf_append_str(out, when);
+	if (rc == 0)
+		rc = buf_append_str(out, "\",\"data\":");
 	data_at = out->len;
 	if (rc == 0)
 		rc = buf_append(out, s->data, s->data_len);

@@ -301,21 +301,33 @@ struct sealed_place gw_events_db_where(const char *owner, uint64_t seq)
 	};
 }
 
+static int draw_id(struct gw_events_tx *tx, const uint8_t **id_out)
+{
+	int rc = tx->ids_n > 0 ? 0 : secret_random(tx->ids, sizeof(tx->ids));
+
+	if (rc < 0)
+		return rc;
+	if (tx->ids_n == 0)
+		tx->ids_n = GW_EVENTS_IDS;
+	*id_out = tx->ids[--tx->ids_n]; /* never again */
+	return 0;
+}
+
 int gw_events_db_add(struct gw_events_tx *tx, const struct gw_events_row *row)
 {
 	static const char sql[] =
 	    "INSERT INTO log(inst, seq, kind, flags, unix_ms, kept_ms, id, data) "
 	    "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 	const struct sealed_place at = gw_events_db_where(row->owner, row->seq);
-	uint8_t id[GW_EVENTS_ID_BYTES];
+	const uint8_t *id = NULL;
 	struct buf env = { 0 };
 	sqlite3_stmt *s;
 	int rc = gw_events_tx_stmt(tx, sql, &s);
 
 	if (rc == 0)
-		rc = secret_random(id, sizeof(id));
+		rc = draw_id(tx, &id);
 	if (rc == 0)
-		rc = sealed_seal(row->key, &at, row->data, row->data_len, &env);
+		rc = sealed_run_seal(row->sealer, &at, row->data, row->data_len, &env);
 	if (rc == 0) {
 		(void)sqlite3_bind_int64(s, 1, row->place->key);
 		(void)sqlite3_bind_int64(s, 2, (int64_t)row->seq);
@@ -323,7 +335,7 @@ int gw_events_db_add(struct gw_events_tx *tx, const struct gw_events_row *row)
 		(void)sqlite3_bind_int64(s, 4, row->flags);
 		(void)sqlite3_bind_int64(s, 5, row->unix_ms);
 		(void)sqlite3_bind_int64(s, 6, row->kept_ms);
-		(void)sqlite3_bind_blob(s, 7, id, sizeof(id), SQLITE_STATIC);
+		(void)sqlite3_bind_blob(s, 7, id, GW_EVENTS_ID_BYTES, SQLITE_STATIC);
 		(void)sqlite3_bind_blob(s, 8, env.p, (int)env.len, SQLITE_STATIC);
 		rc = run(s);
 	}

@@ -22,6 +22,7 @@
 #define GW_EVENTS_STEP 500    /* rows removed in one transaction */
 #define GW_EVENTS_SCAN 2048   /* rows looked at in one read */
 #define GW_EVENTS_ID_BYTES 15 /* random ones of an id */
+#define GW_EVENTS_IDS 32      /* drawn at a time */
 
 struct gw_events_tx {
 	sqlite3 *db; /* NULL: not open */
@@ -30,6 +31,8 @@ struct gw_events_tx {
 		sqlite3_stmt *stmt;
 	} stmt[GW_EVENTS_STMTS];
 	int stmt_n;
+	unsigned ids_n; /* random ids not used yet, at the beginning */
+	uint8_t ids[GW_EVENTS_IDS][GW_EVENTS_ID_BYTES];
 };
 
 /* How far the events of one session.db have come. */
@@ -76,8 +79,8 @@ void gw_events_place_set(struct gw_events_place *place, uint64_t store, uint64_t
 /* An event to be kept as number seq of its place. */
 struct gw_events_row {
 	const struct gw_events_place *place;
-	const char *owner; /* instance id, and its key, for sealing */
-	const struct sealed_key *key;
+	const char *owner;         /* instance id ... */
+	struct sealed_run *sealer; /* ... and what seals with its key */
 	uint64_t seq;
 	unsigned kind;
 	uint32_t flags;

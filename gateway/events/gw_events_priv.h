@@ -75,6 +75,7 @@ struct gw_event_stream {
 		bool broken; /* an event of its worker was not kept: no later one may be */
 		struct gw_events_place place; /* as it is within the transaction */
 		struct gw_events_place saved; /* as it is on disk */
+		struct sealed_run *sealer;    /* of the group; NULL: none yet */
 	} t;
 };
 TAILQ_HEAD(gw_event_streams, gw_event_stream);

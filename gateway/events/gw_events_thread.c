@@ -1,4 +1,5 @@
-/* gateway/events/gw_events_thread.c - the thread that owns events.db: groups of jobs, one commit each */
+/* gateway/events/gw_events_thread.c - the thread that owns events.db: groups of jobs, one commit
+ * each */
 #include <errno.h>
 #include <string.h>
 #include <time.h>
@@ -49,7 +50,6 @@ static int add_event(struct gw_events *ev, struct gw_events_job *j)
 	struct gw_events_row row = {
 		.place = &s->t.place,
 		.owner = s->id,
-		.key = s->key,
 		.seq = s->t.place.seq + 1,
 		.kind = j->u.event.kind,
 		.flags = j->u.event.flags,
@@ -63,6 +63,9 @@ static int add_event(struct gw_events *ev, struct gw_events_job *j)
 	mark_dirty(ev, s);
 	if (s->t.place.key == 0)
 		rc = gw_events_db_place_new(&ev->tx, s->id, &s->t.place);
+	if (rc == 0 && s->t.sealer == NULL)
+		rc = sealed_run_new(s->key, &s->t.sealer);
+	row.sealer = s->t.sealer;
 	if (rc == 0)
 		rc = gw_events_db_add(&ev->tx, &row);
 	if (rc == 0)
@@ -171,6 +174,8 @@ static void settle_places(struct gw_events *ev, bool kept)
 	while ((s = TAILQ_FIRST(&ev->dirty)) != NULL) {
 		TAILQ_REMOVE(&ev->dirty, s, t.in_dirty);
 		s->t.is_dirty = false;
+		sealed_run_free(s->t.sealer);
+		s->t.sealer = NULL;
 		for (unsigned i = 0; i < s->t.place.pos_n; i++)
 			s->t.place.pos[i].changed = false;
 		if (kept)

@@ -78,7 +78,18 @@ static void on_read(int rc, const struct gw_events_batch *b, void *arg)
 		again_later(f);
 		return;
 	}
-	if (hand_over(f, b) && !f->waits)
+	if (f->ops->on_begin != NULL && b->n > 1)
+		f->ops->on_begin(f->arg);
+	if (!hand_over(f, b))
+		return;
+	if (f->ops->on_done != NULL && b->n > 1) {
+		enum gw_feed_took took = f->ops->on_done(f->arg);
+
+		if (took == GW_FEED_OVER)
+			return;
+		f->waits |= took == GW_FEED_WAIT;
+	}
+	if (!f->waits)
 		read_on(f);
 }
 

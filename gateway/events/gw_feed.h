@@ -32,6 +32,12 @@ struct gw_feed_ops {
 	/* e: borrowed. codes: JSON to be sent as "codes" with it (gw_event_text_with()); NULL:
 	 * none. */
 	enum gw_feed_took (*on_event)(const struct gw_event *e, const char *codes, void *arg);
+	/*
+	 * Around several in a row; NULL: not of interest. What is sent within them may leave at the
+	 * end of them: MORE, WAIT or OVER. Not called when one of them was the feed's last.
+	 */
+	void (*on_begin)(void *arg);
+	enum gw_feed_took (*on_done)(void *arg);
 	/* No more will come; the feed is to be freed in it. */
 	void (*on_end)(enum gw_feed_end why, void *arg);
 };

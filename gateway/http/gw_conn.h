@@ -117,6 +117,12 @@ void gw_conn_answer(struct gw_conn *c, const struct gw_answer *a);
 ATTR_NODISCARD int gw_conn_stream_start(struct gw_conn *c, int status, const struct buf *headers);
 ATTR_NODISCARD int gw_conn_stream_piece(struct gw_conn *c, const void *data, size_t data_len);
 void gw_conn_stream_end(struct gw_conn *c);
+/*
+ * Pieces from here on need not leave at once, until the flush: 0, or negative as above. Whatever
+ * has come together by then leaves when it is much.
+ */
+void gw_conn_stream_cork(struct gw_conn *c);
+ATTR_NODISCARD int gw_conn_stream_flush(struct gw_conn *c);
 
 /*
  * The stream's owner writes at the client's pace: when something has to wait for the client it

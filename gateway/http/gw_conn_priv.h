@@ -45,6 +45,7 @@ struct gw_conn {
 	bool eof;       /* the client sends no more */
 	bool close;     /* behind the running answer */
 	bool chunked;   /* the running answer is a chunked stream */
+	bool corked;    /* its pieces leave together */
 	bool no_body;   /* the running answer has none, whatever is given */
 	bool continued; /* "100 Continue" was said, or there is no need to */
 	bool keep_body; /* else it is read and dropped */

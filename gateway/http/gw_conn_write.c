@@ -14,6 +14,7 @@
 #include "gateway/http/gw_conn_priv.h"
 
 #define OUT_MAX (1024 * 1024) /* output that a client does not take */
+#define CORK_MAX (32 * 1024)  /* pieces of a stream that leave together */
 #define BODY_COPY_MAX 2048    /* shorter bodies are copied behind their head */
 #define HEAD_CAP 256          /* what put_head() and put_length() add of their own */
 
@@ -254,6 +255,18 @@ int gw_conn_stream_start(struct gw_conn *c, int status, const struct buf *header
 	return rc;
 }
 
+/* The length in hex, and CRLF. */
+static int put_chunk_head(struct buf *out, size_t len)
+{
+	char text[2 * sizeof(len) + 2], *end = text + sizeof(text), *p = end;
+
+	*--p = '\n';
+	*--p = '\r';
+	for (; len > 0; len >>= 4)
+		*--p = "0123456789abcdef"[len & 15];
+	return buf_append(out, p, (size_t)(end - p));
+}
+
 static int put_piece(struct gw_conn *c, const void *data, size_t data_len)
 {
 	int rc = 0;
@@ -261,7 +274,7 @@ static int put_piece(struct gw_conn *c, const void *data, size_t data_len)
 	if (data_len == 0 || c->no_body)
 		return 0;
 	if (c->chunked)
-		rc = buf_appendf(&c->out, "%zx\r\n", data_len);
+		rc = put_chunk_head(&c->out, data_len);
 	if (rc == 0)
 		rc = buf_append(&c->out, data, data_len);
 	if (rc == 0 && c->chunked)
@@ -277,7 +290,20 @@ int gw_conn_stream_piece(struct gw_conn *c, const void *data, size_t data_len)
 	rc = put_piece(c, data, data_len);
 	if (rc < 0)
 		gw_conn_close(c, "out of memory");
-	else
+	else if (!c->corked || c->out.len - c->out_at >= CORK_MAX)
+		gw_conn_flush(c);
+	return c->state == CONN_HANDLING ? 0 : -EPIPE;
+}
+
+void gw_conn_stream_cork(struct gw_conn *c)
+{
+	c->corked = true;
+}
+
+int gw_conn_stream_flush(struct gw_conn *c)
+{
+	c->corked = false;
+	if (c->out.len > c->out_at)
 		gw_conn_flush(c);
 	return c->state == CONN_HANDLING ? 0 : -EPIPE;
 }
@@ -287,6 +313,7 @@ void gw_conn_stream_end(struct gw_conn *c)
 	int rc = 0;
 
 	assert(c->state == CONN_HANDLING);
+	c->corked = false;
 	if (c->chunked && !c->no_body)
 		rc = buf_append_str(&c->out, "0\r\n\r\n");
 	c->on_gone = NULL;

@@ -543,6 +543,16 @@ int gw_req_stream_piece(struct gw_req *req, const void *data, size_t data_len)
 	return gw_conn_stream_piece(req->conn, data, data_len);
 }
 
+void gw_req_stream_cork(struct gw_req *req)
+{
+	gw_conn_stream_cork(req->conn);
+}
+
+int gw_req_stream_flush(struct gw_req *req)
+{
+	return gw_conn_stream_flush(req->conn);
+}
+
 void gw_req_stream_end(struct gw_req *req)
 {
 	log_access(req, 200, 0);

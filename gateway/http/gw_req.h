@@ -164,6 +164,9 @@ void gw_req_resume(struct gw_req *req);
 ATTR_NODISCARD int gw_req_stream_start(struct gw_req *req, const char *content_type);
 ATTR_NODISCARD int gw_req_stream_piece(struct gw_req *req, const void *data, size_t data_len);
 void gw_req_stream_end(struct gw_req *req);
+/* Pieces leave together, until the flush; its return as a piece's. */
+void gw_req_stream_cork(struct gw_req *req);
+ATTR_NODISCARD int gw_req_stream_flush(struct gw_req *req);
 /* At the client's pace (gw_conn_pace()): on_room(arg of gw_req_wait()). Before the start. */
 void gw_req_stream_pace(struct gw_req *req, void (*on_room)(void *arg));
 bool gw_req_has_room(const struct gw_req *req);
