@@ -29,7 +29,7 @@ struct wk_batch;
 struct wk_store;
 
 #define WK_BATCH_MAX 256 /* stanzas */
-#define WK_BATCH_MS 5
+#define WK_BATCH_MS 10
 #define WK_BATCH_QUIET_MS 1 /* a stanza may come in several pieces, each with a pass of the loop \
 	                     */
 
