@@ -2,7 +2,7 @@
 //
 // Argument: N (50000). Five phones write to an instance whose gateway and worker are away; then they come back, and one
 // reader has its stream of events: simulator, TLS, worker, session.db, gateway, events.db, HTTP. What is delivered has been
-// committed twice. Then Baileys, linked to another phone of the same simulator, comes back to a queue of BAILEYS_N (10000) such
+// committed twice. Then Baileys, linked to another phone of the same simulator, comes back to a queue of BAILEYS_N (5000) such
 // texts, which it only keeps in memory. All of it on the same cores, the simulator and the reader too. RESTED=1 also waits for
 // the worker to come to rest, before and after, for its memory.
 import { Agent } from 'node:https';
@@ -13,7 +13,7 @@ import { Chat } from '../interop/chat.mjs';
 import { describeMachine } from './machine.mjs';
 
 const N = Number(process.argv[2] ?? 50_000);
-const BAILEYS_N = Number(process.env.BAILEYS_N ?? 10_000);
+const BAILEYS_N = Number(process.env.BAILEYS_N ?? 5_000);
 const RESTED = process.env.RESTED === '1';
 const SENDERS = 5;
 const MARK = Buffer.from('\nevent: message.exchange\n');
