@@ -318,7 +318,7 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
 
 void fx_wait(struct fx *f)
 {
-	const struct timeval limit = { 2, 0 };
+	const struct timeval limit = { 60, 0 };
 	bool over = false;
 	struct event *deadline = evtimer_new(f->base, on_deadline, &over);
 

@@ -228,7 +228,7 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
 
 void rf_wait(struct recv_fixture *f)
 {
-	const struct timeval limit = { 5, 0 };
+	const struct timeval limit = { 60, 0 };
 	bool over = false;
 	struct event *deadline = evtimer_new(f->base, on_deadline, &over);
 

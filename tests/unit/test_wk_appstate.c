@@ -149,7 +149,7 @@ static int teardown(void **state)
  */
 static void run(struct fixture *f)
 {
-	for (unsigned i = 0; i < 2000; i++) {
+	for (unsigned i = 0; i < 20000; i++) {
 		(void)event_base_loop(f->e->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
 		if (!wk_appstate_is_busy(f->a) && i > 20)
 			return;
@@ -300,7 +300,7 @@ static void test_appstate_begins_with_keys(void **state)
 	/* an answer that never comes is asked for again */
 	wk_appstate_answer(f->a, NULL);
 	assert_int_equal(f->asked, 1);
-	for (unsigned i = 0; i < 200 && f->asked == 1; i++) {
+	for (unsigned i = 0; i < 4000 && f->asked == 1; i++) {
 		struct timeval tv = { 0, 5000 };
 
 		(void)event_base_loopexit(f->e->base, &tv);

@@ -387,7 +387,7 @@ static void start(struct world *w, const void *routing, size_t routing_len,
 
 static void run(struct world *w)
 {
-	const struct timeval limit = { 10, 0 };
+	const struct timeval limit = { 60, 0 };
 
 	(void)event_base_loopexit(w->base, &limit);
 	(void)event_base_dispatch(w->base);

@@ -309,7 +309,7 @@ static void dial(struct fixture *f, const char *url, const char *expected, uint3
 		.on_connected = on_connected,
 		.on_failed = on_failed,
 	};
-	const struct timeval limit = { 5, 0 };
+	const struct timeval limit = { 60, 0 };
 	struct wk_dial_params params = { .base = f->base,
 		                         .proxy = &f->settings,
 		                         .tls = f->tls,

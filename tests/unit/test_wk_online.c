@@ -489,7 +489,7 @@ static void test_queue_that_stalls_counts_as_over(void **state)
 
 static void test_each_stanza_of_the_queue_gives_it_60_s_more(void **state)
 {
-	const unsigned speed = 500; /* 120 ms */
+	const unsigned speed = 100; /* 600 ms, of which a busy machine may take some */
 	uint64_t begin, last;
 	struct fx *f = *state;
 
@@ -503,9 +503,9 @@ static void test_each_stanza_of_the_queue_gives_it_60_s_more(void **state)
 		fx_give(f, n);
 		(void)event_base_loop(f->base, EVLOOP_NONBLOCK);
 		fx_expect(f, "");
-	} while (clock_ms() < begin + 200);
+	} while (clock_ms() < begin + 1000);
 	fx_wait(f);
-	assert_true(clock_ms() >= last + 115);
+	assert_true(clock_ms() >= last + 575);
 	fx_expect(f, FX_BRINGUP_END);
 }
 
