@@ -15,6 +15,7 @@ function h(tag, props, ...children) {
 	return node;
 }
 
+const count = (n, digits = 0) => n.toLocaleString(lang, { minimumFractionDigits: digits, maximumFractionDigits: digits });
 const moment = (iso) => new Date(iso).toLocaleString(lang, { dateStyle: 'medium', timeStyle: 'short' });
 
 function announce(text) {
@@ -30,7 +31,7 @@ function showError(box, failure, retry) {
 		return;
 	const [what, next] = Array.isArray(failure) ? failure : sayError(failure.code, failure.retryAfter);
 	box.append(h('strong', {}, what), h('span', {}, next));
-	if (!Array.isArray(failure) && !['offline', 'account_token', 'link_not_valid'].includes(failure.code))
+	if (!Array.isArray(failure) && !['offline', 'account_token', 'link_not_valid', 'code_differs'].includes(failure.code))
 		box.append(h('br', {}), h('small', {}, `${say('code')}: ${failure.code}${failure.detail ? ` (${failure.detail})` : ''}`));
 	if (retry)
 		box.append(h('br', {}), h('button', { type: 'button', className: 'main', onclick: retry }, say('retry')));
@@ -63,10 +64,12 @@ function texts() {
 		node.textContent = say(node.dataset.t);
 	for (const node of document.querySelectorAll('[data-t-label]'))
 		node.setAttribute('aria-label', say(node.dataset.tLabel));
+	for (const node of document.querySelectorAll('[data-t-hint]'))
+		node.placeholder = say(node.dataset.tHint);
 	if (!$('view-link').hidden)
 		linkTexts();
 	if (!$('view-list').hidden)
-		draw([...list.cards.values()].map(({ instance }) => instance));
+		redraw();
 }
 
 function signOut(failure = null) {
@@ -74,6 +77,8 @@ function signOut(failure = null) {
 	token = '';
 	$('token').value = '';
 	list.cards = new Map();
+	list.known = false;
+	$('find').value = $('find-state').value = '';
 	view('token');
 	showError($('token-error'), failure);
 	$('token').focus();
@@ -83,10 +88,11 @@ async function signIn(event) {
 	event?.preventDefault();
 	token = $('token').value.trim();
 	try {
-		await call('GET', 'list');
+		const { instances } = await call('GET', 'list?memory=true');
 		$('token').value = '';
 		showError($('token-error'), null);
 		listOpen();
+		listShow(instances);
 	} catch (failure) {
 		token = '';
 		showError($('token-error'), failure);

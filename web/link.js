@@ -4,7 +4,7 @@ const RETRY_MS = [500, 1000, 2000, 4000, 8000, 8000];
 const MAY_PASS = ['offline', 'shutting_down', 'at_capacity'];
 
 const link = {
-	name: '', method: 'qr', number: '', fixedNumber: '', history: 0, expires: '', // what is asked for
+	name: '', method: 'qr', number: '', fixedNumber: '', history: 0, expires: '', as: '', // what is asked for, and as whom it is linked
 	run: 0, control: null, tries: 0, // of the stream that is read now
 	stage: '', wait: 'wait_start', coded: false, code: '', until: 0, total: 60, publicKey: null, failure: null, ticks: 0
 };
@@ -29,6 +29,7 @@ function linkStage(stage, wait) {
 		$(`stage-${s}`).hidden = s !== stage;
 	$('number-form').hidden = link.method !== 'code' || link.fixedNumber !== '' || stage === 'passkey' || stage === 'confirm';
 	$('history-box').hidden = ONCE || stage === 'passkey' || stage === 'confirm';
+	$('steps').hidden = stage === 'passkey' || stage === 'confirm';
 	$('method').hidden = stage === 'passkey' || stage === 'confirm';
 	if (stage === 'wait') {
 		$('wait-text').textContent = say(link.wait);
@@ -86,7 +87,7 @@ function onLinkEvent(event, data) {
 		qr: () => linkCode(data, ''), pairing: () => linkCode(data, data.pairingCode),
 		connecting: () => linkStage('wait', link.coded ? 'wait_link' : 'wait_start'),
 		passkey: () => linkPasskey(data.passkey), passkey_confirm: () => linkConfirm(data.passkey),
-		connected: linkDone, timeout: () => linkFail(new Failure(data.error.code)),
+		connected: () => linkDone(data), timeout: () => linkFail(new Failure(data.error.code)),
 		failed: () => linkFail(new Failure(data.error.code, data.error.detail))
 	}[event];
 	on?.();
@@ -122,13 +123,16 @@ function linkTick() {
 	$('qr-box').classList.toggle('old', left === 0);
 }
 
-function linkDone() {
+const linkDoneText = () => (ONCE ? say('done_once') : link.as === '' ? say('done_text', link.name) : say('done_as', link.name, link.as));
+
+function linkDone(data) {
 	linkStop();
+	link.as = phoneOf(data.numberJid);
 	announce(say('done_title'));
 	$('link-work').hidden = true;
 	$('link-done').hidden = false;
 	$('link-lead').textContent = '';
-	$('done-text').textContent = ONCE ? say('done_once') : say('done_text', link.name);
+	$('done-text').textContent = linkDoneText();
 	$('done-back').hidden = ONCE;
 	$('link-done').querySelector('h2').focus();
 }
@@ -146,7 +150,11 @@ function linkFail(failure) {
 		signOut(failure);
 		return;
 	}
-	link.failure = ONCE && failure.code === 'invalid_token' ? new Failure('link_not_valid') : failure; // replaced meanwhile
+	linkEnd(ONCE && failure.code === 'invalid_token' ? new Failure('link_not_valid') : failure); // replaced meanwhile
+}
+
+function linkEnd(failure) {
+	link.failure = failure;
 	linkStage('');
 	linkShowFailure();
 }
@@ -261,7 +269,7 @@ function linkTexts() {
 	if (link.failure)
 		linkShowFailure();
 	if (!$('link-done').hidden)
-		$('done-text').textContent = ONCE ? say('done_once') : say('done_text', link.name);
+		$('done-text').textContent = linkDoneText();
 }
 
 function linkOpen(name) {
@@ -300,6 +308,10 @@ function linkListen() {
 		passkeySend(json);
 	});
 	$('confirm-go').addEventListener('click', confirmGo);
+	$('confirm-no').addEventListener('click', () => {
+		linkStop();
+		linkEnd(new Failure('code_differs'));
+	});
 	$('back').addEventListener('click', listOpen);
 	$('done-back').addEventListener('click', listOpen);
 }

@@ -64,12 +64,14 @@ describe('the linking page', () => {
 		const r = await world.scan(phone, await scanned(page));
 		assert.equal(r.status, 200, r.text);
 		await shown(page, '#link-done');
-		assert.equal(await text(page, '#done-text'), 'by-qr is connected.');
+		assert.equal(await text(page, '#done-text'), `by-qr is connected as +${phone.number}.`);
 		await assertAccessible(page, 'done');
 		await page.click('#done-back');
 		const card = page.locator('[data-name=by-qr]');
 		await card.locator('.badge.connected').waitFor();
 		assert.match(await card.innerText(), new RegExp(`Linked as \\+${phone.number}`));
+		assert.match(await card.innerText(), /Connected since /);
+		await card.getByText(/^Memory: \d+\.\d MB$/).waitFor();
 		await assertAccessible(page, 'list');
 		// a question comes first, and no is no
 		await card.locator('[data-do=logout]').click();
@@ -175,6 +177,7 @@ describe('the linking page', () => {
 	onPage('an instance token opens one instance, and says so', { path: '/?lang=pt' }, async (page) => {
 		const instance = await world.newInstance();
 		await signIn(page, instance.token);
+		await page.locator('#list > li').first().waitFor();
 		assert.equal(await page.locator('#list > li').count(), 1);
 		await page.locator('[data-do=delete]').click();
 		await page.click('#ask-yes');

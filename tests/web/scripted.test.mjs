@@ -166,6 +166,7 @@ describe('the passkey step on the page', () => {
 		attempt.send('passkey', required);
 		await shown(page, '#stage-passkey');
 		assert.equal(await page.evaluate(() => document.activeElement.textContent), WORDS.en.passkey_title);
+		assert.ok(await page.locator('#steps').isHidden(), 'the steps of scanning are over');
 		await page.click('#passkey-go');
 		await shown(page, '#stage-wait');
 		await eventually(() => stage.posts.length === 1, { what: 'the answer' });
@@ -180,6 +181,18 @@ describe('the passkey step on the page', () => {
 		await eventually(() => stage.posts.length === 2, { what: 'the confirmation' });
 		attempt.send('connected', { success: true, status: 'connected' });
 		await shown(page, '#link-done');
+	});
+
+	onStage('a code that is not the phone\'s is not confirmed', {}, async (page) => {
+		const attempt = await stage.attempt();
+		attempt.send('passkey_confirm', { success: true, status: 'passkey', passkey: { status: 'confirm', publicKey: null, confirmationCode: 'WXYZ-1234' } });
+		await shown(page, '#stage-confirm');
+		await page.click('#confirm-no');
+		await shown(page, '#link-error');
+		assert.equal(await page.locator('#link-error strong').innerText(), WORDS.en.e.differs.split('|')[0]);
+		await attempt.closed;
+		assert.equal(stage.posts.length, 0);
+		await assertAccessible(page, 'a code that differs');
 	});
 
 	onStage('explains when the browser gives none, and takes an answer by hand', {}, async (page) => {
@@ -202,7 +215,9 @@ describe('the passkey step on the page', () => {
 
 describe('the list on the page', () => {
 	const all = [
-		shop('online', 'connected', { numberJid: '5511999999999@s.whatsapp.net', history: { requestedDays: 7, progress: 40, messages: 1234 } }),
+		shop('online', 'connected', { numberJid: '5511999999999@s.whatsapp.net', memoryBytes: 734003,
+			profile: { name: 'Loja Sol' }, history: { requestedDays: 7, progress: 40, messages: 1234 } }),
+		shop('whole', 'connected', { numberJid: '5511999999995@s.whatsapp.net', history: { requestedDays: 7, progress: 100, messages: 88123 } }),
 		shop('trying', 'connecting', { numberJid: '5511999999998@s.whatsapp.net', connection: { attempt: 3, nextRetryAt: T0, lastError: { code: 'network', detail: 'refused', at: T0 } } }),
 		shop('never', 'disconnected'),
 		shop('out', 'loggedout', { numberJid: '5511999999997@s.whatsapp.net' }),
@@ -217,10 +232,24 @@ describe('the list on the page', () => {
 				for (const i of all)
 					assert.equal(await text(page, `[data-name="${i.name}"] .badge`), WORDS[lang][`state_${i.status}`]);
 				assert.ok((await text(page, '[data-name=trying]')).includes(WORDS[lang].e.net.split('|')[0]));
-				assert.ok((await text(page, '[data-name=online]')).includes('40 %'));
+				// what to do about it stands beside it
+				assert.ok((await text(page, '[data-name=ban]')).includes(WORDS[lang].e.banned.split('|')[1]));
+				const online = await text(page, '[data-name=online]'), whole = await text(page, '[data-name=whole]');
+				const dot = lang === 'en' ? '.' : ',', filled = (key, ...values) => WORDS[lang][key].replace(/\{(\d)\}/g, (_, i) => values[i]);
+				for (const said of [filled('linked_as', '+5511999999999 (Loja Sol)'), filled('memory', `0${dot}7`), '40 %',
+					filled('since', WORDS[lang].state_connected, '').trim()])
+					assert.ok(online.includes(said), `${said} in ${online}`);
+				assert.ok(!whole.includes('%') && whole.includes(filled('history_done', lang === 'en' ? '88,123' : '88.123')), whole);
+				assert.ok(!whole.includes(filled('memory', '')), 'one that is not known is not shown');
+				assert.ok((await text(page, '[data-name=out]')).includes(filled('was_linked_as', '+5511999999997')));
 				await assertFits(page, `list, ${lang}`);
 			}
 			assert.equal(await page.locator('[data-name=online] progress').getAttribute('value'), '40');
+			assert.equal(await page.locator('[data-name=whole] progress').count(), 0);
+			// what can be done is what would work
+			const offered = async (name) => (await page.locator(`[data-name=${name}] button`).evaluateAll((all) => all.map((b) => b.dataset.do))).join(' ');
+			assert.deepEqual(await Promise.all(['online', 'trying', 'never', 'out', 'ban'].map(offered)),
+			    ['logout delete', 'reconnect link logout delete', 'link share delete', 'link share delete', 'reconnect link logout delete']);
 			await assertAccessible(page, `list, ${what}`);
 		});
 
@@ -232,9 +261,58 @@ describe('the list on the page', () => {
 		stage.json('GET /api/instance/list', 200, listOf(...all.map((i) => (i.name === 'never' ? shop('never', 'loggedout') : i))));
 		await page.locator('[data-name=never] .badge.loggedout').waitFor();
 		assert.equal(await page.evaluate(() => document.activeElement.dataset.do), 'link');
-		stage.json('POST /api/instance/reconnect/out', 400, { success: false, error: { message: 'x', code: 'no_session' } });
-		await page.click('[data-name=out] [data-do=reconnect]');
+		stage.json('POST /api/instance/reconnect/ban', 400, { success: false, error: { message: 'x', code: 'no_session' } });
+		await page.click('[data-name=ban] [data-do=reconnect]');
 		await shown(page, '#list-error');
 		assert.ok((await text(page, '#list-error')).includes(WORDS.en.e.no_session.split('|')[1]));
+	});
+
+	onStage('a one-time link is good for as long as is chosen, and a new choice is a new link', { open: false, instances: all }, async (page) => {
+		let made = 0;
+		stage.routes.set('POST /api/instance/link/never', (request, response) => response.writeHead(201, { 'content-type': 'application/json' })
+		    .end(JSON.stringify({ success: true, message: 'Link created', url: `https://x.test/l/${String(++made).padStart(32, 'a')}`, expiresAt: T0 })));
+		await page.click('[data-name=never] [data-do=share]');
+		await page.locator('#ask[open]').waitFor();
+		assert.match(await page.inputValue('#ask-url'), /a1$/);
+		assert.deepEqual(await page.locator('#ask-for option').allInnerTexts(), ['1 hour', '8 hours', '24 hours']);
+		await assertAccessible(page, 'one-time link');
+		await page.selectOption('#ask-for', '24');
+		await eventually(async () => /a2$/.test(await page.inputValue('#ask-url')), { what: 'the second link' });
+		assert.deepEqual(stage.posts.filter((p) => p.path.endsWith('/never')).map((p) => p.json), [{ expiresIn: 3600 }, { expiresIn: 86400 }]);
+		stage.json('POST /api/instance/link/never', 503, { success: false, error: { message: 'Service is at capacity', code: 'at_capacity' } });
+		await page.selectOption('#ask-for', '8');
+		await page.locator('#ask').waitFor({ state: 'hidden' });
+		assert.ok((await text(page, '#list-error')).includes(WORDS.en.e.busy.split('|')[0]));
+	});
+
+	const many = Array.from({ length: 120 }, (_, i) => shop(`customer-${i}`, ['connected', 'connecting', 'disconnected'][i % 3],
+		{ numberJid: `55119${10000000 + i}@s.whatsapp.net`, memoryBytes: 600_000 }));
+	onStage('of many instances the wanted ones are found, by name, number and state', { open: false, options: PHONE, instances: many }, async (page) => {
+		const shownNames = () => page.locator('#list > li').evaluateAll((all) => all.map((li) => li.dataset.name));
+		assert.equal((await shownNames()).length, 120);
+		assert.deepEqual(await page.locator('#find-state option').allInnerTexts(), ['All (120)', 'Connected (40)', 'Connecting (40)', 'Not connected (40)']);
+		await page.fill('#find', 'MER-11');
+		assert.deepEqual(await shownNames(), many.map((i) => i.name).filter((n) => /mer-11/.test(n)));
+		await page.selectOption('#find-state', 'connecting');
+		assert.deepEqual(await shownNames(), ['customer-112', 'customer-115', 'customer-118']);
+		// what was chosen stays while the list is loaded anew
+		stage.json('GET /api/instance/list', 200, listOf(...many.map((i) => (i.name === 'customer-112' ? shop(i.name, 'connected') : i))));
+		await eventually(async () => (await shownNames()).length === 2, { what: 'the next list', timeoutMs: 15_000 });
+		assert.equal(await page.inputValue('#find-state'), 'connecting');
+		await assertAccessible(page, 'finding');
+		await assertFits(page, 'finding');
+		await page.selectOption('#find-state', '');
+		await page.fill('#find', '+5511910000007');
+		assert.deepEqual(await shownNames(), ['customer-7']);
+		await page.fill('#find', 'nobody');
+		assert.equal(await text(page, '#list-none'), WORDS.en.find_none);
+		assert.ok(await page.locator('#list-empty').isHidden());
+	});
+
+	onStage('that it is empty is said once it is known, and how to begin', { open: false, instances: [] }, async (page) => {
+		await shown(page, '#list-empty');
+		assert.equal(await text(page, '#list-empty'), WORDS.en.list_empty);
+		assert.ok(await page.locator('#list-find').isHidden());
+		await assertAccessible(page, 'empty');
 	});
 });
