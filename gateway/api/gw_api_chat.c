@@ -207,6 +207,10 @@ void gw_api_chat_base64(struct gw_req *req)
 		gw_req_fail_with(req, 400, "Message ID is required", "message_id_required", NULL);
 		return;
 	}
+	if (!gw_instance_is_linked(inst)) { /* what it had went with its session */
+		fail(req, -ENOENT, "the instance is not linked, and has no messages");
+		return;
+	}
 	a = asker_new(req);
 	if (a != NULL)
 		wait_or_fail(a, inst,

@@ -407,6 +407,15 @@ static void on_ws_end(enum gw_feed_end why, void *arg)
 	       why == GW_FEED_DELETED ? "the instance was deleted" : "the gateway is stopping");
 }
 
+/* One that was turned off is not left waiting for the next event. */
+static void on_ws_settings(void *arg)
+{
+	struct listener *l = arg;
+
+	if (!gw_websocket_config(l->inst)->enabled)
+		ws_end(l, GW_WS_POLICY, "the WebSocket was turned off");
+}
+
 static void on_ws_room(void *arg)
 {
 	struct listener *l = arg;
@@ -452,7 +461,9 @@ static bool ws_may_open(struct gw_req *req, struct gw_instance *inst, uint64_t *
 void gw_api_ws(struct gw_req *req)
 {
 	static const struct gw_ws_ops ws_ops = { .on_room = on_ws_room, .on_over = on_ws_over };
-	static const struct gw_feed_ops ops = { .on_event = on_ws_event, .on_end = on_ws_end };
+	static const struct gw_feed_ops ops = { .on_event = on_ws_event,
+		                                .on_end = on_ws_end,
+		                                .on_settings = on_ws_settings };
 	struct gw *gw = gw_req_gw(req);
 	struct gw_instance *inst = gw_req_auth(req)->instance;
 	struct gw_event_filter filter = { 0 };

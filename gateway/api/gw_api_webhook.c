@@ -8,6 +8,7 @@
 
 #include "common/clock.h"
 #include "common/secret.h"
+#include "gateway/events/gw_feed.h"
 #include "gateway/gw.h"
 #include "gateway/http/gw_body.h"
 #include "gateway/http/gw_req.h"
@@ -262,6 +263,10 @@ void gw_api_websocket_get(struct gw_req *req)
 
 static void on_websocket_stored(int rc, struct gw_instance *inst, void *arg)
 {
+	struct gw_events *events = gw_req_gw(arg)->events;
+
+	if (rc == 0 && events != NULL)
+		gw_feeds_settings(events, inst);
 	if (stored(arg, rc))
 		answer_websocket(arg, inst, "WebSocket configuration updated");
 }

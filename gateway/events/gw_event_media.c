@@ -21,6 +21,21 @@ int gw_event_message_id(const struct gw_event *e, char *out, size_t out_cap)
 	return rc;
 }
 
+/* As GET /api/chat/base64 names it. */
+static const char *code_of(int rc)
+{
+	switch (rc) {
+	case -ENOENT:
+		return "message_not_found";
+	case WA_ELIMIT:
+		return "media_too_large";
+	case WA_EAUTH:
+	case WA_EPROTO:
+		return "media_invalid";
+	}
+	return wa_err_name(rc);
+}
+
 static int set_media(json_t *media, const struct gw_ask_result *r)
 {
 	json_t *v;
@@ -28,8 +43,8 @@ static int set_media(json_t *media, const struct gw_ask_result *r)
 	if (r->rc == 0)
 		return json_object_set_new(media, "base64",
 		                           json_stringn_nocheck(r->data, r->data_len));
-	v = json_pack("{s:s, s:s}", "code", r->rc == -ENOENT ? "not_found" : wa_err_name(r->rc),
-	              "detail", r->detail != NULL ? r->detail : "the file could not be fetched");
+	v = json_pack("{s:s, s:s}", "code", code_of(r->rc), "detail",
+	              r->detail != NULL ? r->detail : "the file could not be fetched");
 	return json_object_set_new(media, "error", v);
 }
 

@@ -191,6 +191,17 @@ void gw_feed_file_end(struct gw_feed *f)
 	f->ev->files_n--;
 }
 
+void gw_feeds_settings(struct gw_events *ev, const struct gw_instance *inst)
+{
+	struct gw_feed *f, *next;
+
+	for (f = TAILQ_FIRST(&ev->feeds); f != NULL; f = next) {
+		next = TAILQ_NEXT(f, link);
+		if (f->inst == inst && f->ops->on_settings != NULL)
+			f->ops->on_settings(f->arg);
+	}
+}
+
 void gw_feeds_end(struct gw_events *ev)
 {
 	struct gw_feed *f;

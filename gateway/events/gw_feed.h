@@ -40,6 +40,9 @@ struct gw_feed_ops {
 	enum gw_feed_took (*on_done)(void *arg);
 	/* No more will come; the feed is to be freed in it. */
 	void (*on_end)(enum gw_feed_end why, void *arg);
+	/* The instance's stream settings have changed; the feed may be freed in it. NULL: no
+	 * matter. */
+	void (*on_settings)(void *arg);
 };
 
 /*
@@ -57,6 +60,8 @@ void gw_feed_free(struct gw_feed *f);
 bool gw_feed_file_begin(struct gw_feed *f);
 void gw_feed_file_end(struct gw_feed *f);
 
+/* What inst's streams are told has changed. */
+void gw_feeds_settings(struct gw_events *ev, const struct gw_instance *inst);
 /* The gateway goes: every feed ends. */
 void gw_feeds_end(struct gw_events *ev);
 

@@ -183,6 +183,16 @@ static bool flush(struct gw_ws *ws)
 	return rc == 0 && ws->req != NULL;
 }
 
+/* What came is no frame. wslay would close without a code; nothing of ours is half sent. */
+static void refuse(struct gw_ws *ws)
+{
+	static const uint8_t goodbye[] = { 0x88, 2, GW_WS_PROTOCOL >> 8, GW_WS_PROTOCOL & 0xff };
+
+	if (ws->req != NULL)
+		(void)!gw_req_write(ws->req, goodbye, sizeof(goodbye));
+	end_and_tell(ws);
+}
+
 static void on_data(const uint8_t *data, size_t data_len, void *arg)
 {
 	struct gw_ws *ws = arg;
@@ -192,7 +202,7 @@ static void on_data(const uint8_t *data, size_t data_len, void *arg)
 	ws->in = data;
 	ws->in_len = data_len;
 	if (wslay_event_recv(ws->ctx) != 0)
-		end_and_tell(ws);
+		refuse(ws);
 	ws->in_len = 0;
 	if (flush(ws) &&
 	    (wslay_event_get_close_received(ws->ctx) || !wslay_event_get_read_enabled(ws->ctx)))

@@ -20,6 +20,7 @@ struct gw_ws;
 
 enum gw_ws_close {
 	GW_WS_GOING_AWAY = 1001, /* the gateway stops, or the instance is gone */
+	GW_WS_PROTOCOL = 1002,   /* what came is no WebSocket frame */
 	GW_WS_POLICY = 1008,     /* the token was replaced, or the WebSocket turned off */
 };
 

@@ -175,6 +175,8 @@ static struct gw_ask *find(struct gw_worker *w, uint32_t id)
 /* Codes that a worker may give; anything else it says counts as nonsense of its own. */
 static int take_rc(int rc)
 {
+	if (rc == WA_ETRUNC || rc == WA_ECRYPTO) /* a file that is not what it should be */
+		return WA_EPROTO;
 	if (rc == -ENOENT || rc == -EINVAL || rc == WA_EMEDIA_GONE || rc == WA_ELIMIT ||
 	    rc == WA_EAUTH || rc == WA_EAT_CAPACITY || wa_err_is_outcome(rc))
 		return rc;

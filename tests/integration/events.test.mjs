@@ -206,6 +206,35 @@ describe('events', () => {
 			const r = await world.request('POST', `/api/instance/token/${instance.name}`, { token: instance.account });
 			assert.equal(r.status, 200, r.text);
 			assert.equal((await byToken.closed).code, 1008);
+			const turnedOff = new SocketFollower(world, instance); // at once, not with the next event
+			await turnedOff.opened;
+			await enableSocket(world, instance, { enabled: false });
+			assert.equal((await turnedOff.closed).code, 1008);
+		});
+
+		test('what is no frame is answered with 1002, and the end', async () => {
+			const instance = await world.newInstance();
+			await enableSocket(world, instance);
+			const masked = (first, length, ...more) => Buffer.from([first, 0x80 | length, ...more, 0, 0, 0, 0]);
+			const wrong = {
+				'a ping of 126 bytes': Buffer.concat([masked(0x89, 126, 0, 126), Buffer.alloc(126)]),
+				'a ping in pieces': masked(0x09, 0),
+				'a length of 64 bits': masked(0x81, 127, 0x80, 0, 0, 0, 0, 0, 0, 1),
+				'no mask': Buffer.from([0x81, 1, 0x78]),
+				'a reserved bit': masked(0xc1, 0),
+			};
+			for (const [what, frame] of Object.entries(wrong)) {
+				const got = await new Promise((resolve, reject) => {
+					const s = dial(world.address.port, world.address.host);
+					const chunks = [];
+					s.on('error', reject).on('data', (chunk) => chunks.push(chunk));
+					s.on('end', () => resolve(Buffer.concat(chunks)));
+					s.write(Buffer.concat([Buffer.from(`GET /ws/${instance.name} HTTP/1.1\r\nHost: h\r\n` +
+					    `token: ${instance.account}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
+					    'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n'), frame]));
+				});
+				assert.equal(got.subarray(got.indexOf('\r\n\r\n') + 4).toString('hex'), '880203ea', what);
+			}
 		});
 
 		test('a page of another origin is refused', async () => {

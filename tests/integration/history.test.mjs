@@ -238,6 +238,18 @@ test('a large file of a live message is handed on at the client\'s pace, one tha
 		return answer.status !== 404 && answer;
 	});
 	assert.deepEqual([refused.status, refused.json.error.code], [413, 'media_too_large']);
+	for (const flaw of ['mac', 'truncated']) {
+		const broken = await send({ kind: 'image', size: 5000, flaw });
+		const answer = await eventually(async () => {
+			const a = await file(instance, broken);
+			return a.status !== 404 && a;
+		});
+		assert.deepEqual([answer.status, answer.json.error.code], [502, 'media_invalid'], flaw);
+	}
+	for (const number of ['x@y', '5511999999999@example.com', '@s.whatsapp.net'])
+		assert.equal((await readBack(instance, { number })).json.error?.code, 'invalid_number', number);
+	for (const number of ['5511999999999@c.us', '5511999999999:3@s.whatsapp.net'])
+		assert.equal((await readBack(instance, { number })).json.chat_jid, '5511999999999@s.whatsapp.net');
 });
 
 test('questions that make no sense are refused', async () => {
@@ -255,4 +267,6 @@ test('questions that make no sense are refused', async () => {
 	assert.deepEqual(await post({ number: '5511999999999' }), [400, 'no_session']);
 	const none = await world.request('GET', `/api/chat/base64/${instance.name}`, { token: instance.account });
 	assert.deepEqual([none.status, none.json.error.code], [400, 'message_id_required']);
+	const unlinked = await world.request('GET', `/api/chat/base64/${instance.name}?messageId=ABC`, { token: instance.account });
+	assert.deepEqual([unlinked.status, unlinked.json.error.message], [404, 'Message not found']);
 });

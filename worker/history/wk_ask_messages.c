@@ -1,4 +1,5 @@
-/* worker/history/wk_ask_messages.c - stored messages for the gateway, and more of them from the phone */
+/* worker/history/wk_ask_messages.c - stored messages for the gateway, and more of them from the
+ * phone */
 #include "worker/history/wk_ask_messages.h"
 
 #include <errno.h>
@@ -23,6 +24,7 @@
 #include "worker/wa/wa_history.h"
 #include "worker/wa/wa_jid.h"
 #include "worker/wa/wa_signal.h"
+#include "worker/wa/wa_source.h"
 
 #define ASK_PHONE_N 50             /* messages; a phone sends no more at once */
 #define LEN_MAX (6u * 1024 * 1024) /* of the answer; the gateway takes 8 MiB */
@@ -341,6 +343,17 @@ void wk_ask_messages_offline(struct wk_ask_messages *a)
 /* ---- the question ------------------------------------------------------------------------------
  */
 
+static bool is_chat(const struct wa_jid *jid)
+{
+	static const char *const servers[] = { "s.whatsapp.net", "lid", "g.us",
+		                               "broadcast",      "bot", "newsletter" };
+
+	for (size_t i = 0; i < ARRAY_LEN(servers); i++)
+		if (strcmp(jid->server, servers[i]) == 0)
+			return jid->user[0] != '\0';
+	return false;
+}
+
 static int take_chat(struct wk_ask_messages *a, const char *text)
 {
 	struct wa_jid jid = { .server = "s.whatsapp.net" };
@@ -353,7 +366,8 @@ static int take_chat(struct wk_ask_messages *a, const char *text)
 		rc = wa_jid_parse(text, len, &jid);
 	else
 		memcpy(jid.user, text, len + 1);
-	if (rc < 0 || jid.user[0] == '\0')
+	wa_jid_to_user(&jid);
+	if (rc < 0 || !is_chat(&jid))
 		return -EINVAL;
 	return wk_store_jid(a->p.store, &jid, &a->chat);
 }
