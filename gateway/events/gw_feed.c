@@ -65,7 +65,8 @@ static bool hand_over(struct gw_feed *f, const struct gw_events_batch *b)
 			return false;
 		}
 	}
-	f->next = b->next;
+	/* A place beyond all there is, of an instance that was made anew: it would hear nothing. */
+	f->next = b->next > b->newest + 1 ? b->newest + 1 : b->next;
 	return true;
 }
 

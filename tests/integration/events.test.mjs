@@ -143,6 +143,18 @@ describe('events', () => {
 		await Promise.all([plain.close(), full.close(), socket.close()]);
 	});
 
+	test('a place that is not there yet is the end: an instance made anew begins with 1', async () => {
+		const { instance, phone } = await linked(world);
+		const sender = await world.newPhone();
+		const reader = await new StreamFollower(world, instance, { from: 1_000_000 }).open();
+		const other = await new StreamFollower(world, instance, { query: '?from=9000' }).open();
+		await send(world, sender, phone, 'seen by both');
+		for (const follower of [reader, other]) {
+			await follower.until((e) => textsOf(e).includes('seen by both'));
+			await follower.close();
+		}
+	});
+
 	test('parameters that are none are refused', async () => {
 		const instance = await world.newInstance();
 		for (const query of ['?from=x', '?from=-1', '?events=message', '?history=yes', '?events=instance.state,']) {
