@@ -96,6 +96,8 @@ void sim_api_change_appstate(struct sim_call *call)
 		return;
 	}
 	rc = sim_appstate_get(call->sim, phone, &as);
+	if (rc == 0)
+		sim_appstate_share_late(call->sim, phone);
 	if (rc == 0 && rotate_key)
 		rc = rotate(call->sim, phone, as, share != 0);
 	if (rc == 0 && changes != NULL)

@@ -105,6 +105,16 @@ int sim_appstate_share(struct sim *s, struct sim_phone *phone, struct sim_device
 	return rc;
 }
 
+void sim_appstate_share_late(struct sim *s, struct sim_phone *phone)
+{
+	struct sim_device *d = sim_device_first(s->devices, phone->number);
+
+	for (; d != NULL; d = d->next) {
+		if (!d->keys_shared && d->client != NULL)
+			d->keys_shared = sim_appstate_share(s, phone, d) == 0;
+	}
+}
+
 void sim_appstate_asked(struct sim *s, struct sim_phone *phone, struct sim_device *device,
                         const uint8_t *request, size_t request_len)
 {

@@ -30,6 +30,8 @@ void sim_appstate_tell(struct sim *s, const struct sim_phone *phone, enum sim_as
 /* All keys to one device. 0 or as sim_peer_send_own(). */
 ATTR_NODISCARD int sim_appstate_share(struct sim *s, struct sim_phone *phone,
                                       struct sim_device *device);
+/* All keys to the devices that are online and had none: their phone had no app state so far. */
+void sim_appstate_share_late(struct sim *s, struct sim_phone *phone);
 /* A companion has asked for keys: request is an AppStateSyncKeyRequest. */
 void sim_appstate_asked(struct sim *s, struct sim_phone *phone, struct sim_device *device,
                         const uint8_t *request, size_t request_len);
