@@ -158,9 +158,11 @@ describe('a phone', () => {
 		await post(`/phones/${CAT}/reinstall`, { quiet: true });
 		const id = await chat.send(phones[CAT].jid, { text: 'who are you?' });
 		assert.equal((await got(CAT, id)).text, 'who are you?');
-		const { entries } = (await world.control('GET', '/log')).json;
-		const about = entries.filter((e) => e.node?.attrs.id === id).map((e) => `${e.dir} ${e.node.tag} ${e.node.attrs.type ?? e.node.attrs.class ?? ''}`);
-		assert.ok(about.includes('out receipt retry') && about.includes('out receipt '), about.join(', '));
+		await eventually(async () => {
+			const { entries } = (await world.control('GET', '/log')).json;
+			const about = entries.filter((e) => e.node?.attrs.id === id).map((e) => `${e.dir} ${e.node.tag} ${e.node.attrs.type ?? e.node.attrs.class ?? ''}`);
+			return about.includes('out receipt retry') && about.includes('out receipt ');
+		}, { what: 'a retry receipt and one of delivery' });
 	});
 
 	test('sees every chain key that its companion uses, and none twice', async () => {
