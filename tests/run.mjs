@@ -61,13 +61,14 @@ function judge(file, { code, signal, late, json }) {
 		} catch {
 			// it broke off
 		}
-	const ok = code === 0 && seen.counts !== null;
+	// node counts no failed test, and exits with 0, where what failed is the end of a suite: a World that left something behind
+	const ok = code === 0 && seen.counts !== null && seen.failed.length === 0;
 	if (!ok && seen.failed.length === 0)
 		seen.failed.push(late ? `ended after ${limit} s` : `ended with ${signal ?? `exit code ${code}`}`);
 	const { passed = 0, cancelled = 0, failed = 0 } = seen.counts ?? {};
 	return { file, ok, ...seen, counts: {
 		passed,
-		failed: ok ? 0 : Math.max(failed + cancelled, 1),
+		failed: ok ? 0 : Math.max(failed + cancelled, seen.failed.length, 1),
 		// a suite that is skipped as a whole is in no total
 		skipped: Math.max((seen.counts?.skipped ?? 0) + (seen.counts?.todo ?? 0), seen.skipped.length),
 	} };
