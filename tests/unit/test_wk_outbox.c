@@ -495,9 +495,14 @@ static void test_nothing_leaves_before_its_commit(void **state)
 	assert_int_equal(p->sent_n, 1);
 	assert_int_equal(wk_store_end(p->st, WA_ESTORAGE), WA_ESTORAGE);
 	add(p, 1, 200);
+	assert_int_equal(wk_store_begin(p->st), 0); /* the next one does not hold it up */
+	assert_int_equal(wk_store_outbox_add(p->st, 1, 0, 0, "{\"a\":1}", 7), 0);
 	wk_outbox_poke(p->o);
 	assert_sent_in_order(p, 2);
 	assert_int_equal(p->last_len, 200); /* not what was taken back */
+	assert_int_equal(wk_store_end(p->st, 0), 0);
+	wk_outbox_poke(p->o);
+	assert_sent_in_order(p, 3);
 }
 
 int main(void)

@@ -94,6 +94,13 @@ static int next_left(const struct wk_outbox *o, uint64_t after, struct wk_outbox
 	return -ENOENT;
 }
 
+/* Up to here events may leave: what an open transaction has added may not last. */
+static int limit_of(struct wk_outbox *o, const struct wk_outbox_stock *stock, uint64_t *limit_out)
+{
+	*limit_out = stock->newest;
+	return o->st != NULL ? wk_store_outbox_durable(o->st, limit_out) : 0;
+}
+
 static int next_row(const struct wk_outbox *o, uint64_t after, struct wk_outbox_row *row_out)
 {
 	return o->st != NULL ? wk_store_outbox_next(o->st, after, row_out)
@@ -164,10 +171,10 @@ static bool pack_takes(const struct pack *p, size_t bytes)
 static int pack_fill(struct wk_outbox *o, struct pack *p, const struct wk_outbox_stock *stock)
 {
 	const unsigned max = o->ops->send_many == NULL || o->unheard ? 1 : IPC_EVENTS_MAX_N;
-	uint64_t after = o->sent;
-	int rc = 0;
+	uint64_t after = o->sent, limit;
+	int rc = limit_of(o, stock, &limit);
 
-	while (rc == 0 && p->n < max && after < stock->newest && window_open(o, p->bytes, p->n)) {
+	while (rc == 0 && p->n < max && after < limit && window_open(o, p->bytes, p->n)) {
 		struct wk_outbox_row *row = &p->rows[p->n];
 
 		*row = (struct wk_outbox_row){ 0 };
@@ -230,7 +237,7 @@ void wk_outbox_poke(struct wk_outbox *o)
 	struct wk_outbox_stock stock;
 	int rc;
 
-	if (o->sending || (o->st != NULL && wk_store_outbox_unsure(o->st)))
+	if (o->sending)
 		return;
 	o->sending = true;
 	rc = stock_of(o, &stock);

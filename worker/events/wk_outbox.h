@@ -50,8 +50,8 @@ void wk_outbox_free(struct wk_outbox *o);
 #define WK_OUTBOX_LEFT_BYTES (8 * 1024 * 1024)
 void wk_outbox_outlive(struct wk_outbox *o);
 
-/* After a commit that may have added events: send what may be sent. While a transaction is open
- * nothing is: what it added may not last. */
+/* After a commit that may have added events: send what may be sent. What an open transaction has
+ * added may not: it might not last. */
 void wk_outbox_poke(struct wk_outbox *o);
 /*
  * Within a transaction that is about to be committed: what the gateway has leaves with it, at the

@@ -23,6 +23,7 @@ struct wk_batch {
 	unsigned stanzas;  /* left so far */
 	unsigned seen;     /* of them, at the last look */
 	uint64_t begun_ms; /* of the open transaction */
+	uint64_t limit_ms; /* how old it may be */
 	unsigned calls;    /* into it that are running */
 	int rc;            /* the first failure */
 	bool failed, freed;
@@ -41,6 +42,7 @@ int wk_batch_new(struct event_base *base, struct wk_store *st, const struct wk_b
 	b->ops = ops;
 	b->arg = arg;
 	b->quiet_ms = WK_BATCH_QUIET_MS;
+	b->limit_ms = WK_BATCH_MS;
 	b->pass = evtimer_new(base, on_pass, b);
 	if (b->pass == NULL) {
 		free(b);
@@ -109,13 +111,28 @@ static int send_after(struct wk_batch *b)
 	return rc;
 }
 
+/* Commits that take long are to be worth it. */
+static void pace(struct wk_batch *b, uint64_t took_ms)
+{
+	uint64_t want = took_ms > WK_BATCH_SLOW_MS ? WK_BATCH_SLOW_MS : 2 * took_ms;
+
+	b->limit_ms = (3 * b->limit_ms + want) / 4;
+	if (b->limit_ms < WK_BATCH_MS)
+		b->limit_ms = WK_BATCH_MS;
+	if (b->limit_ms > WK_BATCH_SLOW_MS)
+		b->limit_ms = WK_BATCH_SLOW_MS;
+}
+
 static int commit(struct wk_batch *b)
 {
+	uint64_t from_ms;
 	int rc = b->rc;
 
 	if (rc == 0 && b->ops->on_commit != NULL && !b->freed)
 		rc = b->ops->on_commit(b->arg);
+	from_ms = clock_ms();
 	rc = wk_store_batch_end(b->st, rc);
+	pace(b, clock_ms() - from_ms);
 	b->stanzas = b->seen = 0;
 	(void)evtimer_del(b->pass);
 	if (rc == 0 && b->freed)
@@ -241,7 +258,7 @@ static void on_pass(evutil_socket_t fd, short what, void *arg)
 	if (!b->st->batch.open || b->failed)
 		return;
 	enter_call(b);
-	if (b->stanzas == b->seen || clock_ms() - b->begun_ms >= WK_BATCH_MS ||
+	if (b->stanzas == b->seen || clock_ms() - b->begun_ms >= b->limit_ms ||
 	    wk_timer_set(b->pass, b->quiet_ms) < 0)
 		(void)commit(b);
 	else

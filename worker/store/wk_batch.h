@@ -9,7 +9,8 @@
  *	}
  *
  * The transaction opens with the first enter and is committed once WK_BATCH_QUIET_MS have brought
- * nothing more, at WK_BATCH_MAX stanzas, or WK_BATCH_MS after it began. Only then do the
+ * nothing more, at WK_BATCH_MAX stanzas, or WK_BATCH_MS after it began (where commits take long:
+ * twice as long as they do, WK_BATCH_SLOW_MS at most). Only then do the
  * stanzas leave, in order, and on_committed is called. A commit that fails, and a leave with
  * rc < 0, undo the whole batch: nothing of it is sent, and on_failed ends the session; WhatsApp
  * sends all of it again. So rc < 0 is for what must not be acknowledged (the disk, memory), never
@@ -28,8 +29,9 @@ struct wa_node;
 struct wk_batch;
 struct wk_store;
 
-#define WK_BATCH_MAX 256 /* stanzas */
+#define WK_BATCH_MAX 512 /* stanzas */
 #define WK_BATCH_MS 10
+#define WK_BATCH_SLOW_MS 50
 #define WK_BATCH_QUIET_MS 1 /* a stanza may come in several pieces, each with a pass of the loop \
 	                     */
 

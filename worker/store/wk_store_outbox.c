@@ -2,6 +2,7 @@
 #include "worker/store/wk_store_outbox.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -136,11 +137,6 @@ void wk_store_outbox_put_back(struct wk_store *st, struct wk_outbox_row *row)
 	row->data = (struct buf){ 0 };
 }
 
-bool wk_store_outbox_unsure(const struct wk_store *st)
-{
-	return !sqlite3_get_autocommit(st->db);
-}
-
 void wk_store_outbox_trim(struct wk_store *st)
 {
 	if (st->outbox.fresh != NULL)
@@ -203,7 +199,26 @@ static int know(struct wk_store *st)
 	if (rc == 0)
 		rc = count(st, INT64_MAX, &k->n, &k->bytes);
 	st->outbox.known = rc == 0;
+	/* The first time nothing has been added yet; later, in a transaction, it may have been. */
+	if (rc == 0 && (!st->outbox.settled || sqlite3_get_autocommit(st->db)))
+		st->outbox.durable = k->newest;
+	st->outbox.settled |= rc == 0;
 	return rc;
+}
+
+int wk_store_outbox_durable(struct wk_store *st, uint64_t *number_out)
+{
+	int rc = know(st);
+
+	if (rc == 0)
+		*number_out = st->outbox.durable;
+	return rc;
+}
+
+void wk_store_outbox_committed(struct wk_store *st)
+{
+	if (st->outbox.known)
+		st->outbox.durable = st->outbox.stock.newest;
 }
 
 int wk_store_outbox_stock(struct wk_store *st, struct wk_outbox_stock *stock_out)

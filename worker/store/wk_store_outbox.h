@@ -9,7 +9,6 @@
 #ifndef WK_STORE_OUTBOX_H
 #define WK_STORE_OUTBOX_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -49,8 +48,8 @@ ATTR_NODISCARD int wk_store_outbox_add(struct wk_store *st, int kind, uint32_t f
 
 /* Kept up to date by add and drop; after a rollback it is read again. 0 or a code. */
 ATTR_NODISCARD int wk_store_outbox_stock(struct wk_store *st, struct wk_outbox_stock *stock_out);
-/* A transaction is open: the newest events may not last. */
-bool wk_store_outbox_unsure(const struct wk_store *st);
+/* Number of the newest event that is committed; those behind it may not last. 0 or a code. */
+ATTR_NODISCARD int wk_store_outbox_durable(struct wk_store *st, uint64_t *number_out);
 /*
  * The first event after number; -ENOENT: there is none. row_out->data is appended to. What was
  * added lately is still in memory, and given without being read: once, unless it is put back.

@@ -48,6 +48,8 @@ struct wk_store {
 		sqlite3_stmt *stmt[WK_STORE_OUTBOX_SQL_N];
 		struct wk_outbox_stock stock;
 		bool known;                   /* stock is what the file holds */
+		bool settled;                 /* durable is true */
+		uint64_t durable;             /* number of the newest that was committed */
 		struct wk_store_fresh *fresh; /* the newest events, not read again; NULL: none */
 	} outbox;
 	uint64_t hash_key[2];
@@ -73,6 +75,8 @@ extern const char wk_store_once_schema[];
 extern const char wk_store_aside_schema[];
 /* The step that makes what history needs. */
 extern const char wk_store_history_schema[];
+/* A transaction was committed. */
+void wk_store_outbox_committed(struct wk_store *st);
 /* A transaction was rolled back. */
 void wk_store_outbox_forget(struct wk_store *st);
 /* What is in memory is let go. */

@@ -134,10 +134,12 @@ static int commit(struct wk_store *st, int rc)
 		rc = next_generation(st);
 	if (rc == 0)
 		rc = db_exec(st->db, "COMMIT");
-	if (rc == 0)
+	if (rc == 0) {
 		st->generation++;
-	else
+		wk_store_outbox_committed(st);
+	} else {
 		rollback(st);
+	}
 	return rc;
 }
 
