@@ -20,7 +20,7 @@
 #include "worker/wa/wa_node.h"
 
 #define READ_MAX (64 * 1024) /* bytes held, and so handled, per wake-up */
-#define READ_STEP 4096       /* of them read, and given room, at a time: what the socket gives */
+#define READ_STEP 4032       /* of them read at a time: 4 KiB with what libevent adds */
 #define CLOSE_NORMAL 1000
 #define CLOSE_NO_STATUS 1005
 
