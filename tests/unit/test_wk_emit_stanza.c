@@ -214,6 +214,33 @@ static void test_calls(void **state)
 	ef_no_event(f);
 }
 
+/* caller_pn is of who began the call: here of ourselves, and of one whom the group knows. */
+static void test_callers_number_is_the_callers(void **state)
+{
+	struct emit_fixture *f = *state;
+
+	give(f, wk_emit_call,
+	     call("id=S from=77:1@lid t=1700000000", "accept",
+	          "call-id=C2 call-creator=" SF_LID ":0@lid caller_pn=" SF_PN "@s.whatsapp.net"));
+	ef_expect(
+	    f, CALL,
+	    "{\"id\":\"C2\",\"type\":\"accept\",\"from\":{\"jid\":\"77@lid\",\"lid\":\"77@lid\"}"
+	    "," AT "}");
+	/* what an offer told of its caller is known from then on */
+	give(f, wk_emit_call,
+	     call("id=S from=78@lid t=1700000000", "offer",
+	          "call-id=C3 call-creator=78:2@lid caller_pn=551178@s.whatsapp.net"));
+	json_decref(ef_event(f, CALL, 0));
+	give(
+	    f, wk_emit_call,
+	    call("id=S from=78@lid t=1700000000", "terminate", "call-id=C3 call-creator=78:2@lid"));
+	ef_expect(
+	    f, CALL,
+	    "{\"id\":\"C3\",\"type\":\"terminate\",\"from\":{\"jid\":\"551178@s.whatsapp.net\","
+	    "\"lid\":\"78@lid\"}," AT "}");
+	ef_no_event(f);
+}
+
 static void test_calls_are_declined(void **state)
 {
 	struct emit_fixture *f = *state;
@@ -392,6 +419,7 @@ int main(void)
 		TEST(test_receipts_that_say_nothing),
 		TEST(test_receipts_of_many_messages),
 		TEST(test_calls),
+		TEST(test_callers_number_is_the_callers),
 		TEST(test_calls_are_declined),
 		TEST(test_group_members),
 		TEST(test_group_changes),

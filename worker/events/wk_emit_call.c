@@ -12,6 +12,7 @@
 #include "worker/events/wk_emit_priv.h"
 #include "worker/store/wk_batch.h"
 #include "worker/store/wk_creds.h"
+#include "worker/store/wk_store_lid.h"
 #include "worker/wa/wa_stanza.h"
 
 #define CALL_ID_LEN 16
@@ -28,6 +29,7 @@ struct call {
 	const struct wa_node *stanza, *child;
 	const char *type, *id, *group, *reason;
 	struct wa_jid from, alt; /* who calls, or answers */
+	struct wa_jid creator, creator_alt;
 	uint64_t unix_s, seconds;
 	bool video, offline;
 };
@@ -44,13 +46,39 @@ static bool read_kind(struct call *c)
 	return false;
 }
 
-/* The number of a caller that comes under its LID, and the other way round. */
+/*
+ * The number of a caller that comes under its LID, and the other way round. It belongs to who began
+ * the call: whoever answers or ends it may be somebody else.
+ */
 static void read_alt(struct call *c)
 {
-	const char *name = wk_jid_is(&c->from, WK_SERVER_LID) ? "caller_pn" : "caller_lid";
+	const char *creator = wa_node_attr(c->child, "call-creator");
+	const char *name;
 
-	if (wk_jid_user_of(wa_node_attr(c->child, name), &c->alt) < 0)
-		memset(&c->alt, 0, sizeof(c->alt));
+	c->creator = c->from;
+	if (creator != NULL && wk_jid_user_of(creator, &c->creator) < 0)
+		return;
+	name = wk_jid_is(&c->creator, WK_SERVER_LID) ? "caller_pn" : "caller_lid";
+	if (wk_jid_user_of(wa_node_attr(c->child, name), &c->creator_alt) < 0 ||
+	    !wk_jid_is(&c->creator_alt,
+	               strcmp(name, "caller_pn") == 0 ? WK_SERVER_PN : WK_SERVER_LID))
+		memset(&c->creator_alt, 0, sizeof(c->creator_alt));
+	if (wk_jid_same_user(&c->creator, &c->from))
+		c->alt = c->creator_alt;
+}
+
+/* Both identities of who began it; our own are known better. */
+static int learn_creator(const struct wk_emit *e, const struct call *c)
+{
+	bool lid = wk_jid_is(&c->creator, WK_SERVER_LID);
+	const struct wa_jid *pn = lid ? &c->creator_alt : &c->creator;
+
+	if (c->creator_alt.server[0] == '\0' || !(lid || wk_jid_is(pn, WK_SERVER_PN)) ||
+	    wa_jid_is_own(&c->creator, &e->look.own) ||
+	    wa_jid_is_own(&c->creator_alt, &e->look.own))
+		return 0;
+	return wk_store_lid_learn(e->p.store, pn->user, lid ? c->creator.user : c->creator_alt.user,
+	                          NULL);
 }
 
 static bool read_call(const struct wa_node *n, struct call *c)
@@ -136,7 +164,9 @@ int wk_emit_call(struct wk_emit *e, const struct wa_node *n)
 	if (!read_call(n, &c))
 		return 0;
 	(void)wk_emit_lookup(e);
-	rc = emit(e, &c, c.type, false);
+	rc = learn_creator(e, &c);
+	if (rc == 0)
+		rc = emit(e, &c, c.type, false);
 	if (rc < 0 || !is_unwanted(e, &c))
 		return rc;
 	if (e->p.batch != NULL)
