@@ -13,6 +13,7 @@
 #include "proto/wa_msg.pb-c.h"
 #include "worker/events/wk_event_msg.h"
 #include "worker/store/wk_batch.h"
+#include "worker/wa/wa_receipt.h"
 #include "worker/wa/wa_stanza.h"
 
 const struct wa_signal_addr rf_own_addr = { SF_LID "_1", 3 };
@@ -106,6 +107,9 @@ static int on_message(const struct wk_event_msg *m, void *arg)
 		snprintf(word, sizeof(word), "%s:%s=%s", wa_msg_type_name(m->view->type), m->id,
 		         m->view->text == NULL ? "" : m->view->text);
 	note(f, word);
+	if (f->settings.auto_read_messages)
+		wk_batch_after(f->batch,
+		               wa_receipt_read("1@lid", NULL, &m->id, 1, 1, WA_RECEIPT_READ));
 	return 0;
 }
 

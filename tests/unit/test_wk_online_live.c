@@ -1005,6 +1005,15 @@ static void test_read_receipts_follow_the_accounts_privacy(void **state)
 		assert_int_equal(wk_batch_flush(wk_online_batch(f->online)), 0);
 		fx_expect(f, off ? "read-self" : "read");
 	}
+	/* it has been changed on the phone: asked for again */
+	n = fx_stanza("notification", "N1", USER, "account_sync");
+	(void)wa_node_add(n, "devices");
+	fx_give(f, n);
+	fx_expect(f, "ack:notification");
+	n = fx_stanza("notification", "N2", USER, "account_sync");
+	(void)wa_node_add(n, "privacy");
+	fx_give(f, n);
+	fx_expect(f, "ack:notification privacy");
 }
 
 int main(void)

@@ -102,6 +102,16 @@ static void test_first_message_opens_and_uses_its_key_up(void **state)
 	assert_string_equal(wa_node_attr(rf_sent(f, "delivered"), "id"), "A2");
 }
 
+static void test_message_is_received_before_it_is_read(void **state)
+{
+	struct recv_fixture *f = *state;
+
+	f->settings.auto_read_messages = true;
+	rf_meet(f, &bob);
+	give(f, rf_text(&bob, "M1", BOB, "hi"));
+	rf_expect(f, "text:M1=hi inactive read");
+}
+
 static void test_redelivered_message_is_answered_only(void **state)
 {
 	struct recv_fixture *f = *state;
@@ -717,6 +727,30 @@ static void test_phone_gets_a_message_and_asks_again(void **state)
 	buf_free(&out);
 }
 
+/* Asking for a chat's messages says that it is private; asking for keys does not. */
+static void test_request_for_a_chat_is_private(void **state)
+{
+	static const char *const priority[] = { "high", "high_force" };
+	struct recv_fixture *f = *state;
+	char id[WK_MSG_ID_CAP];
+
+	rf_meet(f, &phone);
+	give(f, protocol_message("H1", OWN_PN, &phone, 999));
+	rf_expect(f, "peer_msg");
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(wk_batch_enter(f->batch), 0);
+		assert_int_equal(wk_recv_send_phone(f->recv, "m", 1, priority[i], id), 0);
+		wk_batch_leave(f->batch, 0);
+		rf_turn(f);
+		rf_expect(f, "peer");
+		assert_string_equal(wa_node_attr(rf_sent(f, "peer"), "push_priority"), priority[i]);
+		if (i == 0)
+			assert_null(wa_node_attr(rf_sent(f, "peer"), "privacy_sensitive"));
+		else
+			assert_true(wa_node_attr_is(rf_sent(f, "peer"), "privacy_sensitive", "1"));
+	}
+}
+
 /* ---- what it may cost --------------------------------------------------------------------------
  */
 
@@ -798,6 +832,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_first_message_opens_and_uses_its_key_up),
+		T(test_message_is_received_before_it_is_read),
 		T(test_redelivered_message_is_answered_only),
 		T(test_hundred_messages_are_one_commit),
 		T(test_nothing_is_answered_when_the_disk_fails),
@@ -817,6 +852,7 @@ int main(void)
 		T(test_refusals),
 		T(test_newsletter_is_in_the_clear),
 		T(test_unavailable_is_asked_of_the_phone),
+		T(test_request_for_a_chat_is_private),
 		T(test_phone_gets_a_message_and_asks_again),
 		T(test_costly_sender_waits_and_loses_nothing),
 		T(test_ten_warnings_a_minute),

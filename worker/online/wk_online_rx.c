@@ -133,9 +133,16 @@ static void on_server(struct wk_online *o, const struct wa_node *n)
 		wk_online_ask(o, WK_REQ_PROPS);
 }
 
+/* What we go by of the account's own settings: whether others are told that they were read. */
+static void on_account(struct wk_online *o, const struct wa_node *n)
+{
+	if (o->phase == WK_PHASE_ONLINE && wa_node_child(n, "privacy") != NULL)
+		wk_online_ask(o, WK_REQ_PRIVACY);
+}
+
 /*
- * Own devices, block list and privacy (account_sync), other users' devices, pictures and so on:
- * nothing of theirs is kept, so their ack is all they need.
+ * Own devices and block list (account_sync), other users' devices, pictures and so on: nothing of
+ * theirs is kept, so their ack is all they need.
  */
 static void on_notification(struct wk_online *o, const struct wa_node *n)
 {
@@ -158,6 +165,8 @@ static void on_notification(struct wk_online *o, const struct wa_node *n)
 		on_encrypt(o, n);
 	else if (wa_node_attr_is(n, "type", "server"))
 		on_server(o, n);
+	else if (wa_node_attr_is(n, "type", "account_sync"))
+		on_account(o, n);
 	else if (wa_node_attr_is(n, "type", "mediaretry") && o->p.ops->on_media_retry != NULL)
 		o->p.ops->on_media_retry(n, o->p.arg);
 }

@@ -148,7 +148,10 @@ static void nack(struct wk_recv_in *in, unsigned error, const char *why)
 	ack(in, error);
 }
 
-/* The receipt of a message that is dealt with: it stands for the ack, too. */
+/*
+ * The receipt of a message that is dealt with: it stands for the ack, too. It leaves before
+ * whatever the message brought about: nobody reads what has not come yet.
+ */
 static void receipt(struct wk_recv_in *in)
 {
 	struct wk_recv *r = in->r;
@@ -167,9 +170,10 @@ static void receipt(struct wk_recv_in *in)
 	} else {
 		bool shown = r->p.is_shown != NULL && r->p.is_shown(r->p.arg);
 
-		wk_batch_after(r->p.batch, wa_receipt_for(in->node, src->from_me ? WA_RECEIPT_SENDER
-		                                                    : shown ? WA_RECEIPT_DELIVERED
-		                                                            : WA_RECEIPT_INACTIVE));
+		wk_batch_after_at(r->p.batch, in->place,
+		                  wa_receipt_for(in->node, src->from_me ? WA_RECEIPT_SENDER
+		                                           : shown      ? WA_RECEIPT_DELIVERED
+		                                                        : WA_RECEIPT_INACTIVE));
 	}
 }
 

@@ -150,6 +150,14 @@ static int send_sealed(struct wk_recv *r, struct wa_node *stanza_takes, const vo
 	return 0;
 }
 
+/* What is wanted at once is about the user's chats, which WhatsApp wants to be told. */
+static void set_priority(struct wa_node *n, const char *priority)
+{
+	wa_node_set(n, "push_priority", priority);
+	if (priority != NULL && strcmp(priority, "high_force") == 0)
+		wa_node_set(n, "privacy_sensitive", "1");
+}
+
 int wk_recv_send_phone(struct wk_recv *r, const void *message, size_t message_len,
                        const char *priority, char id_out[WK_MSG_ID_CAP])
 {
@@ -160,7 +168,7 @@ int wk_recv_send_phone(struct wk_recv *r, const void *message, size_t message_le
 	if (rc < 0)
 		return rc;
 	n = stanza_new(r, id);
-	wa_node_set(n, "push_priority", priority);
+	set_priority(n, priority);
 	wa_node_set(wa_node_add(n, "meta"), "appdata", "default");
 	rc = send_sealed(r, n, message, message_len, 0);
 	if (rc == 0)
