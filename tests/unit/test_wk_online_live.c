@@ -1,6 +1,7 @@
 /* tests/unit/test_wk_online_live.c - what comes by itself while a session is online */
 #include "test.h"
 
+#include <errno.h>
 #include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #include "worker/events/wk_emit.h"
 #include "worker/store/wk_batch.h"
 #include "worker/store/wk_store_appstate.h"
+#include "worker/store/wk_store_lid.h"
 #include "worker/store/wk_store_name.h"
 #include "worker/store/wk_store_outbox.h"
 #include "worker/wa/wa_stanza.h"
@@ -980,6 +982,37 @@ static void test_stanza_that_comes_again_is_only_acked(void **state)
 	assert_int_equal(stock.n, 2);
 }
 
+static void test_identities_are_learned_from_notifications(void **state)
+{
+	static const char *const kinds[][2] = { { "devices", "lid" },
+		                                { "privacy_token", "sender_lid" } };
+	struct fx *f = *state;
+	char lid[WK_USER_CAP];
+	struct wa_node *n;
+
+	fx_online(f, 1);
+	for (unsigned i = 0; i < 2; i++) {
+		n = fx_stanza("notification", "N",
+		              i == 0 ? "5511@s.whatsapp.net" : "5522@s.whatsapp.net", kinds[i][0]);
+		wa_node_set_jid(n, kinds[i][1], i == 0 ? "71:3@lid" : "72@lid");
+		fx_give(f, n);
+		fx_expect(f, "ack:notification");
+	}
+	assert_int_equal(wk_store_lid_of(f->store, "5511", lid), 0);
+	assert_string_equal(lid, "71");
+	assert_int_equal(wk_store_lid_of(f->store, "5522", lid), 0);
+	assert_string_equal(lid, "72");
+	/* neither is a number, or nobody is named */
+	n = fx_stanza("notification", "N", "73@lid", "devices");
+	wa_node_set_jid(n, "lid", "74@lid");
+	fx_give(f, n);
+	n = fx_stanza("notification", "N", "5533@s.whatsapp.net", "devices");
+	wa_node_set(n, "lid", "no JID");
+	fx_give(f, n);
+	fx_expect(f, "ack:notification ack:notification");
+	assert_int_equal(wk_store_lid_of(f->store, "5533", lid), -ENOENT);
+}
+
 static void test_read_receipts_follow_the_accounts_privacy(void **state)
 {
 	const struct wa_msg_view v = { .type = WA_MSG_TEXT, .text = "hi" };
@@ -1067,6 +1100,7 @@ int main(void)
 		TEST(test_dirty_app_state_is_fetched_then_cleaned),
 		TEST(test_names_of_groups_are_asked_for_once),
 		TEST(test_stanza_that_comes_again_is_only_acked),
+		TEST(test_identities_are_learned_from_notifications),
 		TEST(test_read_receipts_follow_the_accounts_privacy),
 	};
 

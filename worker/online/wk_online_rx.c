@@ -140,6 +140,14 @@ static void on_account(struct wk_online *o, const struct wa_node *n)
 		wk_online_ask(o, WK_REQ_PRIVACY);
 }
 
+/* Devices and tokens of others come with both identities of theirs. */
+static bool names_both(const struct wa_node *n)
+{
+	return (wa_node_attr_is(n, "type", "devices") && wa_node_attr(n, "lid") != NULL) ||
+	       (wa_node_attr_is(n, "type", "privacy_token") &&
+	        wa_node_attr(n, "sender_lid") != NULL);
+}
+
 /*
  * Own devices and block list (account_sync), other users' devices, pictures and so on: nothing of
  * theirs is kept, so their ack is all they need.
@@ -148,6 +156,10 @@ static void on_notification(struct wk_online *o, const struct wa_node *n)
 {
 	if (wa_node_attr_is(n, "type", "encrypt") && wa_node_child(n, "identity") != NULL) {
 		wk_recv_identity(o->recv, n);
+		return;
+	}
+	if (names_both(n)) {
+		wk_recv_pairs(o->recv, n);
 		return;
 	}
 	if (wa_node_attr_is(n, "type", "w:gp2")) {

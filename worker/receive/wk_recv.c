@@ -508,3 +508,30 @@ void wk_recv_identity(struct wk_recv *r, const struct wa_node *n)
 	wk_batch_after(r->p.batch, wa_ack(n, r->p.creds->jid, 0));
 	wk_batch_leave(r->p.batch, rc);
 }
+
+/* The two identities that two attributes name; what can't be read is passed over. */
+static int learn_named(struct wk_recv *r, const struct wa_node *n, const char *one,
+                       const char *other)
+{
+	const char *a_text = wa_node_attr(n, one), *b_text = wa_node_attr(n, other);
+	struct wa_jid a, b;
+
+	if (a_text == NULL || b_text == NULL || wa_jid_parse(a_text, strlen(a_text), &a) < 0 ||
+	    wa_jid_parse(b_text, strlen(b_text), &b) < 0 || a.user[0] == '\0' || b.user[0] == '\0')
+		return 0;
+	return wk_recv_learn(r, &a, &b);
+}
+
+void wk_recv_pairs(struct wk_recv *r, const struct wa_node *n)
+{
+	int rc;
+
+	if (!can_be_answered(n) || wk_batch_enter(r->p.batch) < 0)
+		return;
+	wk_recv_know_self(r);
+	rc = learn_named(r, n, "from", "lid");
+	if (rc == 0)
+		rc = learn_named(r, n, "from", "sender_lid");
+	wk_batch_after(r->p.batch, wa_ack(n, r->p.creds->jid, 0));
+	wk_batch_leave(r->p.batch, rc);
+}

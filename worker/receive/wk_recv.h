@@ -1,5 +1,6 @@
 /*
- * worker/receive/wk_recv.h - <message> stanzas: opened, stored, told of, answered; each exactly once
+ * worker/receive/wk_recv.h - <message> stanzas: opened, stored, told of, answered; each exactly
+ * once
  *
  * What a stanza changes (ratchet, used pre-key, LID pairs, stored message, event) is one part of a
  * batch (wk_batch.h); its receipt, or its ack, leaves when that is durable. Redelivered ones get
@@ -88,6 +89,9 @@ bool wk_recv_retry(struct wk_recv *r, const struct wa_node *n);
 /* <notification type="encrypt"><identity/>: that user has registered anew; its sessions are void.
  */
 void wk_recv_identity(struct wk_recv *r, const struct wa_node *n);
+/* A notification that names both identities of whom it is from: they are learned, and it is acked.
+ */
+void wk_recv_pairs(struct wk_recv *r, const struct wa_node *n);
 
 /* ---- to our own phone --------------------------------------------------------------------------
  */

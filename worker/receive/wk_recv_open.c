@@ -36,6 +36,11 @@ static bool is_own_pair(const struct wk_recv *r, const struct wa_jid *a, const s
 	return wa_jid_is_own(a, &r->own) || wa_jid_is_own(b, &r->own);
 }
 
+int wk_recv_learn(struct wk_recv *r, const struct wa_jid *a, const struct wa_jid *b)
+{
+	return is_own_pair(r, a, b) ? 0 : learn(r, a, b);
+}
+
 int wk_recv_address(struct wk_recv_in *in)
 {
 	struct wk_recv *r = in->r;
@@ -44,10 +49,10 @@ int wk_recv_address(struct wk_recv_in *in)
 
 	if (r->own.pn[0] != '\0' && r->own.lid[0] != '\0')
 		rc = wk_store_lid_learn(r->p.store, r->own.pn, r->own.lid, NULL);
-	if (rc == 0 && !is_own_pair(r, &src->sender, &src->sender_alt))
-		rc = learn(r, &src->sender, &src->sender_alt);
-	if (rc == 0 && !is_own_pair(r, &src->chat, &src->chat_alt))
-		rc = learn(r, &src->chat, &src->chat_alt);
+	if (rc == 0)
+		rc = wk_recv_learn(r, &src->sender, &src->sender_alt);
+	if (rc == 0)
+		rc = wk_recv_learn(r, &src->chat, &src->chat_alt);
 	if (rc < 0)
 		return rc;
 	return wk_signal_addr(&r->signal, &src->sender, &src->sender_alt, &in->addr);

@@ -51,6 +51,9 @@ void wk_recv_know_self(struct wk_recv *r);
  * (msmsg that does not open), -ENOENT (msmsg: its secret is missing), or a fatal code. */
 ATTR_NODISCARD int wk_recv_open(struct wk_recv_in *in, const struct wa_node *enc,
                                 struct buf *plain);
+/* Two identities of one person, in either order; others, and our own, are passed over. 0 or fatal.
+ */
+ATTR_NODISCARD int wk_recv_learn(struct wk_recv *r, const struct wa_jid *a, const struct wa_jid *b);
 /* The address of its sender; pairs of identities are learned. 0, WA_EPROTO, or fatal. */
 ATTR_NODISCARD int wk_recv_address(struct wk_recv_in *in);
 
