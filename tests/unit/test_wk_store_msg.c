@@ -244,6 +244,65 @@ static bool file_holds(struct store_fixture *f, const char *what)
 	return found;
 }
 
+/* The table as it was before keys were found by chat. */
+static void make_old(struct store_fixture *f)
+{
+	static const char sql[] =
+	    "CREATE TABLE old (seq INTEGER PRIMARY KEY, key INTEGER NOT NULL UNIQUE,"
+	    " chat INTEGER NOT NULL, unix_s INTEGER NOT NULL, flags INTEGER NOT NULL,"
+	    " body BLOB NOT NULL) STRICT;"
+	    "INSERT INTO old SELECT seq, key, chat, unix_s, flags, body FROM message;"
+	    "DROP TABLE message; ALTER TABLE old RENAME TO message;"
+	    "CREATE INDEX message_time ON message (chat, unix_s);"
+	    "PRAGMA user_version = 9";
+
+	assert_int_equal(sqlite3_exec(f->st->db, sql, NULL, NULL, NULL), SQLITE_OK);
+}
+
+static void test_messages_of_an_older_store(void **state)
+{
+	struct store_fixture *f = *state;
+	struct wk_msg m[3] = { msg_of("1203@g.us", "77@lid", "A"),
+		               msg_of("1203@g.us", "77@lid", "B"),
+		               msg_of("88@lid", "88@lid", "A") };
+	struct seen s;
+
+	for (size_t i = 0; i < ARRAY_LEN(m); i++)
+		assert_true(put(f, &m[i]));
+	make_old(f);
+	store_reopen(f);
+	for (size_t i = 0; i < ARRAY_LEN(m); i++)
+		assert_false(put(f, &m[i]));
+	expect_by_id(f, "A", 2, &s);
+	expect_list(f, "1203@g.us", 0, INT64_MAX, 9, "B A");
+	m[1].id = "C";
+	assert_true(put(f, &m[1]));
+	expect_list(f, "1203@g.us", 0, INT64_MAX, 9, "C B A");
+}
+
+static void test_messages_of_one_chat(void **state)
+{
+	struct store_fixture *f = *state;
+	struct wk_msg m[] = { msg_of("1203@g.us", "77@lid", "A"),
+		              msg_of("1203@g.us", "78@lid", "A"), msg_of("88@lid", "88@lid", "A"),
+		              msg_of("88@lid", "88@lid", "B") };
+	struct wa_jid nobody = jid_of("99@lid");
+	struct seen s = { .n = 0 };
+	const struct wk_store_msg_each each = { on_msg, &s };
+
+	for (size_t i = 0; i < ARRAY_LEN(m); i++)
+		assert_true(put(f, &m[i]));
+	assert_int_equal(wk_store_msg_in(f->st, &m[0].chat, "A", &each), 0);
+	assert_string_equal(s.ids, "A A");
+	assert_string_equal(s.chat, "1203@g.us");
+	s = (struct seen){ .n = 0 };
+	assert_int_equal(wk_store_msg_in(f->st, &m[2].chat, "A", &each), 0);
+	assert_int_equal(s.n, 1);
+	assert_string_equal(s.chat, "88@lid");
+	assert_int_equal(wk_store_msg_in(f->st, &nobody, "A", &each), 0);
+	assert_int_equal(s.n, 1);
+}
+
 static void test_body_is_sealed(void **state)
 {
 	struct store_fixture *f = *state;
@@ -613,6 +672,8 @@ int main(void)
 		T(test_placeholder_makes_way),
 		T(test_list_is_in_order_and_bounded),
 		T(test_two_chats_of_one_person_become_one),
+		T(test_messages_of_an_older_store),
+		T(test_messages_of_one_chat),
 		T(test_body_is_sealed),
 		T(test_pairs_both_ways),
 		T(test_records_follow_their_lid),

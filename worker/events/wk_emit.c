@@ -49,8 +49,7 @@ static bool other_of(void *arg, const struct wa_jid *jid, struct wa_jid *out)
 /* A message that is looked for, and what was found. */
 struct search {
 	struct wk_emit *e;
-	struct wa_jid chat,
-	    author; /* as the store keeps them; author: server "" when any will do */
+	struct wa_jid author; /* as the store keeps it; server "" when any will do */
 	struct wk_event_stored *out;
 	bool found;
 };
@@ -67,9 +66,8 @@ static int on_stored(void *arg, const struct wk_msg *m)
 	struct wk_emit *e = f->e;
 	int rc;
 
-	if (!same(&m->chat, &f->chat) ||
-	    (f->author.server[0] != '\0' && !(m->flags & WK_MSG_FROM_ME) &&
-	     !same(&m->sender, &f->author)))
+	if (f->author.server[0] != '\0' && !(m->flags & WK_MSG_FROM_ME) &&
+	    !same(&m->sender, &f->author))
 		return 0;
 	buf_reset(&e->stored);
 	rc = buf_append(&e->stored, m->message, m->message_len);
@@ -93,10 +91,9 @@ static bool stored_of(void *arg, const struct wa_jid *chat, const char *id,
 	struct search f = { .e = e, .out = out };
 	const struct wk_store_msg_each each = { on_stored, &f };
 
-	if (wk_store_jid(e->p.store, chat, &f.chat) < 0 ||
-	    (author->server[0] != '\0' && wk_store_jid(e->p.store, author, &f.author) < 0))
+	if (author->server[0] != '\0' && wk_store_jid(e->p.store, author, &f.author) < 0)
 		return false;
-	return wk_store_msg_by_id(e->p.store, id, &each) >= 0 && f.found;
+	return wk_store_msg_in(e->p.store, chat, id, &each) >= 0 && f.found;
 }
 
 static void set_user(char *out, const char *jid_text)

@@ -128,6 +128,24 @@ static const char *const schema[] = {
 	wk_store_aside_schema,
 	wk_store_history_schema,
 	wk_store_once_schema,
+	/*
+	 * Keys are found by chat, so that what is stored for one chat lies together: with one index
+	 * over all keys each message of a history touched a page of its own.
+	 */
+	"CREATE TABLE message_by_chat ("
+	"  seq INTEGER PRIMARY KEY,"
+	"  key INTEGER NOT NULL," /* of id, chat and sender: see wk_store_msg.c */
+	"  chat INTEGER NOT NULL,"
+	"  unix_s INTEGER NOT NULL,"
+	"  flags INTEGER NOT NULL,"
+	"  body BLOB NOT NULL" /* sealed */
+	") STRICT;"
+	"INSERT INTO message_by_chat SELECT seq, key, chat, unix_s, flags, body FROM message"
+	" ORDER BY seq;"
+	"DROP TABLE message;"
+	"ALTER TABLE message_by_chat RENAME TO message;"
+	"CREATE UNIQUE INDEX message_key ON message (chat, key);"
+	"CREATE INDEX message_time ON message (chat, unix_s);",
 };
 
 /* ---- files --------------------------------------------------------------------------------- */

@@ -12,9 +12,10 @@
 #include "worker/store/wk_store_priv.h"
 
 /*
- * A message's key: 40 bits of its id, so that all of an id are found, then 23 of its chat and
- * sender, so that nobody can keep a message out by sending another under its id. Keyed: they can't
- * be aimed at.
+ * A message's key within its chat: 40 bits of its id, so that all of an id are found, then 23 of
+ * its chat and sender, so that nobody can keep a message out by sending another under its id.
+ * Keyed: they can't be aimed at. What is stored for one chat lies together: an index over the keys
+ * of all of them would be touched in another place by each message of a history.
  */
 #define WHO_BITS 23
 #define WHO_MASK ((1LL << WHO_BITS) - 1)
@@ -270,13 +271,15 @@ static struct sealed_place place_of(const struct wk_store *st, int64_t key)
  */
 
 /* Flags of the row of that key; -ENOENT. */
-static int flags_of(struct wk_store *st, int64_t key, unsigned *flags_out)
+static int flags_of(struct wk_store *st, int64_t chat, int64_t key, unsigned *flags_out)
 {
 	sqlite3_stmt *s;
-	int rc = wk_store_keep(st, "SELECT flags FROM message WHERE key = ?1", &s);
+	int rc = wk_store_keep(st, "SELECT flags FROM message WHERE chat = ?1 AND key = ?2", &s);
 
 	if (rc == 0)
-		rc = db_err(sqlite3_bind_int64(s, 1, key));
+		rc = db_err(sqlite3_bind_int64(s, 1, chat));
+	if (rc == 0)
+		rc = db_err(sqlite3_bind_int64(s, 2, key));
 	if (rc == 0)
 		rc = wk_store_row(s);
 	if (rc == 0)
@@ -312,7 +315,7 @@ static int insert(struct wk_store *st, int64_t key, int64_t chat, const struct w
 	sqlite3_stmt *s;
 	int rc = wk_store_keep(st,
 	                       "INSERT INTO message(key, chat, unix_s, flags, body)"
-	                       " VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (key) DO NOTHING",
+	                       " VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (chat, key) DO NOTHING",
 	                       &s);
 
 	if (rc == 0)
@@ -326,8 +329,9 @@ static int replace(struct wk_store *st, int64_t key, int64_t chat, const struct 
 {
 	sqlite3_stmt *s;
 	int rc = wk_store_keep(st,
-	                       "UPDATE message SET chat = ?2, unix_s = ?3,"
-	                       " flags = ?4 | (flags & 16), body = ?5 WHERE key = ?1",
+	                       "UPDATE message SET unix_s = ?3,"
+	                       " flags = ?4 | (flags & 16), body = ?5"
+	                       " WHERE chat = ?2 AND key = ?1",
 	                       &s);
 
 	_Static_assert(WK_MSG_REVOKED == 16, "in the statement above");
@@ -346,13 +350,13 @@ static int put(struct wk_store *st, const struct wk_msg *m, bool *new_out)
 	if (rc < 0)
 		return rc;
 	/* What an earlier chat of the same person has stays where it is. */
-	if (keys[1] != 0 && (rc = flags_of(st, keys[1], &flags)) == 0)
+	if (keys[1] != 0 && (rc = flags_of(st, c.id, keys[1], &flags)) == 0)
 		keys[0] = keys[1];
 	else if (rc == 0 || rc == -ENOENT)
 		rc = insert(st, keys[0], c.id, m);
 	*new_out = rc == 0 && keys[0] != keys[1];
 	if (rc == -EEXIST || (rc == 0 && !*new_out)) {
-		rc = flags_of(st, keys[0], &flags);
+		rc = flags_of(st, c.id, keys[0], &flags);
 		if (rc == 0 && (flags & WK_MSG_PLACEHOLDER) && !(m->flags & WK_MSG_PLACEHOLDER)) {
 			rc = replace(st, keys[0], c.id, m);
 			*new_out = true;
@@ -388,9 +392,9 @@ int wk_store_msg_has(struct wk_store *st, const struct wk_msg *m)
 	int rc = keys_of(st, m, false, &c, keys);
 
 	if (rc == 0)
-		rc = flags_of(st, keys[0], &flags);
+		rc = flags_of(st, c.id, keys[0], &flags);
 	if (rc == -ENOENT && c.old_id != 0)
-		rc = flags_of(st, keys[1], &flags);
+		rc = flags_of(st, c.id, keys[1], &flags);
 	if (rc == -ENOENT)
 		return 0;
 	return rc < 0 ? rc : (flags & WK_MSG_PLACEHOLDER) == 0;
@@ -405,13 +409,16 @@ int wk_store_msg_mark(struct wk_store *st, const struct wk_msg *m, unsigned flag
 
 	if (rc < 0) /* a foreign id that fits nothing is none of ours */
 		return rc == -ENOENT || rc == WA_ELIMIT ? 0 : rc;
-	rc = wk_store_keep(st, "UPDATE message SET flags = flags | ?1 WHERE key IN (?2, ?3)", &s);
+	rc = wk_store_keep(
+	    st, "UPDATE message SET flags = flags | ?1 WHERE chat = ?4 AND key IN (?2, ?3)", &s);
 	if (rc == 0)
 		rc = db_err(sqlite3_bind_int64(s, 1, flags));
 	if (rc == 0)
 		rc = db_err(sqlite3_bind_int64(s, 2, keys[0]));
 	if (rc == 0)
 		rc = db_err(sqlite3_bind_int64(s, 3, keys[1]));
+	if (rc == 0)
+		rc = db_err(sqlite3_bind_int64(s, 4, c.id));
 	return wk_store_run(st, s, rc);
 }
 
@@ -460,16 +467,41 @@ static int give_rows(struct wk_store *st, sqlite3_stmt *s, int rc, const char *i
 	"SELECT m.key, m.unix_s, m.flags, m.body, c.jid FROM message m" \
 	" JOIN chat c ON c.id = m.chat"
 
+/* Chat by chat: keys are found within theirs. */
 int wk_store_msg_by_id(struct wk_store *st, const char *id, const struct wk_store_msg_each *each)
 {
 	int64_t from = id_part(st, id);
 	sqlite3_stmt *s;
-	int rc = wk_store_keep(st, COLUMNS " WHERE m.key BETWEEN ?1 AND ?2", &s);
+	int rc = wk_store_keep(st,
+	                       "SELECT m.key, m.unix_s, m.flags, m.body, c.jid FROM chat c"
+	                       " CROSS JOIN message m ON m.chat = c.id"
+	                       " WHERE m.key BETWEEN ?1 AND ?2",
+	                       &s);
 
 	if (rc == 0)
 		rc = db_err(sqlite3_bind_int64(s, 1, from));
 	if (rc == 0)
 		rc = db_err(sqlite3_bind_int64(s, 2, from | WHO_MASK));
+	return give_rows(st, s, rc, id, each, NULL);
+}
+
+int wk_store_msg_in(struct wk_store *st, const struct wa_jid *chat, const char *id,
+                    const struct wk_store_msg_each *each)
+{
+	int64_t from = id_part(st, id);
+	sqlite3_stmt *s;
+	struct chat c;
+	int rc = chat_of(st, chat, false, &c);
+
+	if (rc < 0)
+		return rc == -ENOENT ? 0 : rc;
+	rc = wk_store_keep(st, COLUMNS " WHERE m.chat = ?1 AND m.key BETWEEN ?2 AND ?3", &s);
+	if (rc == 0)
+		rc = db_err(sqlite3_bind_int64(s, 1, c.id));
+	if (rc == 0)
+		rc = db_err(sqlite3_bind_int64(s, 2, from));
+	if (rc == 0)
+		rc = db_err(sqlite3_bind_int64(s, 3, from | WHO_MASK));
 	return give_rows(st, s, rc, id, each, NULL);
 }
 
@@ -524,7 +556,6 @@ int wk_store_msg_oldest(struct wk_store *st, const struct wa_jid *chat,
  */
 
 struct secret_search {
-	struct wa_jid chat;
 	uint8_t *out;
 	bool found;
 };
@@ -533,8 +564,7 @@ static int on_secret(void *arg, const struct wk_msg *m)
 {
 	struct secret_search *f = arg;
 
-	if (m->secret == NULL || strcmp(m->chat.user, f->chat.user) != 0 ||
-	    strcmp(m->chat.server, f->chat.server) != 0)
+	if (m->secret == NULL)
 		return 0;
 	memcpy(f->out, m->secret, WA_MSG_SECRET_LEN);
 	f->found = true;
@@ -546,10 +576,8 @@ int wk_store_msg_secret(struct wk_store *st, const struct wa_jid *chat, const ch
 {
 	struct secret_search f = { .out = out };
 	const struct wk_store_msg_each each = { on_secret, &f };
-	int rc = wk_store_jid(st, chat, &f.chat);
+	int rc = wk_store_msg_in(st, chat, id, &each);
 
-	if (rc == 0)
-		rc = wk_store_msg_by_id(st, id, &each);
 	return rc == 0 && !f.found ? -ENOENT : rc;
 }
 

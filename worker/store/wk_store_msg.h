@@ -60,7 +60,10 @@ struct wk_store_msg_each {
 	void *arg;
 };
 
-/* Every message of that id, whatever the chat. 0, or what on_msg returned. */
+/* Every message of that id in a chat. 0, or what on_msg returned. */
+ATTR_NODISCARD int wk_store_msg_in(struct wk_store *st, const struct wa_jid *chat, const char *id,
+                                   const struct wk_store_msg_each *each);
+/* ... whatever the chat: every chat is looked into, so only for what a person asks. */
 ATTR_NODISCARD int wk_store_msg_by_id(struct wk_store *st, const char *id,
                                       const struct wk_store_msg_each *each);
 /*
