@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "common/db_vfs.h"
 #include "common/err.h"
 
 /* Exclusive locking keeps the WAL index in our heap: no -shm file, and no second process. */
@@ -74,8 +75,12 @@ static int check_sound(sqlite3 *db)
 
 static int open_as(const char *path, bool large, sqlite3 **db_out)
 {
+	const char *vfs = db_vfs();
 	sqlite3 *db = NULL;
 	int fd, rc;
+
+	if (vfs == NULL)
+		return -ENOMEM;
 
 	/* made here first: SQLite would create it with the umask's mode, and copies it to the WAL
 	 */
@@ -84,7 +89,7 @@ static int open_as(const char *path, bool large, sqlite3 **db_out)
 		return WA_ESTORAGE;
 	close(fd);
 	rc = db_err(sqlite3_open_v2(
-	    path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL));
+	    path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, vfs));
 	if (rc < 0)
 		goto out;
 	sqlite3_db_config(db, SQLITE_DBCONFIG_LOOKASIDE, NULL, 128, 64);

@@ -6,7 +6,7 @@ libcommon_a_SOURCES = \
 	common/buf.c common/buf.h \
 	common/clock.c common/clock.h \
 	common/codec.c common/codec.h \
-	common/db.c common/db.h \
+	common/db.c common/db.h common/db_vfs.c common/db_vfs.h \
 	common/err.c common/err.h \
 	common/heap.c \
 	common/ipc.h common/ipc_frame.c common/ipc_chan.c common/ipc_memfd.c common/ipc_memfd.h \

@@ -4,7 +4,6 @@
 #include <getopt.h>
 #include <malloc.h>
 #include <signal.h>
-#include <sqlite3.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +22,7 @@
 #include "worker/process/wk_heap.h"
 #include "worker/process/wk_sandbox.h"
 #include "worker/process/wk_zygote.h"
+#include "worker/store/wk_store.h"
 #include "worker/wa/wa_keys.h"
 #include "worker/wk.h"
 
@@ -132,28 +132,13 @@ static void tune_memory(void)
 	(void)mallopt(M_MMAP_THRESHOLD, 64 * 1024);
 }
 
-/*
- * Pages of the store are allocated as they are needed: by default each cache takes 20 at once, and
- * touches them. Also what SQLite sets up once is shared with the zygote's children.
- */
-static int init_store(void)
-{
-	int rc = sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, 0);
-
-	if (rc == SQLITE_OK)
-		rc = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
-	if (rc == SQLITE_OK)
-		rc = sqlite3_initialize();
-	return rc == SQLITE_OK ? 0 : WA_ESTORAGE;
-}
-
 /* What every worker needs; in the zygote, once for all of them. */
 static int init_libraries(bool warm, struct wk_tls **tls_out)
 {
 	int rc;
 
 	pb_check_version();
-	rc = init_store();
+	rc = wk_store_init();
 	if (rc < 0)
 		return rc;
 	rc = wk_tls_new(tls_out);

@@ -138,6 +138,7 @@ static void store(const char *dir, const struct buf *z)
 
 	(void)snprintf(path, sizeof(path), "%s/session.db", dir);
 	(void)remove(path);
+	MUST(wk_store_init() == 0);
 	MUST(wk_store_open(dir, "bench", &key, true, &st) == 0);
 	MUST(wa_device_init(&creds.device) == 0);
 	MUST(wk_store_link(st, &creds) == 0);

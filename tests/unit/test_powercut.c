@@ -112,11 +112,37 @@ static void test_without_syncs_it_is_not(void **state)
 	assert_in_range(lost, CUTS / 4, CUTS);
 }
 
+/* A commit of many pages: its frames follow one another in the log. */
+static void test_frames_are_written_together(void **state)
+{
+	char dir[] = "/tmp/warden-powercut-XXXXXX", path[sizeof(dir) + 16];
+	sqlite3 *db = NULL;
+	uint64_t before;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/t.db", dir);
+	powercut_reset(1);
+	assert_int_equal(db_open(path, &db), 0);
+	assert_int_equal(db_exec(db, "CREATE TABLE t (body BLOB)"), 0);
+	before = powercut_ops();
+	assert_int_equal(db_exec(db, "BEGIN"), 0);
+	for (int i = 0; i < 20; i++)
+		assert_int_equal(db_exec(db, "INSERT INTO t VALUES (randomblob(3900))"), 0);
+	assert_int_equal(db_exec(db, "COMMIT"), 0);
+	/* of twenty pages and more, each with a head: two pieces of all, and a sync */
+	assert_in_range(powercut_ops() - before, 2, 4);
+	db_close(db);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(rmdir(dir), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_is_committed_is_kept),
 		cmocka_unit_test(test_without_syncs_it_is_not),
+		cmocka_unit_test(test_frames_are_written_together),
 	};
 
 	powercut_install();

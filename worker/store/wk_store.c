@@ -214,6 +214,17 @@ static void store_free(struct wk_store *st)
 	secret_free(st);
 }
 
+int wk_store_init(void)
+{
+	int rc = sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, 0);
+
+	if (rc == SQLITE_OK)
+		rc = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_initialize();
+	return rc == SQLITE_OK ? 0 : WA_ESTORAGE;
+}
+
 int wk_store_open(const char *dir, const char *instance_id, const struct sealed_key *key,
                   bool create, struct wk_store **store_out)
 {

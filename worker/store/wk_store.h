@@ -22,6 +22,13 @@
 struct wk_store;
 
 /*
+ * Once in a process, before any store is open; without it stores work, but take more memory. Pages
+ * are allocated as they are needed: by default each cache takes 20 at once, and touches them. What
+ * SQLite sets up once is shared with the zygote's children.
+ */
+ATTR_NODISCARD int wk_store_init(void);
+
+/*
  * dir: the instance's directory. key is copied into secret memory. create: make the file when it
  * is missing. Removes what was set aside more than 7 days ago.
  * Also -ENOENT (no file, and create is false); WA_EALREADY_RUNNING (another process holds it);
