@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "common/err.h"
-#include "common/rd.h"
 #include "common/secret.h"
 
 const struct pb_limits pb_limits_small = {
@@ -20,83 +19,89 @@ const struct pb_limits pb_limits_small = {
 /* ---- scan -------------------------------------------------------------------------------------
  */
 
-static uint64_t rd_varint(struct rd *r)
+/* Most are of one byte. */
+static inline int read_varint(const uint8_t **p, const uint8_t *end, uint64_t *v_out)
 {
 	uint64_t v = 0;
 
+	if (*p < end && **p < 0x80) {
+		*v_out = *(*p)++;
+		return 0;
+	}
 	for (unsigned shift = 0; shift < 70; shift += 7) {
-		uint8_t b = rd_u8(r);
+		uint8_t b;
 
-		if (shift == 63 && b > 1) {
-			r->err = r->err != 0 ? r->err : WA_EPROTO; /* more than 64 bits */
-			return 0;
-		}
+		if (*p == end)
+			return WA_ETRUNC;
+		b = *(*p)++;
+		if (shift == 63 && b > 1)
+			return WA_EPROTO; /* more than 64 bits */
 		v |= (uint64_t)(b & 0x7f) << shift;
 		if ((b & 0x80) == 0)
 			break;
 	}
-	return v;
+	*v_out = v;
+	return 0;
 }
 
-/* Skip one value; for length-delimited ones hand out its bytes. */
-static void rd_value(struct rd *r, unsigned wire_type, const uint8_t **p_out, size_t *len_out)
+/* How long the value at *p is; of bytes without their length, which is read. */
+static int value_len(unsigned wire_type, const uint8_t **p, const uint8_t *end, uint64_t *n_out)
 {
-	uint64_t n;
+	uint64_t v;
 
-	*p_out = NULL;
-	*len_out = 0;
+	*n_out = 0;
 	switch (wire_type) {
 	case PROTOBUF_C_WIRE_TYPE_VARINT:
-		rd_varint(r);
-		return;
+		return read_varint(p, end, &v);
 	case PROTOBUF_C_WIRE_TYPE_64BIT:
-		rd_bytes(r, 8);
-		return;
+		*n_out = 8;
+		break;
 	case PROTOBUF_C_WIRE_TYPE_32BIT:
-		rd_bytes(r, 4);
-		return;
-	case PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED:
-		n = rd_varint(r);
-		if (r->err == 0 && n > r->left)
-			r->err = WA_ETRUNC;
-		*p_out = rd_bytes(r, (size_t)n);
-		*len_out = *p_out == NULL ? 0 : (size_t)n;
-		return;
-	default:
-		if (r->err == 0)
-			r->err = WA_EPROTO; /* groups and unassigned types */
+		*n_out = 4;
+		break;
+	case PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED: {
+		int rc = read_varint(p, end, n_out);
+
+		if (rc < 0)
+			return rc;
+		break;
 	}
+	default:
+		return WA_EPROTO; /* groups and unassigned types */
+	}
+	return *n_out > (uint64_t)(end - *p) ? WA_ETRUNC : 0;
 }
 
 /* Recursion is bounded by depth_left, at most PB_MAX_DEPTH. */
-static int scan(const ProtobufCMessageDescriptor *desc, const uint8_t *data, size_t data_len,
+static int scan(const ProtobufCMessageDescriptor *desc, const uint8_t *p, size_t len,
                 unsigned depth_left)
 {
-	struct rd r;
+	const uint8_t *end = len == 0 ? p : p + len;
 
 	if (depth_left == 0)
 		return WA_ELIMIT;
-	rd_init(&r, data, data_len);
-	while (r.err == 0 && r.left > 0) {
-		uint64_t tag = rd_varint(&r);
+	while (p < end) {
 		const ProtobufCFieldDescriptor *f;
-		const uint8_t *p;
-		size_t len;
+		uint64_t tag, n;
+		int rc = read_varint(&p, end, &tag);
 
-		if (r.err == 0 && (tag >> 3 == 0 || tag >> 3 > 536870911))
+		if (rc < 0)
+			return rc;
+		if (tag >> 3 == 0 || tag >> 3 > 536870911)
 			return WA_EPROTO;
-		rd_value(&r, (unsigned)(tag & 7), &p, &len);
-		if (p == NULL)
-			continue;
-		f = protobuf_c_message_descriptor_get_field(desc, (unsigned)(tag >> 3));
-		if (f != NULL && f->type == PROTOBUF_C_TYPE_MESSAGE) {
-			int rc = scan(f->descriptor, p, len, depth_left - 1);
-
+		rc = value_len((unsigned)(tag & 7), &p, end, &n);
+		if (rc < 0)
+			return rc;
+		if ((tag & 7) == PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED) {
+			f = protobuf_c_message_descriptor_get_field(desc, (unsigned)(tag >> 3));
+			if (f != NULL && f->type == PROTOBUF_C_TYPE_MESSAGE)
+				rc = scan(f->descriptor, p, (size_t)n, depth_left - 1);
 			if (rc < 0)
 				return rc;
 		}
+		p += n;
 	}
-	return r.err;
+	return 0;
 }
 
 int pb_scan(const ProtobufCMessageDescriptor *desc, const uint8_t *data, size_t data_len,

@@ -43,22 +43,25 @@ ATTR_NODISCARD int sealed_seal(const struct sealed_key *key, const struct sealed
                                const void *in, size_t in_len, struct buf *out);
 
 /*
- * Many values in a row with one key, at a third of the cost: the cipher is set up once, random
- * numbers are drawn for many. It holds the key in a form that is wiped when it is freed; so only
- * for as long as the row lasts. Owned by one thread. sealed_run_seal() is sealed_seal().
- */
-struct sealed_run;
-ATTR_NODISCARD int sealed_run_new(const struct sealed_key *key, struct sealed_run **run_out);
-void sealed_run_free(struct sealed_run *run); /* NULL is fine */
-ATTR_NODISCARD int sealed_run_seal(struct sealed_run *run, const struct sealed_place *place,
-                                   const void *in, size_t in_len, struct buf *out);
-
-/*
  * Append what the envelope holds; wipe it after use.
  * 0; WA_EAUTH (another key, another place, or changed); WA_EPROTO (no envelope, or of an unknown
  * format); WA_ESTATE (sealed with the key of another epoch); WA_ECRYPTO; -ENOMEM.
  */
 ATTR_NODISCARD int sealed_open(const struct sealed_key *key, const struct sealed_place *place,
                                const void *in, size_t in_len, struct buf *out);
+
+/*
+ * Many values in a row with one key, at a third of the cost: the ciphers are set up once, random
+ * numbers are drawn for many. It holds the key in a form that is wiped when it is freed; so only
+ * for as long as the row lasts. key is borrowed for its life. Owned by one thread.
+ * sealed_run_seal() is sealed_seal(), sealed_run_open() is sealed_open().
+ */
+struct sealed_run;
+ATTR_NODISCARD int sealed_run_new(const struct sealed_key *key, struct sealed_run **run_out);
+void sealed_run_free(struct sealed_run *run); /* NULL is fine */
+ATTR_NODISCARD int sealed_run_seal(struct sealed_run *run, const struct sealed_place *place,
+                                   const void *in, size_t in_len, struct buf *out);
+ATTR_NODISCARD int sealed_run_open(struct sealed_run *run, const struct sealed_place *place,
+                                   const void *in, size_t in_len, struct buf *out);
 
 #endif

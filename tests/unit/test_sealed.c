@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "common/attr.h"
 #include "common/err.h"
 #include "common/sealed.h"
 
@@ -111,6 +112,50 @@ static void test_keys_differ_by_owner_and_epoch(void **state)
 	buf_wipe(&out);
 }
 
+/* A run is the same, value by value, whatever the order of places. */
+static void test_a_run_of_values(void **state)
+{
+	static const struct sealed_place places[] = {
+		{ "inst", "message", "body", 1, 0 },
+		{ "inst", "message", "body", INT64_MAX, 0 },
+		{ "inst", "message", "body", -3, 2 },
+		{ "inst", "name", "body", 1, 0 },
+		{ "inst", "name", "own", 1, 0 },
+		{ "other", "name", "own", 1, 0 },
+		{ "inst", "a table whose name is longer than those kept", "body", 1, 0 },
+		{ "inst", "message", "body", 1, 0 },
+	};
+	const struct sealed_key k = key_of("inst", 1);
+	struct buf env[ARRAY_LEN(places)] = { { 0 } }, out = { 0 };
+	struct sealed_run *run = NULL;
+
+	(void)state;
+	assert_int_equal(sealed_run_new(&k, &run), 0);
+	for (size_t i = 0; i < ARRAY_LEN(places); i++)
+		assert_int_equal(sealed_run_seal(run, &places[i], "secret", 6, &env[i]), 0);
+	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+		buf_reset(&out);
+		assert_int_equal(sealed_open(&k, &places[i], env[i].p, env[i].len, &out), 0);
+		assert_int_equal(sealed_run_open(run, &places[i], env[i].p, env[i].len, &out), 0);
+		assert_int_equal(out.len, 12);
+		assert_memory_equal(out.p, "secretsecret", 12);
+	}
+	for (size_t i = 0; i + 2 < ARRAY_LEN(places); i++)
+		assert_int_equal(sealed_run_open(run, &places[i + 1], env[i].p, env[i].len, &out),
+		                 WA_EAUTH);
+	env[0].p[env[0].len - 1] ^= 1;
+	assert_int_equal(sealed_run_open(run, &places[0], env[0].p, env[0].len, &out), WA_EAUTH);
+	assert_int_equal(out.len, 12);
+	/* one that failed does no harm to the next */
+	assert_int_equal(sealed_run_open(run, &places[1], env[1].p, env[1].len, &out), 0);
+	env[0].p[1] ^= 1; /* epoch */
+	assert_int_equal(sealed_run_open(run, &places[0], env[0].p, env[0].len, &out), WA_ESTATE);
+	sealed_run_free(run);
+	for (size_t i = 0; i < ARRAY_LEN(places); i++)
+		buf_free(&env[i]);
+	buf_wipe(&out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -120,6 +165,7 @@ int main(void)
 		cmocka_unit_test(test_every_flipped_bit_is_noticed),
 		cmocka_unit_test(test_a_value_can_not_be_moved),
 		cmocka_unit_test(test_keys_differ_by_owner_and_epoch),
+		cmocka_unit_test(test_a_run_of_values),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -333,6 +333,7 @@ int wk_history_blob_new(const struct wk_history_blob_params *params, struct wk_h
 		b->own = (struct wa_jid){ .server = "s.whatsapp.net" };
 	/* messages are of no interest in the first pass: all are too old for it */
 	limits.oldest_unix_s = params->pass == WK_HISTORY_WHO ? INT64_MAX : params->oldest_unix_s;
+	limits.sum_checked = params->pass == WK_HISTORY_ALL;
 	rc = wa_history_new(params->pass == WK_HISTORY_WHO ? &who : &all, b, &limits, &b->h);
 	if (rc < 0) {
 		free(b);

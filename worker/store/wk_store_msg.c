@@ -170,6 +170,10 @@ int wk_store_msg_key(struct wk_store *st, const struct wk_msg *m, bool make, int
 /* ---- bodies ------------------------------------------------------------------------------------
  */
 
+/* A format, five parts with their lengths. */
+#define BODY_HEAD_MAX \
+	(1 + 5 + WK_MSG_ID_MAX + WA_JID_TEXT_CAP + WK_MSG_NAME_MAX + 8 + WA_MSG_SECRET_LEN)
+
 static int append_part(struct buf *b, const void *p, size_t n)
 {
 	int rc = buf_append_u8(b, (uint8_t)n);
@@ -199,8 +203,10 @@ static int write_body(const struct wk_msg *m, struct buf *b)
 	char sender[WA_JID_TEXT_CAP];
 	size_t sender_len = wa_jid_format(&m->sender, sender);
 	uint8_t order[8];
-	int rc = buf_append_u8(b, BODY_FORMAT);
+	int rc = buf_reserve(b, BODY_HEAD_MAX + m->message_len); /* once for all */
 
+	if (rc == 0)
+		rc = buf_append_u8(b, BODY_FORMAT);
 	for (int i = 0; i < 8; i++)
 		order[i] = (uint8_t)(m->order >> (8 * i));
 	if (rc == 0)

@@ -203,17 +203,27 @@ int wk_store_batch_end(struct wk_store *st, int rc)
 /* ---- sealed values -----------------------------------------------------------------------------
  */
 
-int wk_store_seal(struct wk_store *st, const struct sealed_place *place, const void *data,
-                  size_t data_len, struct buf *out)
+/* The run of the open batch; NULL: there is none. */
+static int run_of_batch(struct wk_store *st, struct sealed_run **run_out)
 {
 	int rc = 0;
 
 	if (st->batch.open && st->sealing == NULL)
 		rc = sealed_run_new(&st->key, &st->sealing);
+	*run_out = st->batch.open ? st->sealing : NULL;
+	return rc;
+}
+
+int wk_store_seal(struct wk_store *st, const struct sealed_place *place, const void *data,
+                  size_t data_len, struct buf *out)
+{
+	struct sealed_run *run;
+	int rc = run_of_batch(st, &run);
+
 	if (rc < 0)
 		return rc;
-	return st->sealing != NULL ? sealed_run_seal(st->sealing, place, data, data_len, out)
-	                           : sealed_seal(&st->key, place, data, data_len, out);
+	return run != NULL ? sealed_run_seal(run, place, data, data_len, out)
+	                   : sealed_seal(&st->key, place, data, data_len, out);
 }
 
 int wk_store_bind_sealed(struct wk_store *st, sqlite3_stmt *stmt, int index,
@@ -232,10 +242,13 @@ int wk_store_read_sealed(struct wk_store *st, sqlite3_stmt *stmt, int column,
                          const struct sealed_place *place, struct buf *out)
 {
 	const void *env = sqlite3_column_blob(stmt, column);
-	int env_len = sqlite3_column_bytes(stmt, column);
-	int rc = env == NULL ? WA_ESTORE_CORRUPT
-	                     : sealed_open(&st->key, place, env, (size_t)env_len, out);
+	size_t env_len = (size_t)sqlite3_column_bytes(stmt, column);
+	struct sealed_run *run = NULL;
+	int rc = env == NULL ? WA_ESTORE_CORRUPT : run_of_batch(st, &run);
 
+	if (rc == 0)
+		rc = run != NULL ? sealed_run_open(run, place, env, env_len, out)
+		                 : sealed_open(&st->key, place, env, env_len, out);
 	/* Changed, moved, or sealed with another key. */
 	return rc < 0 && rc != -ENOMEM && rc != WA_ECRYPTO ? WA_ESTORE_CORRUPT : rc;
 }

@@ -514,6 +514,8 @@ int wa_history_new(const struct wa_history_ops *ops, void *arg,
 	h->window = malloc(h->window_cap);
 	h->pool = wa_pool_new(POOL_FIRST, WA_HISTORY_MEMORY_MAX);
 	h->inflating = inflateInit(&h->z) == Z_OK;
+	if (h->inflating && limits->sum_checked)
+		(void)inflateValidate(&h->z, 0);
 	if (h->window == NULL || h->pool == NULL || !h->inflating) {
 		wa_history_free(h);
 		return -ENOMEM;

@@ -74,6 +74,7 @@ struct wa_history_limits {
 	uint64_t inflated_max; /* bytes */
 	unsigned ratio_max;    /* bytes out for a byte in, beyond WA_HISTORY_RATIO_FREE */
 	int64_t oldest_unix_s; /* messages before it are dropped undecoded; 0: none are */
+	bool sum_checked;      /* it was read before: zlib's checksum is not made again */
 };
 
 extern const struct wa_history_limits wa_history_limits_default;
