@@ -1,5 +1,6 @@
 /*
- * worker/history/wk_history.h - history from the phone: notices kept, blobs fetched, read and stored
+ * worker/history/wk_history.h - history from the phone: notices kept, blobs fetched, read and
+ * stored
  *
  * wk_history_notice() keeps a notice within the batch of its message; from then on its blob is
  * worked on, one at a time: fetched into an unnamed file of the instance's folder (as it came:

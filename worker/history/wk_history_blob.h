@@ -1,5 +1,6 @@
 /*
- * worker/history/wk_history_blob.h - one history blob: zlib bytes in, messages and names into the store
+ * worker/history/wk_history_blob.h - one history blob: zlib bytes in, messages and names into the
+ * store
  *
  * Read twice: the first time only who is who (which LID is which number) is learnt, so that the
  * second finds every chat under the one JID that it is kept under; else whole chats would have to
