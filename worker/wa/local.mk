@@ -14,7 +14,9 @@ libwa_a_SOURCES = \
 	worker/wa/wa_link_code.c worker/wa/wa_link_code.h \
 	worker/wa/wa_login.c worker/wa/wa_login.h \
 	worker/wa/wa_media.c worker/wa/wa_media.h worker/wa/wa_media_url.c \
-	worker/wa/wa_msg.c worker/wa/wa_msg.h worker/wa/wa_msg_secret.c worker/wa/wa_msg_secret.h \
+	worker/wa/wa_msg.c worker/wa/wa_msg.h worker/wa/wa_msg_business.c worker/wa/wa_msg_content.c \
+	worker/wa/wa_msg_media.c worker/wa/wa_msg_priv.h worker/wa/wa_msg_secret.c worker/wa/wa_msg_secret.h \
+	worker/wa/wa_msg_stanza.c \
 	worker/wa/wa_node.c worker/wa/wa_node.h worker/wa/wa_node_decode.c worker/wa/wa_node_encode.c \
 	worker/wa/wa_node_print.c worker/wa/wa_node_priv.h \
 	worker/wa/wa_noise.c worker/wa/wa_noise.h worker/wa/wa_noise_client.c \
@@ -44,6 +46,10 @@ worker/wa/libwa_a-wa_history.$(OBJEXT): proto/wa_history.pb-c.h proto/wa_msg.pb-
 worker/wa/libwa_a-wa_history_ask.$(OBJEXT): proto/wa_msg.pb-c.h
 worker/wa/libwa_a-wa_media_url.$(OBJEXT): proto/wa_media.pb-c.h
 worker/wa/libwa_a-wa_msg.$(OBJEXT): proto/wa_msg.pb-c.h
+worker/wa/libwa_a-wa_msg_business.$(OBJEXT): proto/wa_msg.pb-c.h
+worker/wa/libwa_a-wa_msg_content.$(OBJEXT): proto/wa_msg.pb-c.h
+worker/wa/libwa_a-wa_msg_media.$(OBJEXT): proto/wa_msg.pb-c.h
+worker/wa/libwa_a-wa_msg_stanza.$(OBJEXT): proto/wa_msg.pb-c.h
 worker/wa/libwa_a-wa_passkey.$(OBJEXT): proto/wa_passkey.pb-c.h
 worker/wa/libwa_a-wa_payload.$(OBJEXT): proto/wa_payload.pb-c.h
 
