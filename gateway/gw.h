@@ -37,6 +37,7 @@ struct gw_config {
 	char *cors_origins;    /* NULL: none */
 	char *trusted_proxies; /* NULL: none */
 	int64_t event_retention_days;
+	int64_t message_retention_days;
 	int64_t connect_timeout_s;
 	int64_t worker_memory_max_mb;
 	char *worker_path;

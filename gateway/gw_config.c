@@ -301,6 +301,8 @@ static const struct setting table[] = {
 	{ STR(worker_path, WARDEN_WORKER_PATH, "FILE", "the worker's binary"),
 	  .check = check_path },
 	{ INT(event_retention_days, "7", 1, 3650, "how long events are kept, in days") },
+	{ INT(message_retention_days, "90", 0, 3650,
+	      "how long an instance keeps its messages, in days; 0: for ever") },
 	{ INT(max_connections, "10000", 1, 1000000, "HTTP connections at once") },
 	{ INT(max_connections_per_address, "256", 1, 1000000,
 	      "HTTP connections at once from one address") },

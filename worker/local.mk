@@ -14,7 +14,7 @@ libworker_a_SOURCES = \
 	worker/events/wk_event_msg.h worker/events/wk_event_open.c worker/events/wk_event_parts.c \
 	worker/events/wk_event_priv.h worker/events/wk_event_who.c worker/events/wk_outbox.c \
 	worker/events/wk_outbox.h \
-	worker/history/wk_ask_media.c worker/history/wk_ask_media.h worker/history/wk_ask_messages.c \
+	worker/history/wk_age.c worker/history/wk_age.h worker/history/wk_ask_media.c worker/history/wk_ask_media.h worker/history/wk_ask_messages.c \
 	worker/history/wk_ask_messages.h worker/history/wk_history.c worker/history/wk_history.h \
 	worker/history/wk_history_blob.c worker/history/wk_history_blob.h worker/history/wk_history_end.c \
 	worker/history/wk_history_fetch.c worker/history/wk_history_job.c worker/history/wk_history_job.h \
@@ -53,6 +53,7 @@ libworker_a_SOURCES = \
 	worker/session/wk_session_pair.c worker/session/wk_session_priv.h worker/session/wk_session_rx.c \
 	worker/session/wk_session_stream.c worker/session/wk_session_version.c worker/session/wk_timer.h \
 	worker/store/wk_batch.c worker/store/wk_batch.h worker/store/wk_creds.c worker/store/wk_creds.h \
+	worker/store/wk_store_age.c worker/store/wk_store_age.h \
 	worker/store/wk_store.c worker/store/wk_store.h worker/store/wk_store_appstate.c \
 	worker/store/wk_store_appstate.h worker/store/wk_store_aside.c worker/store/wk_store_aside.h \
 	worker/store/wk_store_history.c worker/store/wk_store_history.h worker/store/wk_store_lid.c \

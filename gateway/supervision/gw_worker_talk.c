@@ -110,6 +110,16 @@ int gw_worker_open_ca_file(const struct gw_config *cfg)
 	return fd;
 }
 
+/* Files of an event are fetched by its message: it stays as long as the event. */
+static uint32_t message_days(const struct gw_config *cfg)
+{
+	int64_t days = cfg->message_retention_days;
+
+	if (days != 0 && days < cfg->event_retention_days)
+		days = cfg->event_retention_days;
+	return (uint32_t)days;
+}
+
 int gw_worker_say_connect(struct gw_worker *w)
 {
 	const struct gw_proxy *proxy = gw_instance_proxy(w->inst);
@@ -142,6 +152,8 @@ int gw_worker_say_connect(struct gw_worker *w)
 	m.has_linked = m.has_store_generation = true;
 	m.linked = gw_instance_link(w->inst)->linked;
 	m.store_generation = (uint64_t)gw_instance_link(w->inst)->store_generation;
+	m.has_message_days = true;
+	m.message_days = message_days(&w->gw->cfg);
 	m.n_set_aside = deaths->aside_n;
 	m.set_aside = aside;
 	memcpy(aside, deaths->aside, sizeof(aside));

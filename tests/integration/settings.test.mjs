@@ -43,7 +43,7 @@ describe('every program', () => {
 
 describe('wardend', () => {
 	const TABLE = ['listen', 'data_dir', 'run_dir', 'public_url', 'limit_per_minute', 'limit_create_per_minute',
-		'cors_origins', 'trusted_proxies', 'connect_timeout_s', 'worker_memory_max_mb', 'worker_path',
+		'cors_origins', 'trusted_proxies', 'connect_timeout_s', 'worker_memory_max_mb', 'worker_path', 'message_retention_days',
 		'max_connections', 'max_connections_per_address', 'webhook_allow_private', 'max_workers', 'worker_runner', 'wa_url', 'wa_origin',
 		'wa_root_key', 'wa_ca_file', 'wa_version', 'wa_device_name', 'log_level', 'log_format'];
 
@@ -64,6 +64,7 @@ describe('wardend', () => {
 		assert.equal(value('limit_create_per_minute'), '20');
 		assert.equal(value('connect_timeout_s'), '60');
 		assert.equal(value('worker_memory_max_mb'), '64');
+		assert.equal(value('message_retention_days'), '90');
 		assert.equal(value('max_connections'), '10000');
 		assert.equal(value('max_connections_per_address'), '256');
 		assert.equal(value('max_workers'), '0');

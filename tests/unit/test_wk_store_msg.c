@@ -7,9 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/err.h"
+#include "common/log.h"
 #include "store_fixture.h"
+#include "worker/history/wk_age.h"
 #include "worker/store/wk_batch.h"
+#include "worker/store/wk_store_age.h"
 #include "worker/store/wk_store_lid.h"
 #include "worker/store/wk_store_msg.h"
 #include "worker/store/wk_store_priv.h"
@@ -254,7 +258,7 @@ static void make_old(struct store_fixture *f)
 	    "INSERT INTO old SELECT seq, key, chat, unix_s, flags, body FROM message;"
 	    "DROP TABLE message; ALTER TABLE old RENAME TO message;"
 	    "CREATE INDEX message_time ON message (chat, unix_s);"
-	    "PRAGMA user_version = 9";
+	    "DROP TABLE message_day; PRAGMA user_version = 9";
 
 	assert_int_equal(sqlite3_exec(f->st->db, sql, NULL, NULL, NULL), SQLITE_OK);
 }
@@ -301,6 +305,138 @@ static void test_messages_of_one_chat(void **state)
 	assert_string_equal(s.chat, "88@lid");
 	assert_int_equal(wk_store_msg_in(f->st, &nobody, "A", &each), 0);
 	assert_int_equal(s.n, 1);
+}
+
+/* ---- age ---------------------------------------------------------------------------------------
+ */
+
+#define DAY_S 86400
+#define FIRST_DAY 20000
+
+static void put_at(struct store_fixture *f, const char *id, int day)
+{
+	struct wk_msg m = msg_of("88@lid", "88@lid", id);
+
+	m.unix_s = (int64_t)day * DAY_S + 10;
+	assert_true(put(f, &m));
+}
+
+/* In steps of two, until no more is left. Returns how many steps. */
+static unsigned age_at(struct store_fixture *f, int day, uint32_t days)
+{
+	bool more = true;
+	unsigned n = 0;
+
+	while (more && n < 100) {
+		assert_int_equal(wk_store_age(f->st, (int64_t)day * DAY_S + 20, days, 2, &more), 0);
+		n++;
+	}
+	return n;
+}
+
+static void expect_left(struct store_fixture *f, const char *ids)
+{
+	expect_list(f, "88@lid", 0, INT64_MAX, 99, ids);
+}
+
+static void test_old_messages_go(void **state)
+{
+	struct store_fixture *f = *state;
+	struct wk_msg b = msg_of("88@lid", "88@lid", "B");
+
+	for (int day = 0; day < 6; day++) {
+		const char id[] = { (char)('A' + day), '\0' };
+
+		put_at(f, id, FIRST_DAY + day);
+		assert_int_equal(age_at(f, FIRST_DAY + day, 30), 1);
+	}
+	assert_int_equal(age_at(f, FIRST_DAY + 29, 30), 1);
+	expect_left(f, "F E D C B A");
+	put_at(f, "Z", FIRST_DAY + 34); /* what is newest says what is old */
+	assert_int_equal(age_at(f, FIRST_DAY + 32, 30), 2);
+	expect_left(f, "Z F E D");
+	put_at(f, "B", FIRST_DAY + 1); /* it is not known any more */
+	expect_left(f, "Z F E D B");
+	assert_int_equal(wk_store_msg_has(f->st, &b), 1);
+}
+
+static void test_what_was_stored_lately_stays(void **state)
+{
+	struct store_fixture *f = *state;
+
+	put_at(f, "NEW", FIRST_DAY);
+	(void)age_at(f, FIRST_DAY, 30);
+	put_at(f, "OLD", FIRST_DAY - 400); /* the phone was asked for it */
+	put_at(f, "NEWER", FIRST_DAY + 31);
+	(void)age_at(f, FIRST_DAY + 31, 30);
+	expect_left(f, "NEWER OLD");
+	(void)age_at(f, FIRST_DAY + 61, 30);
+	expect_left(f, "NEWER");
+}
+
+static void test_a_clock_ahead_makes_nothing_old(void **state)
+{
+	struct store_fixture *f = *state;
+
+	put_at(f, "A", FIRST_DAY);
+	(void)age_at(f, FIRST_DAY, 30);
+	put_at(f, "B", FIRST_DAY + 1);
+	(void)age_at(f, FIRST_DAY + 4000, 30);
+	expect_left(f, "B A");
+}
+
+static void test_messages_kept_for_ever(void **state)
+{
+	struct store_fixture *f = *state;
+	bool more = false;
+
+	put_at(f, "A", FIRST_DAY);
+	put_at(f, "B", FIRST_DAY + 1000);
+	assert_int_equal(wk_store_age(f->st, (int64_t)(FIRST_DAY + 1) * DAY_S, 0, 9, &more), 0);
+	assert_int_equal(wk_store_age(f->st, (int64_t)(FIRST_DAY + 2000) * DAY_S, 0, 9, &more), 0);
+	expect_left(f, "B A");
+}
+
+static void test_nothing_to_age(void **state)
+{
+	struct store_fixture *f = *state;
+
+	assert_int_equal(age_at(f, FIRST_DAY, 30), 1);
+	assert_int_equal(age_at(f, FIRST_DAY + 40, 30), 1);
+	expect_left(f, "");
+}
+
+/* More than one step takes, by the clock of the worker itself. */
+static void test_old_messages_go_by_themselves(void **state)
+{
+	struct store_fixture *f = *state;
+	const struct log_ctx log = { 0 };
+	struct wk_age_params p = { .log = &log, .store = f->st, .speed = 1000000 };
+	int today = (int)(clock_unix_s() / DAY_S);
+	struct wk_age *a = NULL;
+	uint64_t left = 0;
+	char id[16];
+
+	p.base = event_base_new();
+	assert_int_equal(wk_age_new(&p, &a), 0);
+	assert_null(a); /* for ever */
+	for (int i = 0; i < 250; i++) {
+		snprintf(id, sizeof(id), "OLD%d", i);
+		put_at(f, id, today - 400);
+	}
+	put_at(f, "NEW", today - 1);
+	assert_int_equal(
+	    sqlite3_exec(f->st->db, "INSERT INTO message_day VALUES (1, 1000)", NULL, NULL, NULL),
+	    SQLITE_OK);
+	p.days = 30;
+	assert_int_equal(wk_age_new(&p, &a), 0);
+	for (int i = 0; i < 100 && left != 1; i++) {
+		assert_int_equal(event_base_loop(p.base, EVLOOP_ONCE), 0);
+		assert_int_equal(wk_store_msg_count(f->st, &left), 0);
+	}
+	expect_left(f, "NEW");
+	wk_age_free(a);
+	event_base_free(p.base);
 }
 
 static void test_body_is_sealed(void **state)
@@ -674,6 +810,12 @@ int main(void)
 		T(test_two_chats_of_one_person_become_one),
 		T(test_messages_of_an_older_store),
 		T(test_messages_of_one_chat),
+		T(test_old_messages_go),
+		T(test_what_was_stored_lately_stays),
+		T(test_a_clock_ahead_makes_nothing_old),
+		T(test_messages_kept_for_ever),
+		T(test_nothing_to_age),
+		T(test_old_messages_go_by_themselves),
 		T(test_body_is_sealed),
 		T(test_pairs_both_ways),
 		T(test_records_follow_their_lid),

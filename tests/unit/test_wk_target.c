@@ -97,6 +97,8 @@ static void test_connect_is_copied(void **state)
 	(void)state;
 	msg.has_history_days = 1;
 	msg.history_days = 7;
+	msg.has_message_days = 1;
+	msg.message_days = 90;
 	msg.request_id = (char *)"r-1";
 	assert_int_equal(wk_target_init(&t, &msg, &why), 0);
 	assert_true(t.version_auto);
@@ -104,6 +106,7 @@ static void test_connect_is_copied(void **state)
 	assert_memory_equal(t.root.key, key, sizeof(key));
 	assert_int_equal(t.root.serial, 0);
 	assert_int_equal(t.history_days, 7);
+	assert_int_equal(t.message_days, 90);
 	assert_string_equal(t.request_id, "r-1");
 	assert_null(t.ca_file);
 	wk_target_clear(&t);

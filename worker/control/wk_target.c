@@ -81,6 +81,9 @@ static const char *check(struct wk_target *t, const Ipc__Connect *msg)
 	if (msg->has_history_days && msg->history_days > HISTORY_DAYS_MAX)
 		return "history_days";
 	t->history_days = msg->has_history_days ? msg->history_days : 0;
+	if (msg->has_message_days && msg->message_days > HISTORY_DAYS_MAX)
+		return "message_days";
+	t->message_days = msg->has_message_days ? msg->message_days : 0;
 	t->linked = msg->has_linked && msg->linked;
 	t->store_generation = msg->has_store_generation ? msg->store_generation : 0;
 	t->mode = msg->has_mode ? msg->mode : IPC__CONNECT__MODE__LINK;

@@ -31,6 +31,7 @@ struct wk_target {
 	bool version_auto;  /* another one may be asked for */
 	bool version_stale; /* it is to be, before the next dial */
 	uint32_t history_days;
+	uint32_t message_days; /* how long stored messages are kept; 0: for ever */
 	Ipc__Connect__Mode mode;
 	char
 	    number[WK_NUMBER_MAX + 1]; /* pair by code for it; "": by QR. A phone number: no log. */

@@ -1,8 +1,10 @@
-/* worker/session/wk_session_history.c - a session's files and history: there as long as it is logged in */
+/* worker/session/wk_session_history.c - a session's files and history: there as long as it is
+ * logged in */
 #include <errno.h>
 #include <string.h>
 
 #include "common/err.h"
+#include "worker/history/wk_age.h"
 #include "worker/history/wk_history.h"
 #include "worker/history/wk_media.h"
 #include "worker/online/wk_online.h"
@@ -89,6 +91,21 @@ static int on_notice(void *arg, const struct wk_recv_own *own)
 	                          : wk_history_notice(s->history, own->source->id, own->protocol);
 }
 
+/* What was asked for with the link is kept as long as it reaches back. */
+static int age_open(struct wk_session *s)
+{
+	const uint32_t days = s->target.message_days, history = s->creds.history_days;
+	const struct wk_age_params params = {
+		.base = s->p.base,
+		.log = s->p.log,
+		.store = s->store,
+		.days = days != 0 && days < history ? history : days,
+		.speed = s->p.speed,
+	};
+
+	return wk_age_new(&params, &s->age);
+}
+
 int wk_session_history_open(struct wk_session *s)
 {
 	static const struct wk_history_ops ops = {
@@ -113,6 +130,8 @@ int wk_session_history_open(struct wk_session *s)
 	int rc = params.media == NULL ? -ENOMEM : wk_history_new(&params, &s->history);
 
 	if (rc == 0)
+		rc = age_open(s);
+	if (rc == 0)
 		wk_recv_handle(wk_online_recv(s->online), WK_OWN_HISTORY,
 		               (struct wk_recv_handler){ on_notice, s });
 	return rc;
@@ -120,6 +139,8 @@ int wk_session_history_open(struct wk_session *s)
 
 void wk_session_history_close(struct wk_session *s)
 {
+	wk_age_free(s->age);
+	s->age = NULL;
 	wk_history_free(s->history);
 	s->history = NULL;
 }

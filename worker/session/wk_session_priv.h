@@ -16,6 +16,7 @@ struct event;
 struct wa_node;
 struct wk_ask;
 struct wk_conn;
+struct wk_age;
 struct wk_history;
 struct wk_link_code;
 struct wk_media;
@@ -68,10 +69,11 @@ struct wk_session {
 	/* online */
 	struct wk_online *online;
 	struct wk_history *history; /* as long as online is there */
-	bool paused;        /* nothing is read: the gateway has to catch up */
-	uint64_t online_ms; /* monotonic: since when; 0: it is not */
+	struct wk_age *age;         /* likewise; NULL: messages are kept for ever */
+	bool paused;                /* nothing is read: the gateway has to catch up */
+	uint64_t online_ms;         /* monotonic: since when; 0: it is not */
 
-	struct wk_media *media; /* files; made when one is wanted first */
+	struct wk_media *media;               /* files; made when one is wanted first */
 	TAILQ_HEAD(wk_ask_list, wk_ask) asks; /* of the gateway, that wait for an answer */
 
 	/* failing and trying again */

@@ -146,6 +146,7 @@ static const char *const schema[] = {
 	"ALTER TABLE message_by_chat RENAME TO message;"
 	"CREATE UNIQUE INDEX message_key ON message (chat, key);"
 	"CREATE INDEX message_time ON message (chat, unix_s);",
+	wk_store_age_schema,
 };
 
 /* ---- files --------------------------------------------------------------------------------- */
