@@ -53,7 +53,7 @@ libworker_a_SOURCES = \
 	worker/session/wk_session_pair.c worker/session/wk_session_priv.h worker/session/wk_session_rx.c \
 	worker/session/wk_session_stream.c worker/session/wk_session_version.c worker/session/wk_timer.h \
 	worker/store/wk_batch.c worker/store/wk_batch.h worker/store/wk_creds.c worker/store/wk_creds.h \
-	worker/store/wk_store_age.c worker/store/wk_store_age.h \
+	worker/store/wk_store_age.c worker/store/wk_store_age.h worker/store/wk_store_label.c \
 	worker/store/wk_store.c worker/store/wk_store.h worker/store/wk_store_appstate.c \
 	worker/store/wk_store_appstate.h worker/store/wk_store_aside.c worker/store/wk_store_aside.h \
 	worker/store/wk_store_history.c worker/store/wk_store_history.h worker/store/wk_store_lid.c \

@@ -112,6 +112,9 @@ ATTR_NODISCARD int wk_store_begin(struct wk_store *st);
  * failure. */
 ATTR_NODISCARD int wk_store_end(struct wk_store *st, int rc);
 
+/* wk_store_run(), in a transaction of its own when no stanza is being worked on. */
+ATTR_NODISCARD int wk_store_change(struct wk_store *st, sqlite3_stmt *stmt, int rc);
+
 /* The transaction of a batch; end with rc < 0: rolled back. */
 ATTR_NODISCARD int wk_store_batch_begin(struct wk_store *st, int (*flush)(void *arg), void *arg);
 ATTR_NODISCARD int wk_store_batch_end(struct wk_store *st, int rc);

@@ -171,6 +171,20 @@ int wk_store_end(struct wk_store *st, int rc)
 	return rc < 0 ? rc : out;
 }
 
+int wk_store_change(struct wk_store *st, sqlite3_stmt *s, int rc)
+{
+	bool joined = st->batch.open && st->batch.depth > 0;
+
+	if (rc < 0 || joined || !sqlite3_get_autocommit(st->db))
+		return wk_store_run(st, s, rc);
+	rc = wk_store_begin(st);
+	if (rc < 0) {
+		wk_store_done(st, s);
+		return rc;
+	}
+	return wk_store_end(st, wk_store_run(st, s, 0));
+}
+
 int wk_store_batch_begin(struct wk_store *st, int (*flush)(void *arg), void *arg)
 {
 	int rc = 0;
