@@ -47,7 +47,8 @@ libsim_a_SOURCES = \
 	simulator/server/sim_online.h simulator/server/sim_online_iq.c simulator/server/sim_online_keys.c \
 	simulator/server/sim_online_link.c simulator/server/sim_online_msg.c \
 	simulator/server/sim_online_receipt.c simulator/server/sim_online_usync.c \
-	simulator/server/sim_prekey.c simulator/server/sim_prekey.h simulator/server/sim_queue.c \
+	simulator/server/sim_prekey.c simulator/server/sim_prekey.h simulator/server/sim_prekey_priv.h \
+	simulator/server/sim_prekey_write.c simulator/server/sim_queue.c \
 	simulator/server/sim_queue.h simulator/server/sim_server.c simulator/server/sim_server.h \
 	simulator/wire/sim_cert.c simulator/wire/sim_cert.h simulator/wire/sim_http.c \
 	simulator/wire/sim_http.h simulator/wire/sim_noise.c simulator/wire/sim_noise.h \

@@ -2,29 +2,12 @@
 #include "simulator/server/sim_prekey.h"
 
 #include <errno.h>
-#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/buf.h"
 #include "common/err.h"
-
-#define KEY_TYPE 5
-#define HASH_LEN 20
-
-/* What was given out is remembered: its id must never come again with another key. */
-struct prekey {
-	uint32_t id;
-	bool used;
-	uint8_t pub[WA_KEY_LEN];
-};
-
-struct sim_prekeys {
-	struct prekey *list; /* owned; in the order of upload */
-	size_t n, cap;
-	size_t left; /* of them not used */
-	bool has_upload;
-};
+#include "simulator/server/sim_prekey_priv.h"
 
 int sim_prekeys_new(struct sim_prekeys **prekeys_out)
 {
@@ -98,7 +81,7 @@ static int take_signed(const struct wa_node *skey, struct sim_prekey_device *dev
 	const uint8_t *id = bytes_of(skey, "id", 3);
 	const uint8_t *pub = bytes_of(skey, "value", WA_KEY_LEN);
 	const uint8_t *sig = bytes_of(skey, "signature", WA_SIG_LEN);
-	uint8_t signed_bytes[1 + WA_KEY_LEN] = { KEY_TYPE };
+	uint8_t signed_bytes[1 + WA_KEY_LEN] = { SIM_PREKEY_TYPE };
 
 	if (id == NULL || pub == NULL || sig == NULL)
 		return refuse(e, 406, "skey", "id, value or signature missing, or of another size");
@@ -131,7 +114,8 @@ int sim_prekeys_read_retry(const struct wa_node *receipt, const struct wa_node *
 		return 0;
 	identity = bytes_of(keys, "identity", WA_KEY_LEN);
 	type = bytes_of(keys, "type", 1);
-	if (identity == NULL || type == NULL || type[0] != KEY_TYPE || one == NULL || skey == NULL)
+	if (identity == NULL || type == NULL || type[0] != SIM_PREKEY_TYPE || one == NULL ||
+	    skey == NULL)
 		return WA_EPROTO;
 	memcpy(device.identity, identity, WA_KEY_LEN);
 	id = bytes_of(one, "id", 3);
@@ -157,7 +141,7 @@ static int check_owner(const struct sim_prekey_device *device, const struct wa_n
 
 	if (registration == NULL || be(registration, 4) != device->registration_id)
 		return refuse(e, 406, "registration", "not the registration id of this device");
-	if (type == NULL || type[0] != KEY_TYPE)
+	if (type == NULL || type[0] != SIM_PREKEY_TYPE)
 		return refuse(e, 406, "type", "not 05");
 	if (identity == NULL || memcmp(identity, device->identity, WA_KEY_LEN) != 0)
 		return refuse(e, 406, "identity", "not the identity of this device");
@@ -167,7 +151,7 @@ static int check_owner(const struct sim_prekey_device *device, const struct wa_n
 static int reserve(struct sim_prekeys *p, size_t more)
 {
 	size_t cap = p->n + more;
-	struct prekey *list;
+	struct sim_prekey *list;
 
 	if (cap <= p->cap)
 		return 0;
@@ -181,20 +165,21 @@ static int reserve(struct sim_prekeys *p, size_t more)
 
 static int by_id(const void *a, const void *b)
 {
-	const struct prekey *x = a, *y = b;
+	const struct sim_prekey *x = a, *y = b;
 
 	return (x->id > y->id) - (x->id < y->id);
 }
 
 /* Is an id given twice, or with another key than the one that lies here or was given out? */
-static bool has_conflict(const struct sim_prekeys *p, const struct prekey *sorted, size_t n)
+static bool has_conflict(const struct sim_prekeys *p, const struct sim_prekey *sorted, size_t n)
 {
 	for (size_t i = 1; i < n; i++) {
 		if (sorted[i].id == sorted[i - 1].id)
 			return true;
 	}
 	for (size_t i = 0; i < p->n; i++) {
-		const struct prekey *same = bsearch(&p->list[i], sorted, n, sizeof(*sorted), by_id);
+		const struct sim_prekey *same =
+		    bsearch(&p->list[i], sorted, n, sizeof(*sorted), by_id);
 
 		if (same != NULL && memcmp(same->pub, p->list[i].pub, WA_KEY_LEN) != 0)
 			return true;
@@ -211,7 +196,8 @@ static bool is_known(const struct sim_prekeys *p, size_t n, uint32_t id)
 	return false;
 }
 
-static int take_keys(const struct wa_node *list, struct prekey *keys, struct sim_prekey_error *e)
+static int take_keys(const struct wa_node *list, struct sim_prekey *keys,
+                     struct sim_prekey_error *e)
 {
 	size_t n = 0;
 
@@ -231,7 +217,7 @@ static int take_keys(const struct wa_node *list, struct prekey *keys, struct sim
 }
 
 /* Room is there. Keys that lie here already are the same ones sent again. */
-static void append(struct sim_prekeys *p, const struct prekey *keys, size_t n)
+static void append(struct sim_prekeys *p, const struct sim_prekey *keys, size_t n)
 {
 	size_t before = p->n;
 
@@ -246,7 +232,7 @@ static void append(struct sim_prekeys *p, const struct prekey *keys, size_t n)
 static int take_list(struct sim_prekeys *p, const struct wa_node *list, struct sim_prekey_error *e)
 {
 	size_t n = list->children_n;
-	struct prekey *keys = NULL, *sorted = NULL;
+	struct sim_prekey *keys = NULL, *sorted = NULL;
 	int rc;
 
 	if (list->content != WA_CONTENT_NODES || n == 0)
@@ -314,121 +300,4 @@ int sim_prekeys_rotate(struct sim_prekey_device *device, const struct wa_node *r
 		return refuse(error_out, 409, "skey", "another key under the same id");
 	*device = changed;
 	return 0;
-}
-
-/* ---- writing ------------------------------------------------------------------------------------
- */
-
-static void add_bytes(struct wa_node *parent, const char *tag, const void *data, size_t len)
-{
-	wa_node_set_bytes(wa_node_add(parent, tag), data, len);
-}
-
-static void add_number(struct wa_node *parent, const char *tag, uint32_t v, size_t len)
-{
-	uint8_t text[4] = { (uint8_t)(v >> 24), (uint8_t)(v >> 16), (uint8_t)(v >> 8), (uint8_t)v };
-
-	add_bytes(parent, tag, text + sizeof(text) - len, len);
-}
-
-static void add_owner(struct wa_node *n, const struct sim_prekey_device *device)
-{
-	static const uint8_t type = KEY_TYPE;
-
-	add_number(n, "registration", device->registration_id, 4);
-	add_bytes(n, "type", &type, 1);
-	add_bytes(n, "identity", device->identity, WA_KEY_LEN);
-}
-
-static void add_signed(struct wa_node *n, const struct sim_prekey_device *device)
-{
-	struct wa_node *skey = wa_node_add(n, "skey");
-
-	add_number(skey, "id", device->signed_id, 3);
-	add_bytes(skey, "value", device->signed_pub, WA_KEY_LEN);
-	add_bytes(skey, "signature", device->signed_sig, WA_SIG_LEN);
-}
-
-static int hash_keys(const struct sim_prekeys *p, const struct sim_prekey_device *device,
-                     uint8_t out[HASH_LEN])
-{
-	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	bool ok = ctx != NULL && EVP_DigestInit_ex(ctx, EVP_sha1(), NULL) == 1 &&
-	          EVP_DigestUpdate(ctx, device->identity, WA_KEY_LEN) == 1 &&
-	          EVP_DigestUpdate(ctx, device->signed_pub, WA_KEY_LEN) == 1 &&
-	          EVP_DigestUpdate(ctx, device->signed_sig, WA_SIG_LEN) == 1;
-
-	for (size_t i = 0; ok && i < p->n; i++)
-		ok = p->list[i].used || EVP_DigestUpdate(ctx, p->list[i].pub, WA_KEY_LEN) == 1;
-	ok = ok && EVP_DigestFinal_ex(ctx, out, NULL) == 1;
-	EVP_MD_CTX_free(ctx);
-	return ok ? 0 : WA_ECRYPTO;
-}
-
-int sim_prekeys_digest(const struct sim_prekeys *p, const struct sim_prekey_device *device,
-                       struct wa_node *result)
-{
-	struct wa_node *digest, *list;
-	uint8_t hash[HASH_LEN];
-	int rc;
-
-	if (!sim_prekeys_has_upload(p))
-		return WA_ESTATE;
-	rc = hash_keys(p, device, hash);
-	if (rc < 0)
-		return rc;
-	digest = wa_node_add(result, "digest");
-	add_owner(digest, device);
-	add_signed(digest, device);
-	list = wa_node_add(digest, "list");
-	for (size_t i = 0; i < p->n; i++) {
-		if (!p->list[i].used)
-			add_number(list, "id", p->list[i].id, 3);
-	}
-	add_bytes(digest, "hash", hash, sizeof(hash));
-	return 0;
-}
-
-static struct prekey *use_one(struct sim_prekeys *p)
-{
-	for (size_t i = 0; p != NULL && p->left > 0 && i < p->n; i++) {
-		if (p->list[i].used)
-			continue;
-		p->list[i].used = true;
-		p->left--;
-		return &p->list[i];
-	}
-	return NULL;
-}
-
-void sim_prekeys_bundle(struct sim_prekeys *p, const struct sim_prekey_device *device,
-                        struct wa_node *user)
-{
-	const struct prekey *one = use_one(p);
-	struct wa_node *key;
-
-	add_owner(user, device);
-	if (one != NULL) {
-		key = wa_node_add(user, "key");
-		add_number(key, "id", one->id, 3);
-		add_bytes(key, "value", one->pub, WA_KEY_LEN);
-	}
-	add_signed(user, device);
-}
-
-bool sim_prekeys_take(struct sim_prekeys *p, uint32_t *id_out, uint8_t pub_out[WA_KEY_LEN])
-{
-	const struct prekey *one = use_one(p);
-
-	if (one == NULL)
-		return false;
-	*id_out = one->id;
-	memcpy(pub_out, one->pub, WA_KEY_LEN);
-	return true;
-}
-
-void sim_prekeys_use_up(struct sim_prekeys *p, size_t left)
-{
-	while (p->left > left && use_one(p) != NULL) {
-	}
 }

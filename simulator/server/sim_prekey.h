@@ -65,8 +65,8 @@ ATTR_NODISCARD int sim_prekeys_digest(const struct sim_prekeys *p,
 void sim_prekeys_bundle(struct sim_prekeys *p, const struct sim_prekey_device *device,
                         struct wa_node *user);
 /*
- * A retry receipt's <registration> and <keys>, each part as strictly as an upload's. keys NULL: only
- * the registration id. 0 or WA_EPROTO.
+ * A retry receipt's <registration> and <keys>, each part as strictly as an upload's. keys NULL:
+ * only the registration id. 0 or WA_EPROTO.
  */
 ATTR_NODISCARD int sim_prekeys_read_retry(const struct wa_node *receipt, const struct wa_node *keys,
                                           struct wa_prekey_bundle *b_out);
