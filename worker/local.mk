@@ -3,7 +3,7 @@ noinst_LIBRARIES += libworker.a
 libworker_a_SOURCES = \
 	worker/wk.c worker/wk.h \
 	worker/appstate/wk_appstate.c worker/appstate/wk_appstate.h worker/appstate/wk_appstate_apply.c \
-	worker/appstate/wk_appstate_priv.h worker/appstate/wk_appstate_step.c \
+	worker/appstate/wk_appstate_piece.c worker/appstate/wk_appstate_priv.h worker/appstate/wk_appstate_step.c \
 	worker/appstate/wk_appstate_step.h \
 	worker/control/wk_ipc.c worker/control/wk_ipc.h worker/control/wk_ipc_tell.c \
 	worker/control/wk_ipc_tell.h worker/control/wk_settings.c worker/control/wk_settings.h \

@@ -1,8 +1,13 @@
-/* worker/appstate/wk_appstate_step.h - one piece of an answer: a snapshot or a patch, with its file */
+/* worker/appstate/wk_appstate_step.h - one piece of an answer: a snapshot or a patch, with its file
+ */
 #ifndef WK_APPSTATE_STEP_H
 #define WK_APPSTATE_STEP_H
 
+#include <stdbool.h>
+
+#include "common/attr.h"
 #include "worker/appstate/wk_appstate.h"
+#include "worker/wa/wa_msg.h"
 
 enum wk_appstate_next {
 	WK_STEP_MORE,   /* the next piece, in the next pass of the loop */
@@ -13,6 +18,10 @@ enum wk_appstate_next {
 
 /* The next piece of the answer, as one part of a batch. */
 enum wk_appstate_next wk_appstate_step(struct wk_appstate *a);
+
+/* wk_appstate_piece.c: 0; 1: refused, on with the next collection; or what ends the session. */
+ATTR_NODISCARD int wk_appstate_piece(struct wk_appstate *a, enum wk_collection c, bool snapshot,
+                                     struct wa_bytes data);
 
 /* wk_appstate.c: a file is there, or is not to be had. */
 void wk_appstate_go_on(struct wk_appstate *a);
