@@ -107,7 +107,8 @@ static const struct wa_history_ops ops = {
 static int run(const uint8_t *z, size_t z_len, const uint8_t *steps, size_t steps_n,
                struct digest *d)
 {
-	static const struct wa_history_limits limits = { 16u << 20, WA_HISTORY_RATIO_MAX, 0 };
+	static const struct wa_history_limits limits = { .inflated_max = 16u << 20,
+		                                         .ratio_max = WA_HISTORY_RATIO_MAX };
 	struct wa_history *h;
 	int rc = 0;
 
