@@ -1,8 +1,9 @@
 # Guides, and the manual pages: prose from man/*.in, tables from the --help of the programs just built, so that the
 # two can't disagree. A release tarball has the pages, for builds whose programs can't run where they are built.
-EXTRA_DIST += docs/events.md \
-	docs/man/render docs/man/help.awk docs/man/wardend.8.in docs/man/warden.conf.5.in docs/man/warden-worker.8.in \
-	docs/man/wardenctl.1.in docs/man/warden-sim.1.in
+docsdir = $(docdir)/docs
+dist_docs_DATA = docs/operators.md docs/integrators.md docs/events.md docs/comparison.md
+EXTRA_DIST += CONTRIBUTING.md docs/man/render docs/man/help.awk docs/man/wardend.8.in docs/man/warden.conf.5.in \
+	docs/man/warden-worker.8.in docs/man/wardenctl.1.in docs/man/warden-sim.1.in
 
 if HAVE_MAN
 dist_man_MANS = docs/man/wardend.8 docs/man/warden.conf.5 docs/man/warden-worker.8 docs/man/wardenctl.1 \

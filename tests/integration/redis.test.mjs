@@ -459,7 +459,7 @@ describe('the setting', () => {
 
 	test('a password and a user in the URL are used, masked, and gone from the environment', async () => {
 		const world = await redisWorld({
-			// what README says is enough
+			// what docs/operators.md says is enough
 			redisArgs: ['--user', 'warden', 'on', `>${plain}`, '~warden:limit:*', '+eval', '+evalsha', '+script|load',
 				'+select', '+time', '+@list', '+del', '+pexpire'],
 			url: (redis) => `redis://warden:${secret}@127.0.0.1:${redis.port}/2`,
