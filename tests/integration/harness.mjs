@@ -28,8 +28,10 @@ const STOP_MS = 15_000 * SLOWNESS * PATIENCE;
 // Reports of the sanitizers, wherever a program wrote them.
 const SANITIZER_REPORT = /AddressSanitizer|LeakSanitizer|UndefinedBehaviorSanitizer|runtime error:/;
 
-// Where the build tree keeps a program.
+// Where the build tree keeps a program; an absolute path is one of the host's.
 export function binary(name) {
+	if (name.startsWith('/'))
+		return name;
 	for (const folder of ['.', 'gateway', 'worker', 'simulator', 'cli', 'tests/tools']) {
 		const path = resolve(BUILD, folder, name);
 		if (existsSync(path))
