@@ -30,7 +30,7 @@ libworker_a_SOURCES = \
 	worker/online/wk_alive.c worker/online/wk_alive.h worker/online/wk_iq.c worker/online/wk_iq.h \
 	worker/online/wk_online.c worker/online/wk_online.h worker/online/wk_online_ask.c \
 	worker/online/wk_online_dirty.c worker/online/wk_online_ib.c worker/online/wk_online_in.c \
-	worker/online/wk_online_priv.h worker/online/wk_online_rx.c worker/online/wk_online_state.c \
+	worker/online/wk_online_priv.h worker/online/wk_online_rx.c worker/online/wk_online_send.c worker/online/wk_online_state.c \
 	worker/online/wk_online_up.c worker/online/wk_prekeys.c worker/online/wk_prekeys.h \
 	worker/pair/wk_codes.c worker/pair/wk_codes.h worker/pair/wk_link_code.c worker/pair/wk_link_code.h \
 	worker/pair/wk_pair.c worker/pair/wk_pair.h worker/pair/wk_pair_id.h worker/pair/wk_passkey.c \
@@ -45,6 +45,9 @@ libworker_a_SOURCES = \
 	worker/receive/wk_recv_phone.c worker/receive/wk_recv_priv.h worker/receive/wk_recv_take.c \
 	worker/receive/wk_retry_ask.c worker/receive/wk_retry_ask.h worker/receive/wk_signal.c \
 	worker/receive/wk_signal.h \
+	worker/send/wk_send.c worker/send/wk_send.h worker/send/wk_send_again.c \
+	worker/send/wk_send_priv.h worker/send/wk_send_seal.c worker/send/wk_sessions.c \
+	worker/send/wk_sessions.h \
 	worker/session/wk_failure.c worker/session/wk_failure.h worker/session/wk_retry.c \
 	worker/session/wk_retry.h worker/session/wk_session.c worker/session/wk_session.h \
 	worker/session/wk_session_act.c worker/session/wk_session_ask.c worker/session/wk_session_end.c \
@@ -61,6 +64,7 @@ libworker_a_SOURCES = \
 	worker/store/wk_store_msg.h worker/store/wk_store_name.c worker/store/wk_store_name.h \
 	worker/store/wk_store_once.c worker/store/wk_store_once.h worker/store/wk_store_outbox.c \
 	worker/store/wk_store_outbox.h worker/store/wk_store_prekey.c worker/store/wk_store_priv.h \
+	worker/store/wk_store_sent.c worker/store/wk_store_sent.h \
 	worker/store/wk_store_signal.c worker/store/wk_store_signal.h worker/store/wk_store_stmt.c
 libworker_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(EVENT_SSL_CFLAGS) $(SSL_CFLAGS) $(PROTOBUFC_CFLAGS) \
 	$(SQLITE_CFLAGS) $(JANSSON_CFLAGS) $(SECCOMP_CFLAGS)

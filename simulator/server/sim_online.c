@@ -310,7 +310,7 @@ static void on_ack(struct sim_client *c, const struct wa_node *n)
 		sim_online_acked(c, n);
 }
 
-void sim_online_send_ack(struct sim_client *c, const struct wa_node *of, int error)
+static void send_ack(struct sim_client *c, const struct wa_node *of, int error, const char *phash)
 {
 	struct wa_node *n = wa_node_new("ack");
 	const char *jid = wa_node_attr(of, "to");
@@ -323,7 +323,18 @@ void sim_online_send_ack(struct sim_client *c, const struct wa_node *of, int err
 	wa_node_set_int(n, "t", clock_unix_s());
 	if (error != 0)
 		wa_node_set_int(n, "error", error);
+	wa_node_set(n, "phash", phash);
 	sim_client_send(c, n);
+}
+
+void sim_online_send_ack(struct sim_client *c, const struct wa_node *of, int error)
+{
+	send_ack(c, of, error, NULL);
+}
+
+void sim_online_send_ack_phash(struct sim_client *c, const struct wa_node *of, const char *phash)
+{
+	send_ack(c, of, 0, phash);
 }
 
 static void on_iq(struct sim_client *c, const struct wa_node *iq)

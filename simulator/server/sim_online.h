@@ -89,6 +89,8 @@ void sim_online_call(struct sim_client *c, const struct wa_node *n);
 void sim_online_acked(struct sim_client *c, const struct wa_node *n);
 /* What the client sent has arrived here. error 0: and is taken. */
 void sim_online_send_ack(struct sim_client *c, const struct wa_node *of, int error);
+/* Taken, but for other devices than there are: phash is of those; NULL: it is not so. */
+void sim_online_send_ack_phash(struct sim_client *c, const struct wa_node *of, const char *phash);
 /* Parts that both need (sim_online_receipt.c): the phone of a person's JID, which is parsed into
  * *jid_out; a device's JID in one form; a node with all it has; what of a <message> each device
  * gets beside its <enc>. */

@@ -14,6 +14,7 @@
 #include "simulator/server/sim_client_priv.h"
 #include "simulator/server/sim_online.h"
 #include "worker/wa/wa_jid.h"
+#include "worker/wa/wa_msg_secret.h"
 
 #define TARGETS_MAX 8192 /* devices of one message */
 
@@ -216,6 +217,71 @@ static void hand_on_all(const struct passing *p)
 		hand_on(p, wa_node_attr(to, "jid"), wa_node_child(to, "enc"));
 }
 
+/* ---- the list of devices -----------------------------------------------------------------------
+ */
+
+#define LISTED_MAX 256 /* devices of two accounts */
+
+/* Devices as JIDs, each once. */
+struct listed {
+	char jids[LISTED_MAX][SIM_JID_CAP];
+	const char *p[LISTED_MAX];
+	size_t n;
+};
+
+static void list_one(struct listed *l, const char *jid)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		if (strcmp(l->jids[i], jid) == 0)
+			return;
+	}
+	if (l->n == LISTED_MAX)
+		return;
+	snprintf(l->jids[l->n], sizeof(l->jids[l->n]), "%s", jid);
+	l->p[l->n] = l->jids[l->n];
+	l->n++;
+}
+
+static void list_account(const struct passing *p, const struct sim_phone *phone, struct listed *l)
+{
+	list_one(l, p->lid ? phone->lid : phone->jid);
+	for (struct sim_device *d = sim_device_first(p->c->sim->devices, phone->number); d != NULL;
+	     d = d->next)
+		list_one(l, sim_online_jid(d, p->lid));
+}
+
+/* What the sender thinks there is: those it has sealed for, and itself. */
+static void list_participants(const struct passing *p, struct listed *l)
+{
+	const struct wa_node *list = wa_node_child(p->n, "participants");
+
+	list_one(l, sim_online_jid(p->from, p->lid));
+	for (const struct wa_node *to = wa_node_child(list, "to"); to != NULL;
+	     to = wa_node_next(to, "to")) {
+		if (wa_node_attr(to, "jid") != NULL)
+			list_one(l, wa_node_attr(to, "jid"));
+	}
+}
+
+/* The ack of a message to one person: with the hash of the devices, where they are others. */
+static void ack_devices(const struct passing *p, const struct sim_phone *to)
+{
+	struct listed real = { .n = 0 }, said = { .n = 0 };
+	char want[WA_PHASH_CAP] = "", have[WA_PHASH_CAP] = "";
+
+	if (wa_node_child(p->n, "participants") == NULL) {
+		sim_online_send_ack(p->c, p->n, 0);
+		return;
+	}
+	list_account(p, to, &real);
+	list_account(p, p->sender, &real);
+	list_participants(p, &said);
+	if (wa_phash(real.p, real.n, want) < 0 || wa_phash(said.p, said.n, have) < 0 ||
+	    strcmp(want, have) == 0)
+		want[0] = '\0';
+	sim_online_send_ack_phash(p->c, p->n, want[0] == '\0' ? NULL : want);
+}
+
 /* ---- to many -----------------------------------------------------------------------------------
  */
 
@@ -353,7 +419,7 @@ void sim_online_message(struct sim_client *c, const struct wa_node *n)
 		sim_online_send_ack(c, n, 404);
 	} else {
 		p.lid = strcmp(jid.server, "lid") == 0;
-		sim_online_send_ack(c, n, 0);
+		ack_devices(&p, to);
 		hand_on_all(&p);
 	}
 }

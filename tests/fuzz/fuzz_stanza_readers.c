@@ -17,6 +17,7 @@
 #include "worker/wa/wa_passkey.h"
 #include "worker/wa/wa_prekey.h"
 #include "worker/wa/wa_stanza.h"
+#include "worker/wa/wa_usync.h"
 
 /* Read every byte, so that the sanitizer sees one that is not there. */
 static void touch(const void *data, size_t len)
@@ -151,6 +152,28 @@ static int no_key(uint32_t id, uint8_t pub[WA_KEY_LEN], void *arg)
 	return *asked <= WA_PREKEY_DIGEST_MAX ? 0 : -ENOENT;
 }
 
+static int on_user(void *arg, const struct wa_usync_user *u)
+{
+	FUZZ_REQUIRE(u->user.user[0] != '\0' && u->user.device == 0);
+	FUZZ_REQUIRE(u->devices_n <= WA_USYNC_DEVICES_MAX && (u->known || u->devices_n == 0));
+	FUZZ_REQUIRE(u->lid.server[0] == '\0' || strcmp(u->lid.server, "lid") == 0);
+	for (size_t i = 0; i < u->devices_n; i++) {
+		FUZZ_REQUIRE(strcmp(u->devices[i].user, u->user.user) == 0);
+		for (size_t j = 0; j < i; j++)
+			FUZZ_REQUIRE(u->devices[i].device != u->devices[j].device);
+	}
+	*(unsigned *)arg += 1;
+	return 0;
+}
+
+static void read_users(const struct wa_node *n)
+{
+	unsigned users = 0;
+	int rc = wa_usync_each(n, on_user, &users);
+
+	FUZZ_REQUIRE(rc == 0 || (rc == WA_EPROTO && users == 0));
+}
+
 /* The registration, identity and signed pre-key of a device that is all zeros, so that a digest
  * can match it. */
 static void read_answers(const struct wa_node *n)
@@ -179,6 +202,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	FUZZ_REQUIRE(read_pairing(n) + read_link_code(n) + read_passkey(n) + read_ends(n) <= 1);
 	read_answers(n);
+	read_users(n);
 	require_encodes(wa_ack(n, "1:2@s.whatsapp.net", 0));
 	require_encodes(wa_notification_ack(n));
 	require_encodes(wa_pong(n));

@@ -118,6 +118,16 @@ static bool is_shown(void *arg)
 	return ((struct recv_fixture *)arg)->shown;
 }
 
+static int want_phone(void *arg)
+{
+	struct recv_fixture *f = arg;
+
+	if (!f->keys)
+		return WA_ESTATE;
+	note(f, "keys?");
+	return 0;
+}
+
 void rf_expect_at(struct recv_fixture *f, const char *words, const char *file, int line)
 {
 	_assert_string_equal(f->trace, words, file, line);
@@ -156,6 +166,7 @@ static void begin(struct recv_fixture *f, unsigned speed)
 		.speed = speed,
 		.on_message = on_message,
 		.is_shown = is_shown,
+		.want_phone = want_phone,
 		.arg = f,
 	};
 

@@ -26,6 +26,7 @@ struct recv_fixture {
 	struct wk_settings settings;
 	struct log_ctx log;
 	bool shown;
+	bool keys; /* sessions with our phone can be begun: "keys?" when one is wanted */
 	bool quiet; /* no trace: for benches */
 	int failed_rc;
 	char trace[4096];

@@ -751,6 +751,76 @@ static void test_request_for_a_chat_is_private(void **state)
 	}
 }
 
+/* The server has told its keys. */
+static void take_phone_keys(struct recv_fixture *f)
+{
+	static const struct wa_signal_addr at = { SF_LID "_1", 0 };
+	struct wa_prekey_bundle b;
+	struct wa_signal *s;
+
+	sigpeer_bundle(&phone, &b);
+	assert_int_equal(wk_batch_enter(f->batch), 0);
+	assert_int_equal(wk_signal_get(wk_recv_signal(f->recv), &s), 0);
+	assert_int_equal(wa_signal_take_bundle(s, &at, &b, NULL), 0);
+	wk_batch_leave(f->batch, 0);
+	wk_recv_sessions(f->recv);
+	rf_turn(f);
+}
+
+static void test_what_the_phone_is_to_get_waits_for_a_session(void **state)
+{
+	struct recv_fixture *f = *state;
+	char id[WK_MSG_ID_CAP];
+	struct buf out = { 0 };
+	struct wa_node *n;
+
+	f->keys = true;
+	send_phone(f, 0, id);
+	rf_expect(f, "keys?");
+	rf_restart(f, 1); /* it waits on disk */
+	wk_recv_resume(f->recv);
+	rf_turn(f);
+	rf_expect(f, "keys?");
+	take_phone_keys(f);
+	rf_expect(f, "peer");
+	assert_string_equal(wa_node_attr(rf_sent(f, "peer"), "id"), id);
+	assert_string_equal(wa_node_attr(rf_sent(f, "peer"), "push_priority"), "high");
+	assert_string_equal(wa_node_attr(wa_node_child(rf_sent(f, "peer"), "enc"), "type"),
+	                    "pkmsg");
+	assert_non_null(wa_node_child(rf_sent(f, "peer"), "device-identity"));
+	assert_int_equal(open_at_phone(rf_sent(f, "peer"), &out), 0);
+	assert_memory_equal(out.p, "message", 7);
+	wk_recv_resume(f->recv);
+	wk_recv_sessions(f->recv);
+	rf_turn(f);
+	rf_expect(f, ""); /* once */
+	/* Asked twice, and a third time on the same session: another one is fetched first. */
+	for (unsigned i = 2; i < 4; i++) {
+		n = retry_of(id, OWN_PN, i == 2 ? "2" : "3");
+		assert_true(wk_recv_retry(f->recv, n));
+		rf_turn(f);
+		rf_expect(f, i == 2 ? "peer ack" : "keys?");
+		wa_node_free(n);
+	}
+	sigpeer_clear(&phone);
+	sigpeer_init(&phone, 0x33, SF_LID "_1", 0);
+	take_phone_keys(f);
+	rf_expect(f, "peer ack");
+	assert_int_equal(open_at_phone(rf_sent(f, "peer"), &out), 0);
+	assert_string_equal(wa_node_attr(wa_node_child(rf_sent(f, "peer"), "enc"), "count"), "3");
+	/* The keys don't come: what waited is let go, and the asking gets its ack. */
+	n = retry_of(id, OWN_PN, "1");
+	((uint8_t *)(uintptr_t)wa_node_child(n, "registration")->bytes)[3] ^= 1;
+	assert_true(wk_recv_retry(f->recv, n));
+	rf_turn(f);
+	rf_expect(f, "keys?");
+	wk_recv_sessions(f->recv);
+	rf_turn(f);
+	rf_expect(f, "ack");
+	wa_node_free(n);
+	buf_free(&out);
+}
+
 /* ---- what it may cost --------------------------------------------------------------------------
  */
 
@@ -854,6 +924,7 @@ int main(void)
 		T(test_unavailable_is_asked_of_the_phone),
 		T(test_request_for_a_chat_is_private),
 		T(test_phone_gets_a_message_and_asks_again),
+		T(test_what_the_phone_is_to_get_waits_for_a_session),
 		T(test_costly_sender_waits_and_loses_nothing),
 		T(test_ten_warnings_a_minute),
 		T(test_budget_refills),

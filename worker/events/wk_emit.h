@@ -29,6 +29,10 @@ struct wk_emit_params {
 	const struct wk_creds *creds;
 	const struct wk_settings *settings;
 	const struct log_ctx *log;
+	/* A call was declined here: may its caller (alt: under his other identity) be told? Within
+	 * the batch, codes as above. NULL: nobody is. */
+	int (*on_declined)(const struct wa_jid *caller, const struct wa_jid *alt, void *arg);
+	void *arg;
 };
 
 ATTR_NODISCARD int wk_emit_new(const struct wk_emit_params *params, struct wk_emit **e_out);

@@ -171,5 +171,9 @@ int wk_emit_call(struct wk_emit *e, const struct wa_node *n)
 		return rc;
 	if (e->p.batch != NULL)
 		wk_batch_after(e->p.batch, build_reject(e, &c));
-	return emit(e, &c, "reject", true);
+	rc = emit(e, &c, "reject", true);
+	/* A text to a group would be to people who have not called. */
+	if (rc == 0 && c.group == NULL && e->p.on_declined != NULL)
+		rc = e->p.on_declined(&c.from, &c.alt, e->p.arg);
+	return rc;
 }

@@ -1,5 +1,6 @@
 /*
- * worker/online/wk_iq.h - requests that wait for an answer: their ids, their deadlines, asking again
+ * worker/online/wk_iq.h - requests that wait for an answer: their ids, their deadlines, asking
+ * again
  *
  * One slot for each kind of request, so a kind is on its way at most once and nothing grows. An
  * answer is known by its id alone, whoever it says it is from. No clock, no I/O: the caller passes
@@ -11,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define WK_IQ_KINDS 16  /* kinds are 0 to WK_IQ_KINDS - 1 */
+#define WK_IQ_KINDS 24  /* kinds are 0 to WK_IQ_KINDS - 1 */
 #define WK_IQ_ID_CAP 32 /* longest id with its NUL */
 
 struct wk_iq_slot {

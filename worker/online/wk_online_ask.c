@@ -1,4 +1,5 @@
-/* worker/online/wk_online_ask.c - requests: what each says, how long it waits, who is told of the answer
+/* worker/online/wk_online_ask.c - requests: what each says, how long it waits, who is told of the
+ * answer
  */
 #include <errno.h>
 #include <string.h>
@@ -8,9 +9,11 @@
 #include "common/secret.h"
 #include "worker/appstate/wk_appstate.h"
 #include "worker/online/wk_online_priv.h"
-#include "worker/wa/wa_jid.h"
+#include "worker/send/wk_send.h"
+#include "worker/send/wk_sessions.h"
 #include "worker/wa/wa_prekey.h"
 #include "worker/wa/wa_stanza.h"
+#include "worker/wa/wa_usync.h"
 
 #define BRING_UP_MS 20000 /* before online: without this answer there is no session */
 #define ANSWER_MS 60000   /* later */
@@ -51,34 +54,13 @@ static struct wa_node *build_groups(const char *id)
 	return iq;
 }
 
-/* A user of the list: the account's own JID without its device. */
-static void add_user(struct wa_node *list, const char *device_jid)
-{
-	char text[WA_JID_TEXT_CAP];
-	struct wa_jid jid;
-
-	if (wa_jid_parse(device_jid, strlen(device_jid), &jid) < 0 || jid.user[0] == '\0')
-		return;
-	jid.device = 0;
-	(void)wa_jid_format(&jid, text);
-	wa_node_set_jid(wa_node_add(list, "user"), "jid", text);
-}
-
+/* Of the account itself, under both identities. */
 static struct wa_node *build_devices(const struct wk_online *o, const char *id)
 {
-	struct wa_node *iq = wa_iq("get", "usync", id);
-	struct wa_node *usync = wa_node_add(iq, "usync");
-	struct wa_node *list;
+	struct wa_node *iq = wa_usync_devices(id, "notification");
 
-	wa_node_set(usync, "sid", id);
-	wa_node_set(usync, "mode", "query");
-	wa_node_set(usync, "last", "true");
-	wa_node_set(usync, "index", "0");
-	wa_node_set(usync, "context", "notification");
-	wa_node_set(wa_node_add(wa_node_add(usync, "query"), "devices"), "version", "2");
-	list = wa_node_add(usync, "list");
-	add_user(list, o->p.creds->jid);
-	add_user(list, o->p.creds->lid);
+	wa_usync_devices_add(iq, o->p.creds->jid);
+	wa_usync_devices_add(iq, o->p.creds->lid);
 	return iq;
 }
 
@@ -134,6 +116,12 @@ static int build(struct wk_online *o, enum wk_request req, const char *id, struc
 		break;
 	case WK_REQ_MEDIA:
 		iq = build_media(id);
+		break;
+	case WK_REQ_SEND_TO:
+		iq = wk_send_build(o->send, id);
+		break;
+	case WK_REQ_SESSIONS:
+		iq = wk_sessions_build(o->sessions, id);
 		break;
 	case WK_REQ_N:
 		break;
@@ -200,6 +188,8 @@ static const struct {
 	[WK_REQ_CLEAN] = { "clean", SOME, wk_online_on_clean },
 	[WK_REQ_LOGOUT] = { "logout", ONCE, on_logout },
 	[WK_REQ_MEDIA] = { "media servers", ONCE, on_media },
+	[WK_REQ_SEND_TO] = { "devices of a person", SOME, wk_online_on_send_to },
+	[WK_REQ_SESSIONS] = { "keys of devices", SOME, wk_online_on_sessions },
 };
 
 /* ---- asking and being answered ------------------------------------------------------------------
@@ -212,6 +202,20 @@ static uint64_t deadline_ms(const struct wk_online *o, enum wk_request req)
 	return o->phase < WK_PHASE_ONLINE ? BRING_UP_MS : ANSWER_MS;
 }
 
+/* Some ask by themselves when there is something to ask for. */
+static bool is_due(const struct wk_online *o, enum wk_request req)
+{
+	switch ((int)req) {
+	case WK_REQ_APPSTATE:
+		return wk_appstate_is_due(o->appstate);
+	case WK_REQ_SEND_TO:
+		return wk_send_is_due(o->send);
+	case WK_REQ_SESSIONS:
+		return wk_sessions_is_due(o->sessions);
+	}
+	return true;
+}
+
 void wk_online_ask(struct wk_online *o, enum wk_request req)
 {
 	struct wa_node *iq = NULL;
@@ -220,8 +224,8 @@ void wk_online_ask(struct wk_online *o, enum wk_request req)
 
 	if (wk_online_is_over(o) || !wk_iq_is_idle(&o->iq, req))
 		return;
-	if (req == WK_REQ_APPSTATE && !wk_appstate_is_due(o->appstate))
-		return; /* it asks by itself when something is */
+	if (!is_due(o, req))
+		return;
 	wk_iq_ask(&o->iq, req, clock_ms(), deadline_ms(o, req), id);
 	rc = build(o, req, id, &iq);
 	if (rc < 0)

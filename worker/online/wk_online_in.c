@@ -7,6 +7,8 @@
 #include "worker/events/wk_outbox.h"
 #include "worker/online/wk_online_priv.h"
 #include "worker/receive/wk_recv.h"
+#include "worker/send/wk_send.h"
+#include "worker/send/wk_sessions.h"
 #include "worker/store/wk_batch.h"
 
 static int on_send(const struct wa_node *n, void *arg)
@@ -41,6 +43,8 @@ static void on_committed(void *arg)
 	    wk_outbox_is_full(o->p.outbox))
 		o->p.ops->on_full(o->p.arg);
 	wk_online_state_committed(o);
+	if (!wk_online_is_over(o))
+		wk_send_committed(o->send);
 	wk_online_leave(o);
 }
 
@@ -76,6 +80,8 @@ int wk_online_in_init(struct wk_online *o)
 		.creds = o->p.creds,
 		.settings = o->p.settings,
 		.log = o->p.log,
+		.on_declined = wk_online_on_declined,
+		.arg = o,
 	};
 	struct wk_recv_params recv = {
 		.base = o->p.base,
@@ -86,6 +92,7 @@ int wk_online_in_init(struct wk_online *o)
 		.speed = o->p.speed,
 		.on_message = on_message,
 		.is_shown = is_shown,
+		.want_phone = wk_online_want_phone,
 		.arg = o,
 	};
 	int rc = wk_batch_new(o->p.base, o->p.store, &ops, o, &o->batch);
@@ -95,12 +102,16 @@ int wk_online_in_init(struct wk_online *o)
 		rc = wk_emit_new(&emit, &o->emit);
 	if (rc == 0)
 		rc = wk_recv_new(&recv, &o->recv);
+	if (rc == 0)
+		rc = wk_online_send_init(o);
 	return rc < 0 ? rc : wk_online_state_init(o);
 }
 
 void wk_online_in_clear(struct wk_online *o)
 {
 	wk_appstate_free(o->appstate);
+	wk_send_free(o->send);
+	wk_sessions_free(o->sessions);
 	wk_recv_free(o->recv);
 	wk_emit_free(o->emit);
 	wk_batch_free(o->batch);

@@ -26,7 +26,9 @@ enum wk_request {
 	WK_REQ_APPSTATE, /* collections of app state */
 	WK_REQ_CLEAN,    /* dirty bits */
 	WK_REQ_LOGOUT,
-	WK_REQ_MEDIA, /* where files are */
+	WK_REQ_MEDIA,    /* where files are */
+	WK_REQ_SEND_TO,  /* devices that a message of ours goes to */
+	WK_REQ_SESSIONS, /* keys of devices, to begin sessions with */
 	WK_REQ_N
 };
 
@@ -76,6 +78,8 @@ struct wk_online {
 	struct wk_emit *emit;
 	struct wk_recv *recv;
 	struct wk_appstate *appstate;
+	struct wk_sessions *sessions;
+	struct wk_send *send;
 	bool name_changed;   /* push name: to be shown once it is on disk */
 	bool groups_named;   /* their names have been asked for on this connection */
 	bool digest_wanted;  /* as soon as no upload is waiting */
@@ -176,6 +180,18 @@ void wk_online_on_privacy(struct wk_online *o, const struct wk_answer *a);
 void wk_online_on_groups(struct wk_online *o, const struct wk_answer *a);
 /* Ask for the names of groups when one is missing. */
 void wk_online_name_groups(struct wk_online *o);
+
+/* ---- wk_online_send.c: what we send
+ * --------------------------------------------------------------
+ */
+
+ATTR_NODISCARD int wk_online_send_init(struct wk_online *o);
+/* wk_recv asks for a session with our own phone; the emitter tells of a declined call. */
+int wk_online_want_phone(void *online);
+int wk_online_on_declined(const struct wa_jid *caller, const struct wa_jid *alt, void *online);
+void wk_online_on_send_to(struct wk_online *o, const struct wk_answer *a);
+void wk_online_on_sessions(struct wk_online *o, const struct wk_answer *a);
+void wk_online_on_ack(struct wk_online *o, const struct wa_node *n);
 
 /* ---- wk_online_ib.c: bulletins
  * -------------------------------------------------------------------

@@ -10,6 +10,7 @@
 #include "worker/online/wk_online_priv.h"
 #include "worker/process/wk_hand.h"
 #include "worker/receive/wk_recv.h"
+#include "worker/send/wk_send.h"
 #include "worker/store/wk_batch.h"
 #include "worker/store/wk_store_aside.h"
 #include "worker/store/wk_store_once.h"
@@ -190,7 +191,9 @@ static void on_call(struct wk_online *o, const struct wa_node *n)
 
 static void on_receipt(struct wk_online *o, const struct wa_node *n)
 {
-	if (!wa_node_attr_is(n, "type", "retry") || !wk_recv_retry(o->recv, n))
+	bool retry = wa_node_attr_is(n, "type", "retry");
+
+	if (!retry || (!wk_send_retry(o->send, n) && !wk_recv_retry(o->recv, n)))
 		tell(o, n, take_receipt);
 }
 
@@ -249,8 +252,8 @@ static const struct {
 	{ "call", on_call },
 	{ "message", on_message },
 	{ "error", on_error },
-	/* Acks of what we sent, others' presence, a second <success>. */
-	{ "ack", on_ignored },
+	{ "ack", wk_online_on_ack },
+	/* Others' presence, a second <success>. */
 	{ "presence", on_ignored },
 	{ "chatstate", on_ignored },
 	{ "success", on_ignored },

@@ -1,4 +1,5 @@
-/* worker/online/wk_online_up.c - from <success> to online, and what is kept up to date from then on */
+/* worker/online/wk_online_up.c - from <success> to online, and what is kept up to date from then on
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,6 +9,8 @@
 #include "worker/appstate/wk_appstate.h"
 #include "worker/online/wk_online_priv.h"
 #include "worker/receive/wk_recv.h"
+#include "worker/send/wk_send.h"
+#include "worker/send/wk_sessions.h"
 #include "worker/wa/wa_login.h"
 #include "worker/wa/wa_stanza.h"
 
@@ -209,6 +212,10 @@ static void go_online(struct wk_online *o)
 	wk_online_name_groups(o);
 	if (!wk_online_is_over(o))
 		wk_recv_resume(o->recv);
+	if (!wk_online_is_over(o))
+		wk_sessions_ask(o->sessions); /* wanted before the session was online */
+	if (!wk_online_is_over(o))
+		wk_send_resume(o->send);
 }
 
 static void send_session_id(struct wk_online *o)

@@ -76,6 +76,8 @@ void wk_recv_free(struct wk_recv *r)
 		return;
 	wk_retry_asks_clear(r);
 	wk_held_clear(&r->held);
+	for (size_t i = 0; i < r->retries_n; i++)
+		buf_wipe(&r->retries[i]);
 	wk_signal_idle(&r->signal);
 	wa_pool_free(r->pool);
 	if (r->idle != NULL)
@@ -462,9 +464,19 @@ void wk_recv_message(struct wk_recv *r, const struct wa_node *n)
 		work(r, n);
 }
 
+struct wk_signal *wk_recv_signal(struct wk_recv *r)
+{
+	return &r->signal;
+}
+
 void wk_recv_resume(struct wk_recv *r)
 {
+	int rc;
+
 	wk_recv_know_self(r);
+	rc = wk_recv_phone_resume(r);
+	if (rc < 0)
+		LOG(r->p.log, LOG_WARNING, "phone_messages_unread", LF_ERR("rc", rc));
 	/* Mostly there is nothing, and nothing to write. */
 	if (wk_retry_asks_owes(r) && wk_batch_enter(r->p.batch) == 0)
 		wk_batch_leave(r->p.batch, wk_retry_asks_resume(r));

@@ -67,6 +67,9 @@ struct wk_recv_params {
 	int (*on_message)(const struct wk_event_msg *m, void *arg);
 	/* Are we shown as available? Then messages count as delivered. NULL: never. */
 	bool (*is_shown)(void *arg);
+	/* A session with our own phone is wanted: wk_recv_sessions() follows. 0 or a code; called
+	 * within the batch. NULL: it can't be had. */
+	int (*want_phone)(void *arg);
 	void *arg;
 };
 
@@ -86,6 +89,11 @@ void wk_recv_message(struct wk_recv *r, const struct wa_node *n);
 void wk_recv_set_aside(struct wk_recv *r, const struct wa_node *n, uint64_t key);
 /* A <receipt type="retry">: true when it was about a message to our phone, and is answered. */
 bool wk_recv_retry(struct wk_recv *r, const struct wa_node *n);
+/* Sessions that were wanted are there, or can't be had: what waited for them goes, or is let go. */
+void wk_recv_sessions(struct wk_recv *r);
+/* The Signal state, for those who send. Borrowed. */
+struct wk_signal;
+struct wk_signal *wk_recv_signal(struct wk_recv *r);
 /* <notification type="encrypt"><identity/>: that user has registered anew; its sessions are void.
  */
 void wk_recv_identity(struct wk_recv *r, const struct wa_node *n);
@@ -104,8 +112,8 @@ ATTR_NODISCARD int wk_msg_id_new(char out[WK_MSG_ID_CAP]);
 /*
  * Within the batch: seal a Message for the phone and send it when the batch is durable. It is kept
  * for the phone's asking again. priority: "high", "high_force"; NULL: none. id_out: of the message,
- * which an answer names. 0; WA_SIG_ENOSESSION: the phone has not written yet; others are for
- * wk_batch_leave().
+ * which an answer names. It waits, on disk, while there is no session. 0; WA_SIG_ENOSESSION: there
+ * is none, and nobody fetches keys; others are for wk_batch_leave().
  */
 ATTR_NODISCARD int wk_recv_send_phone(struct wk_recv *r, const void *message, size_t message_len,
                                       const char *priority, char id_out[WK_MSG_ID_CAP]);

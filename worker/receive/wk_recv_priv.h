@@ -13,6 +13,9 @@
 
 struct event;
 
+#define WK_RECV_BASES 8   /* sessions of the phone that it could not use */
+#define WK_RECV_RETRIES 4 /* its retry receipts that wait for a session */
+
 struct wk_recv {
 	struct wk_recv_params p;
 	struct wa_own_users own;
@@ -25,6 +28,13 @@ struct wk_recv {
 	struct event *idle; /* nothing came for a while: memory goes back */
 	struct event *held_timer;
 	struct wk_recv_counts counts;
+	struct {
+		int64_t key; /* of the message; 0: none */
+		uint8_t base_key[WA_KEY_LEN];
+	} bases[WK_RECV_BASES];
+	unsigned bases_next;
+	struct buf retries[WK_RECV_RETRIES]; /* their stanzas */
+	size_t retries_n;
 	unsigned loud; /* lines logged in this minute */
 	uint64_t loud_ms;
 };
@@ -63,6 +73,8 @@ ATTR_NODISCARD int wk_recv_take(struct wk_recv_in *in, const struct buf *plain);
 ATTR_NODISCARD int wk_recv_tell_unopened(struct wk_recv *r, const struct wa_source *src);
 /* A message that the phone sent again, as it has it. 0 or fatal. */
 ATTR_NODISCARD int wk_recv_take_resent(struct wk_recv *r, const uint8_t *info, size_t info_len);
+/* wk_recv_phone.c: what a former process wanted to send the phone. 0 or fatal. */
+ATTR_NODISCARD int wk_recv_phone_resume(struct wk_recv *r);
 /* As the store has it: chat, sender, id, FROM_ME, time, name. */
 void wk_recv_row(const struct wa_source *src, struct wk_msg *row);
 

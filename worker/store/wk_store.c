@@ -147,6 +147,10 @@ static const char *const schema[] = {
 	"CREATE UNIQUE INDEX message_key ON message (chat, key);"
 	"CREATE INDEX message_time ON message (chat, unix_s);",
 	wk_store_age_schema,
+	wk_store_sent_schema,
+	/* What waits for a session with the phone; NULL: it has left. */
+	"ALTER TABLE peer_sent ADD COLUMN waits TEXT;"
+	"CREATE INDEX peer_sent_waits ON peer_sent (id) WHERE waits IS NOT NULL;",
 };
 
 /* ---- files --------------------------------------------------------------------------------- */

@@ -26,12 +26,14 @@ libwa_a_SOURCES = \
 	worker/wa/wa_pb_walk.h worker/wa/wa_pool.c worker/wa/wa_pool.h \
 	worker/wa/wa_prekey.c worker/wa/wa_prekey.h \
 	worker/wa/wa_receipt.c worker/wa/wa_receipt.h \
+	worker/wa/wa_send.c worker/wa/wa_send.h \
 	worker/wa/wa_signal.c worker/wa/wa_signal.h worker/wa/wa_signal_priv.h \
 	worker/wa/wa_signal_crypto.c worker/wa/wa_signal_crypto.h worker/wa/wa_signal_group.c \
 	worker/wa/wa_signal_store.c worker/wa/wa_signal_wire.c \
 	worker/wa/wa_source.c worker/wa/wa_source.h \
 	worker/wa/wa_stanza.c worker/wa/wa_stanza.h \
 	worker/wa/wa_token.c worker/wa/wa_token.h \
+	worker/wa/wa_usync.c worker/wa/wa_usync.h \
 	worker/wa/wa_xeddsa.c
 nodist_libwa_a_SOURCES = worker/wa/wa_token_table.h
 libwa_a_CFLAGS = $(AM_CFLAGS) $(CRYPTO_CFLAGS) $(PROTOBUFC_CFLAGS) $(SIGNAL_CFLAGS) $(ZLIB_CFLAGS)
@@ -51,6 +53,7 @@ worker/wa/libwa_a-wa_msg_content.$(OBJEXT): proto/wa_msg.pb-c.h
 worker/wa/libwa_a-wa_msg_media.$(OBJEXT): proto/wa_msg.pb-c.h
 worker/wa/libwa_a-wa_msg_stanza.$(OBJEXT): proto/wa_msg.pb-c.h
 worker/wa/libwa_a-wa_passkey.$(OBJEXT): proto/wa_passkey.pb-c.h
+worker/wa/libwa_a-wa_send.$(OBJEXT): proto/wa_msg.pb-c.h
 worker/wa/libwa_a-wa_payload.$(OBJEXT): proto/wa_payload.pb-c.h
 
 TOKEN_TABLES = worker/wa/tokens-single.txt worker/wa/tokens-double-0.txt \

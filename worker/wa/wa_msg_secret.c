@@ -88,6 +88,18 @@ int wa_msg_secret_seal(const struct wa_msg_secret *s, const uint8_t iv[WA_IV_LEN
 	return rc;
 }
 
+int wa_msg_secret_token(const struct wa_msg_secret *s, const void *data, size_t data_len,
+                        uint8_t out[32])
+{
+	uint8_t key[32];
+	int rc = derive(s, key);
+
+	if (rc == 0)
+		rc = wa_hmac_sha256(key, sizeof(key), data, data_len, out);
+	secret_wipe(key, sizeof(key));
+	return rc;
+}
+
 /* ---- hashes -------------------------------------------------------------------------------------
  */
 

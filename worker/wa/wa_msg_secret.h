@@ -34,6 +34,11 @@ ATTR_NODISCARD int wa_msg_secret_open(const struct wa_msg_secret *s, const uint8
 ATTR_NODISCARD int wa_msg_secret_seal(const struct wa_msg_secret *s, const uint8_t iv[WA_IV_LEN],
                                       const void *plain, size_t plain_len, struct buf *out);
 
+/* HMAC-SHA256 under the key of that use: of "Report Token" the first 16 bytes count. 0, -ENOMEM or
+ * WA_ECRYPTO. */
+ATTR_NODISCARD int wa_msg_secret_token(const struct wa_msg_secret *s, const void *data,
+                                       size_t data_len, uint8_t out[32]);
+
 /*
  * Participant hash of devices ("user:7@lid" or "user@lid"), in any order.
  * 0, WA_EPROTO (not a device JID), -ENOMEM, WA_ECRYPTO.

@@ -1,0 +1,143 @@
+// The text that a declined call is answered with: as real Signal messages to every device, once, and whatever happens on the way.
+// And the session with one's own phone that a companion begins when it has to ask it for something.
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { eventually, startWorld } from './harness.mjs';
+import { makeRandom } from './kills.mjs';
+import { linked, reconnect, sleep } from './linked.mjs';
+import { StreamFollower, assertWhole } from './eventstream.mjs';
+
+const TEXT = 'Not now, thanks ✋';
+const user = (number) => `${number}@s.whatsapp.net`;
+
+describe('a declined call is answered with a text', () => {
+	let world, instance, phone, ana, events;
+
+	before(async () => {
+		world = await startWorld({ sim: { tls: true } });
+		({ instance, phone } = await linked(world));
+		ana = await world.newPhone({ name: 'Ana' });
+		events = await new StreamFollower(world, instance, { from: 0 }).open();
+		const r = await world.request('POST', `/api/instance/settings/${instance.name}`,
+		    { token: instance.account, json: { autoRejectCalls: true, callRejectMessage: TEXT } });
+		assert.equal(r.status, 200, r.text);
+	});
+	after(async () => {
+		await events?.close();
+		await world?.stop();
+	});
+
+	const control = async (method, path, body) => {
+		const r = await world.control(method, path, body);
+		assert.ok(r.status < 300, r.text);
+		return r.json;
+	};
+	const call = (from, more) => control('POST', `/phones/${from.number}/call`, { to: phone.number, ...more });
+	const inbox = async (p) => (await control('GET', `/phones/${p.number}/inbox`)).messages;
+	const texts = async (p) => (await inbox(p)).filter((m) => m.text === TEXT);
+	const arrived = (p) => eventually(async () => (await texts(p))[0], { what: `the text at ${p.number}`, timeoutMs: 20_000 });
+	const declined = (id) => events.until((all) => all.find((e) => e.event === 'call.update' && e.data.id === id && e.data.automatic)?.data,
+	    { what: `call ${id} to be declined` });
+	const outgoing = (id) => events.until((all) => all.find((e) => e.event === 'message.exchange' && e.data.id === id)?.data, { what: `the event of ${id}` });
+	const chains = () => control('GET', `/phones/${phone.number}/chains`);
+
+	test('the caller gets it, our own phone sees it, and it is an event and a stored message', async () => {
+		const { id } = await call(ana);
+		await declined(id);
+		const text = await arrived(ana);
+		assert.match(text.id, /^3EB0[0-9A-F]{18}$/);
+		assert.match(text.from, new RegExp(`^${phone.number}:\\d+@s.whatsapp.net$`));
+		const own = await eventually(async () => (await inbox(phone)).find((m) => m.id === text.id), { what: 'the own phone to have it' });
+		assert.equal(own.to, user(ana.number));
+		assert.equal(own.text, TEXT);
+		const told = await outgoing(text.id);
+		assert.equal(told.direction, 'outgoing');
+		assert.equal(told.chat.jid, user(ana.number));
+		assert.equal(told.chat.type, 'private');
+		assert.deepEqual([told.message.type, told.message.content, told.message.source], ['text', TEXT, 'web']);
+		await events.until((all) => all.some((e) => e.event === 'message.status' && e.data.status === 'delivered' &&
+			e.data.messageIds.includes(text.id)), { what: 'it to be delivered' });
+		const history = await world.request('POST', `/api/chat/history/${instance.name}`,
+		    { token: instance.account, json: { chat: user(ana.number) } });
+		assert.ok(history.text.includes(text.id), history.text);
+	});
+
+	test('once an hour, and never to a group', async () => {
+		await declined((await call(ana)).id);
+		const group = await control('POST', '/groups', { subject: 'Calls', participants: [phone.number, ana.number] });
+		await declined((await call(ana, { to: undefined, group: group.jid })).id);
+		const bea = await world.newPhone({ name: 'Bea' });
+		await declined((await call(bea, { to: undefined, group: group.jid })).id).catch(() => {});
+		const cem = await world.newPhone({ name: 'Cem' });
+		await call(cem); // what was to come of the others has come when his is here
+		await arrived(cem);
+		assert.equal((await texts(ana)).length, 1);
+		assert.equal((await texts(bea)).length, 0);
+	});
+
+	test('a phone that cannot open it asks again, and gets it', async () => {
+		const dan = await world.newPhone({ name: 'Dan' });
+		const { id } = await control('POST', `/phones/${dan.number}/send`, { to: phone.number, text: 'hello' });
+		await outgoing(id);
+		await control('POST', `/phones/${dan.number}/reinstall`, { keepDevices: true, quiet: true });
+		await call(dan);
+		const text = await arrived(dan);
+		assert.equal((await texts(dan)).length, 1);
+		const again = (await control('GET', '/log')).entries.filter((e) => e.dir === 'in' && e.node?.tag === 'message' &&
+			e.node.attrs.id === text.id);
+		assert.equal(again.length, 2, 'sent, and sent again');
+		assert.equal(again[1].node.attrs.device_fanout, 'false');
+		assert.equal((await chains()).reused, 0);
+	});
+
+	test('kill -9 at any point: who was declined gets one text, and no key is used twice', async () => {
+		const random = makeRandom(11);
+		const callers = await Promise.all(Array.from({ length: 8 }, () => world.newPhone()));
+		for (const caller of callers) {
+			await world.until(instance, 'connected', { timeoutMs: 30_000 });
+			await call(caller);
+			await sleep(random() * 40);
+			const [worker] = world.workers(instance);
+			if (worker !== undefined)
+				process.kill(worker.pid, 'SIGKILL');
+			await eventually(() => world.workers(instance).every((w) => w.pid !== worker?.pid), { what: 'its end' });
+			await reconnect(world, instance);
+		}
+		await world.until(instance, 'connected', { timeoutMs: 30_000 });
+		const last = await world.newPhone();
+		await declined((await call(last)).id);
+		await arrived(last);
+		// One that rang while there was no worker is told of as an old call, not declined.
+		const told = new Set(events.events.filter((e) => e.event === 'call.update' && e.data.automatic).map((e) => e.data.from.jid));
+		for (const caller of callers) {
+			if (told.has(user(caller.number)))
+				await arrived(caller);
+			const got = await texts(caller);
+			assert.equal(got.length, told.has(user(caller.number)) ? 1 : 0, `texts of ${caller.number}`);
+			assert.equal(events.events.filter((e) => e.event === 'message.exchange' && e.data.chat.jid === user(caller.number)).length, got.length);
+		}
+		assert.ok(callers.some((c) => told.has(user(c.number))), 'none was declined in time');
+		assertWhole(events.events);
+		assert.equal((await chains()).reused, 0);
+	});
+});
+
+describe('a companion whose phone has not written yet', () => {
+	let world;
+	before(async () => {
+		world = await startWorld({ sim: { tls: true } });
+	});
+	after(() => world?.stop());
+
+	test('begins the session itself, with keys from the server', async () => {
+		const { instance, phone } = await linked(world);
+		const events = await new StreamFollower(world, instance, { from: 0 }).open();
+		const eve = await world.newPhone({ name: 'Eve' });
+		const r = await world.control('POST', `/phones/${eve.number}/send`, { to: phone.number, text: 'ask the phone', spoil: 'unavailable' });
+		assert.equal(r.status, 200, r.text);
+		const told = await events.until((all) => all.find((e) => e.event === 'message.exchange' && e.data.id === r.json.id &&
+			e.data.message.type === 'text')?.data, { what: 'the message, from the phone' });
+		assert.equal(told.message.content, 'ask the phone');
+		await events.close();
+	});
+});
