@@ -55,6 +55,8 @@ static void iq_word(const struct wa_node *n, char *out, size_t cap)
 
 	if (wa_node_attr_is(n, "type", "result"))
 		(void)snprintf(out, cap, "pong");
+	else if (wa_node_child(n, "rotate") != NULL)
+		(void)snprintf(out, cap, "rotate");
 	else if (wa_node_attr_is(n, "xmlns", "encrypt") && wa_node_attr_is(n, "type", "set"))
 		(void)snprintf(
 		    out, cap, "upload:%zu",
@@ -197,7 +199,7 @@ static void fill(struct wk_creds *c)
 	(void)snprintf(c->push_name, sizeof(c->push_name), "Ana");
 	(void)snprintf(c->platform, sizeof(c->platform), "android");
 	assert_int_equal(buf_append(&c->account, "account", 7), 0);
-	c->linked_unix_s = 1700000000;
+	c->linked_unix_s = clock_unix_s();
 }
 
 int fx_setup(void **state)

@@ -573,6 +573,71 @@ static void test_idle_session_has_no_timer(void **state)
 	assert_int_equal(event_base_get_num_events(f->base, EVENT_BASE_COUNT_ADDED), 0);
 }
 
+static void test_signed_pre_key_is_rotated_when_it_is_old(void **state)
+{
+	struct fx *f = *state;
+	struct wk_creds saved;
+	const struct wa_node *skey, *again;
+	uint32_t id = f->creds.device.signed_prekey_id;
+
+	f->creds.linked_unix_s -= 28 * 24 * 3600;
+	fx_new(f, 1);
+	fx_start(f, FX_LID);
+	fx_count(f, "812");
+	fx_ok(f, "active");
+	fx_ib(f, "offline");
+	/* the digest waits: it could only differ */
+	fx_expect(f,
+	          "count active unified_session ONLINE props blocklist privacy rotate unavailable");
+	assert_int_equal(f->creds.device.signed_prekey_id, id + 1);
+	skey = wa_node_child(wa_node_child(fx_sent(f, "rotate"), "rotate"), "skey");
+	assert_memory_equal(wa_node_child(skey, "value")->bytes, f->creds.device.signed_prekey.pub,
+	                    WA_KEY_LEN);
+	assert_memory_equal(wa_node_child(skey, "signature")->bytes,
+	                    f->creds.device.signed_prekey_sig, WA_SIG_LEN);
+	memset(&saved, 0, sizeof(saved));
+	assert_int_equal(wk_store_load(f->store, &saved), 0); /* on disk before it left */
+	assert_int_equal(saved.device.signed_prekey_id, id + 1);
+	assert_true(saved.signed_prekey_waits);
+	wk_creds_clear(&saved);
+	/* the answer is lost with the connection: the same key again */
+	fx_new(f, 1);
+	fx_start(f, FX_LID);
+	fx_count(f, "812");
+	fx_ok(f, "active");
+	fx_ib(f, "offline");
+	fx_expect(f,
+	          "count active unified_session ONLINE props blocklist privacy rotate unavailable");
+	again = wa_node_child(wa_node_child(fx_sent(f, "rotate"), "rotate"), "skey");
+	assert_memory_equal(wa_node_child(again, "value")->bytes, f->creds.device.signed_prekey.pub,
+	                    WA_KEY_LEN);
+	assert_int_equal(f->creds.device.signed_prekey_id, id + 1);
+	fx_ok(f, "rotate");
+	fx_expect(f, "digest");
+	assert_false(f->creds.signed_prekey_waits);
+	fx_online(f, 1); /* young again */
+}
+
+static void test_refused_rotation_becomes_an_upload(void **state)
+{
+	struct fx *f = *state;
+
+	f->creds.linked_unix_s -= 28 * 24 * 3600;
+	fx_new(f, 1);
+	fx_start(f, FX_LID);
+	fx_count(f, "812");
+	fx_ok(f, "active");
+	fx_ib(f, "offline");
+	fx_expect(f,
+	          "count active unified_session ONLINE props blocklist privacy rotate unavailable");
+	fx_error(f, "rotate", 406);
+	fx_expect(f, "upload:50");
+	assert_true(f->creds.signed_prekey_waits);
+	fx_ok(f, "upload:50");
+	fx_expect(f, "digest");
+	assert_false(f->creds.signed_prekey_waits);
+}
+
 int main(void)
 {
 #define TEST(t) cmocka_unit_test_setup_teardown(t, fx_setup, fx_teardown)
@@ -610,6 +675,8 @@ int main(void)
 		TEST(test_may_be_freed_in_any_callback),
 		TEST(test_may_be_freed_when_it_fails),
 		TEST(test_idle_session_has_no_timer),
+		TEST(test_signed_pre_key_is_rotated_when_it_is_old),
+		TEST(test_refused_rotation_becomes_an_upload),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -161,6 +161,21 @@ static void test_full_disk_makes_no_upload(void **state)
 	wa_node_free(up);
 }
 
+static void test_signed_pre_key_is_due_after_27_days(void **state)
+{
+	struct wk_creds c = { .linked_unix_s = 1000 };
+	const int64_t due = 1000 + WK_SIGNED_AGE_S;
+
+	(void)state;
+	assert_int_equal(wk_prekeys_signed_due_s(&c, 1000), WK_SIGNED_AGE_S);
+	assert_int_equal(wk_prekeys_signed_due_s(&c, due - 1), 1);
+	assert_int_equal(wk_prekeys_signed_due_s(&c, due), 0);
+	assert_int_equal(wk_prekeys_signed_due_s(&c, due + 1000000000), 0);
+	assert_int_equal(wk_prekeys_signed_due_s(&c, -due), WK_SIGNED_AGE_S);
+	c.signed_prekey_unix_s = due;
+	assert_int_equal(wk_prekeys_signed_due_s(&c, due), WK_SIGNED_AGE_S);
+}
+
 int main(void)
 {
 #define TEST(t) cmocka_unit_test_setup_teardown(t, fx_setup, fx_teardown)
@@ -172,6 +187,7 @@ int main(void)
 		TEST(test_server_may_ask_for_more_with_its_result),
 		TEST(test_server_without_keys_gets_none_that_it_may_have_given_away),
 		TEST(test_full_disk_makes_no_upload),
+		TEST(test_signed_pre_key_is_due_after_27_days),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

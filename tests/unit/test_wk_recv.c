@@ -821,6 +821,40 @@ static void test_what_the_phone_is_to_get_waits_for_a_session(void **state)
 	buf_free(&out);
 }
 
+/* ---- another signed pre-key --------------------------------------------------------------------
+ */
+
+static void test_former_signed_pre_keys_open_for_a_while(void **state)
+{
+	struct recv_fixture *f = *state;
+	struct wk_creds *c = &f->sf.creds;
+	const uint32_t id = c->device.signed_prekey_id;
+	const int64_t now = 1800000000;
+	struct wa_keypair former = c->device.signed_prekey;
+
+	rf_meet(f, &bob); /* with what the server has told before */
+	rf_meet(f, &phone);
+	assert_int_equal(wk_store_rotate_signed(f->sf.st, c, now), 0);
+	assert_int_equal(c->device.signed_prekey_id, id + 1);
+	assert_memory_not_equal(c->device.signed_prekey.pub, former.pub, WA_KEY_LEN);
+	assert_true(c->signed_prekey_waits);
+	rf_restart(f, 1); /* it was durable before anybody could hear of it */
+	assert_int_equal(c->device.signed_prekey_id, id + 1);
+	assert_int_equal(c->signed_prekey_unix_s, now);
+	assert_true(c->signed_prekey_waits);
+	assert_int_equal(wk_store_rotate_signed(f->sf.st, c, now + WK_SIGNED_KEPT_S), 0);
+	give(f, rf_text(&bob, "A1", BOB, "sealed for the key before last"));
+	rf_expect(f, "text:A1=sealed for the key before last inactive");
+	/* too old now: it is asked for again, with the new keys */
+	assert_int_equal(wk_store_rotate_signed(f->sf.st, c, now + WK_SIGNED_KEPT_S + 1), 0);
+	give(f, protocol_message("H1", OWN_PN, &phone, 999));
+	rf_expect(f, "retry1+keys ack");
+	c->device.signed_prekey_id = 0xFFFFFE;
+	assert_int_equal(wk_store_rotate_signed(f->sf.st, c, now), 0);
+	assert_int_equal(c->device.signed_prekey_id, 1);
+	wa_keypair_wipe(&former);
+}
+
 /* ---- what it may cost --------------------------------------------------------------------------
  */
 
@@ -924,6 +958,7 @@ int main(void)
 		T(test_unavailable_is_asked_of_the_phone),
 		T(test_request_for_a_chat_is_private),
 		T(test_phone_gets_a_message_and_asks_again),
+		T(test_former_signed_pre_keys_open_for_a_while),
 		T(test_what_the_phone_is_to_get_waits_for_a_session),
 		T(test_costly_sender_waits_and_loses_nothing),
 		T(test_ten_warnings_a_minute),

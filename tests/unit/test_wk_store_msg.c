@@ -258,7 +258,12 @@ static void make_old(struct store_fixture *f)
 	    "INSERT INTO old SELECT seq, key, chat, unix_s, flags, body FROM message;"
 	    "DROP TABLE message; ALTER TABLE old RENAME TO message;"
 	    "CREATE INDEX message_time ON message (chat, unix_s);"
-	    "DROP TABLE message_day; PRAGMA user_version = 9";
+	    "DROP TABLE message_day;"
+	    "DROP TABLE sent; DROP TABLE sent_device;"
+	    "ALTER TABLE link DROP COLUMN signed_prekey_unix_s;"
+	    "ALTER TABLE link DROP COLUMN signed_prekey_waits;"
+	    "DROP INDEX peer_sent_waits; ALTER TABLE peer_sent DROP COLUMN waits;"
+	    "PRAGMA user_version = 9";
 
 	assert_int_equal(sqlite3_exec(f->st->db, sql, NULL, NULL, NULL), SQLITE_OK);
 }

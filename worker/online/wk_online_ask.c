@@ -123,6 +123,9 @@ static int build(struct wk_online *o, enum wk_request req, const char *id, struc
 	case WK_REQ_SESSIONS:
 		iq = wk_sessions_build(o->sessions, id);
 		break;
+	case WK_REQ_ROTATE:
+		iq = wa_prekey_rotate(&o->p.creds->device, id);
+		break;
 	case WK_REQ_N:
 		break;
 	}
@@ -189,6 +192,7 @@ static const struct {
 	[WK_REQ_LOGOUT] = { "logout", ONCE, on_logout },
 	[WK_REQ_MEDIA] = { "media servers", ONCE, on_media },
 	[WK_REQ_SEND_TO] = { "devices of a person", SOME, wk_online_on_send_to },
+	[WK_REQ_ROTATE] = { "signed pre-key", SOME, wk_online_on_rotate },
 	[WK_REQ_SESSIONS] = { "keys of devices", SOME, wk_online_on_sessions },
 };
 

@@ -29,6 +29,7 @@ enum wk_request {
 	WK_REQ_MEDIA,    /* where files are */
 	WK_REQ_SEND_TO,  /* devices that a message of ours goes to */
 	WK_REQ_SESSIONS, /* keys of devices, to begin sessions with */
+	WK_REQ_ROTATE,   /* our signed pre-key, another one */
 	WK_REQ_N
 };
 
@@ -84,6 +85,7 @@ struct wk_online {
 	bool groups_named;   /* their names have been asked for on this connection */
 	bool digest_wanted;  /* as soon as no upload is waiting */
 	unsigned uploads;    /* that the server has taken on this connection */
+	uint64_t rotate_look_ms; /* when the signed pre-key's age is looked at next */
 	uint64_t upload_ms;  /* when it took the last one */
 	int64_t offset_ms;   /* server clock - ours */
 	uint64_t stall_ms;   /* QUEUE: when the queue counts as over; 0: not waiting */
@@ -143,6 +145,9 @@ void wk_online_on_digest(struct wk_online *o, const struct wk_answer *a);
 void wk_online_on_props(struct wk_online *o, const struct wk_answer *a);
 /* The server has told, or may have made, pre-keys few: upload when that is due. */
 void wk_online_refill(struct wk_online *o);
+/* Another signed pre-key when it is time, or when the server may not know it; looks again later. */
+void wk_online_rotate(struct wk_online *o);
+void wk_online_on_rotate(struct wk_online *o, const struct wk_answer *a);
 /* Digest check, when no upload is in its way. */
 void wk_online_digest(struct wk_online *o);
 /* A bulletin about the offline queue. */

@@ -317,6 +317,11 @@ void wk_online_take(struct wk_online *o, const struct wa_node *n)
 
 	if (queued)
 		wk_online_queue_moves(o);
+	/* No timer: a session that nothing comes to needs no new key. */
+	if (o->phase == WK_PHASE_ONLINE && clock_ms() >= o->rotate_look_ms)
+		wk_online_rotate(o);
+	if (wk_online_is_over(o))
+		return;
 	take_in_hand(o, n);
 	if (queued && !wk_online_is_over(o))
 		wk_online_queue_taken(o);

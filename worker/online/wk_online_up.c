@@ -18,6 +18,7 @@
 #define STALL_MS 60000              /* without a stanza of the queue: it counts as over */
 #define UPLOADS_FREE 3              /* uploads in a row that nothing slows down */
 #define UPLOAD_GAP_MS 60000         /* between the others: a server can't make us fill the disk */
+#define ROTATE_LOOK_MS 86400000u    /* between two looks at the age of the signed pre-key */
 #define SERVER_TIME_MAX (1LL << 40) /* Unix s; beyond it a clock is nonsense */
 
 /* ---- <success> ----------------------------------------------------------------------------------
@@ -97,6 +98,54 @@ void wk_online_up(struct wk_online *o, const struct wa_node *success)
 	wk_online_ask(o, WK_REQ_COUNT);
 }
 
+/* ---- the signed pre-key -------------------------------------------------------------------------
+ */
+
+void wk_online_rotate(struct wk_online *o)
+{
+	struct wk_creds *c = o->p.creds;
+	int64_t due_s = wk_prekeys_signed_due_s(c, clock_unix_s());
+	int rc = 0;
+
+	if (!wk_iq_is_idle(&o->iq, WK_REQ_ROTATE))
+		return;
+	if (!c->signed_prekey_waits && due_s == 0)
+		rc = wk_store_rotate_signed(o->p.store, c, clock_unix_s());
+	if (rc < 0) {
+		wk_online_fail(o, rc, "another signed pre-key can't be kept");
+		return;
+	}
+	o->rotate_look_ms = clock_ms() + ROTATE_LOOK_MS;
+	if (c->signed_prekey_waits)
+		wk_online_ask(o, WK_REQ_ROTATE);
+}
+
+/* The server knows the key. */
+static void rotated(struct wk_online *o)
+{
+	o->p.creds->signed_prekey_waits = false;
+	if (wk_online_save(o) < 0)
+		return;
+	LOG(o->p.log, LOG_NOTICE, "signed_prekey_rotated",
+	    LF_INT("id", o->p.creds->device.signed_prekey_id));
+	wk_online_rotate(o);
+}
+
+/* Where it will not be had this way: an upload says what the key is, too. */
+void wk_online_on_rotate(struct wk_online *o, const struct wk_answer *a)
+{
+	if (a->again)
+		return;
+	if (a->result != NULL)
+		rotated(o);
+	else if (a->code != 0)
+		wk_prekeys_want_upload(&o->keys);
+	if (!wk_online_is_over(o))
+		wk_online_refill(o);
+	if (o->digest_wanted && !wk_online_is_over(o))
+		wk_online_digest(o);
+}
+
 /* ---- pre-keys -----------------------------------------------------------------------------------
  */
 
@@ -155,6 +204,12 @@ void wk_online_on_upload(struct wk_online *o, const struct wk_answer *a)
 		}
 		o->uploads++;
 		o->upload_ms = clock_ms();
+		if (o->p.creds->signed_prekey_waits &&
+		    o->keys.sent_signed_id == o->p.creds->device.signed_prekey_id &&
+		    wk_iq_is_idle(&o->iq, WK_REQ_ROTATE))
+			rotated(o);
+		if (wk_online_is_over(o))
+			return;
 	}
 	if (o->phase == WK_PHASE_UPLOAD)
 		go_active(o);
@@ -167,7 +222,8 @@ void wk_online_on_upload(struct wk_online *o, const struct wk_answer *a)
 void wk_online_digest(struct wk_online *o)
 {
 	/* What is not uploaded yet can only differ: the check comes after the upload. */
-	o->digest_wanted = !wk_iq_is_idle(&o->iq, WK_REQ_UPLOAD) || o->phase != WK_PHASE_ONLINE;
+	o->digest_wanted = !wk_iq_is_idle(&o->iq, WK_REQ_UPLOAD) ||
+	                   o->p.creds->signed_prekey_waits || o->phase != WK_PHASE_ONLINE;
 	if (!o->digest_wanted)
 		wk_online_ask(o, WK_REQ_DIGEST);
 }
@@ -203,7 +259,9 @@ static void go_online(struct wk_online *o)
 	wk_online_ask(o, WK_REQ_PROPS);
 	wk_online_ask(o, WK_REQ_BLOCKLIST);
 	wk_online_ask(o, WK_REQ_PRIVACY);
-	wk_online_digest(o);
+	wk_online_rotate(o);
+	if (!wk_online_is_over(o))
+		wk_online_digest(o);
 	wk_online_show(o);
 	wk_online_dirty_start(o);
 	if (wk_online_is_over(o))

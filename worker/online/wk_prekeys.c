@@ -41,6 +41,11 @@ void wk_prekeys_told(struct wk_prekeys *p, uint32_t count)
 		want(p, count == 0 ? WK_PREKEYS_ALL : WK_PREKEYS_MORE);
 }
 
+void wk_prekeys_want_upload(struct wk_prekeys *p)
+{
+	want(p, WK_PREKEYS_MORE);
+}
+
 int wk_prekeys_counted(struct wk_prekeys *p, const struct wa_node *result)
 {
 	uint32_t count = 0;
@@ -70,6 +75,7 @@ int wk_prekeys_upload(struct wk_prekeys *p, const char *id, struct wa_node **upl
 		goto fail;
 	for (size_t i = 0; i < p->sent_n; i++)
 		wa_prekey_upload_add(upload, p->sent[i].id, p->sent[i].pub);
+	p->sent_signed_id = p->creds->device.signed_prekey_id;
 	*upload_out = upload;
 	return 0;
 fail:
@@ -89,6 +95,16 @@ int wk_prekeys_uploaded(struct wk_prekeys *p, const struct wa_node *result)
 	if (wa_node_attr_is(wa_node_child(result, "list"), "count_low", "true"))
 		want(p, WK_PREKEYS_MORE);
 	return 0;
+}
+
+int64_t wk_prekeys_signed_due_s(const struct wk_creds *creds, int64_t now_unix_s)
+{
+	int64_t made =
+	    creds->signed_prekey_unix_s != 0 ? creds->signed_prekey_unix_s : creds->linked_unix_s;
+	int64_t left = made + WK_SIGNED_AGE_S - now_unix_s;
+
+	/* A clock that went back makes nothing due, nor keeps it from ever being so. */
+	return left <= 0 ? 0 : left > WK_SIGNED_AGE_S ? WK_SIGNED_AGE_S : left;
 }
 
 struct lookup {

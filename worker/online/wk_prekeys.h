@@ -27,6 +27,7 @@ struct wk_prekeys {
 	const struct wk_creds *creds; /* borrowed */
 	struct wk_prekey *sent;       /* keys of the upload on its way; NULL: none */
 	size_t sent_n;
+	uint32_t sent_signed_id; /* the signed one that went with it */
 	unsigned want; /* keys of the next upload; 0: none is needed */
 };
 
@@ -37,6 +38,9 @@ void wk_prekeys_clear(struct wk_prekeys *p);
 void wk_prekeys_told(struct wk_prekeys *p, uint32_t count);
 /* The answer to a count. 0 or WA_EPROTO. */
 ATTR_NODISCARD int wk_prekeys_counted(struct wk_prekeys *p, const struct wa_node *result);
+
+/* One is due for the sake of the signed pre-key. */
+void wk_prekeys_want_upload(struct wk_prekeys *p);
 
 /*
  * An upload of want keys, made and committed first. 0, -ENOMEM or as wk_store_prekeys(); the
@@ -56,5 +60,13 @@ void wk_prekeys_lost(struct wk_prekeys *p);
  * asks for nothing; otherwise as wk_store_prekey_pub(), or WA_ECRYPTO.
  */
 ATTR_NODISCARD int wk_prekeys_digest(struct wk_prekeys *p, const struct wa_node *result);
+
+/* ---- the signed pre-key ------------------------------------------------------------------------
+ */
+
+#define WK_SIGNED_AGE_S (27 * 24 * 3600) /* as official clients do */
+
+/* How long until another one is due, in seconds; 0: now. */
+int64_t wk_prekeys_signed_due_s(const struct wk_creds *creds, int64_t now_unix_s);
 
 #endif

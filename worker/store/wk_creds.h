@@ -36,6 +36,8 @@ struct wk_creds {
 	uint32_t history_days;             /* asked for at pairing; 0: none */
 	bool confirmed;                    /* a login has succeeded since the pairing */
 	int64_t linked_unix_s;
+	int64_t signed_prekey_unix_s; /* when it was made; 0: with the link */
+	bool signed_prekey_waits;     /* it is ours, and the server may not know it yet */
 	int64_t not_before_unix_s; /* no dial before (temporary ban, stream replaced); 0: none */
 	int not_before_rc;         /* why: WA_ETEMP_BANNED or WA_ESTREAM_REPLACED; 0: none */
 	uint32_t replaced_n;       /* tries after "replaced" on the day that began at */

@@ -148,6 +148,8 @@ static const char *const schema[] = {
 	"CREATE INDEX message_time ON message (chat, unix_s);",
 	wk_store_age_schema,
 	wk_store_sent_schema,
+	"ALTER TABLE link ADD COLUMN signed_prekey_unix_s INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE link ADD COLUMN signed_prekey_waits INTEGER NOT NULL DEFAULT 0;",
 	/* What waits for a session with the phone; NULL: it has left. */
 	"ALTER TABLE peer_sent ADD COLUMN waits TEXT;"
 	"CREATE INDEX peer_sent_waits ON peer_sent (id) WHERE waits IS NOT NULL;",

@@ -81,6 +81,17 @@ ATTR_NODISCARD int wk_store_prekey_give(struct wk_store *st, struct wk_prekey *o
 /* Public half of a pre-key we still have; -ENOENT: used up, or never ours. */
 ATTR_NODISCARD int wk_store_prekey_pub(struct wk_store *st, uint32_t id, uint8_t pub[WA_KEY_LEN]);
 
+/* ---- the signed pre-key -------------------------------------------------------------------- */
+
+#define WK_SIGNED_KEPT_S (60 * 24 * 3600) /* a former one: peers may have had it from the server */
+
+/*
+ * Another one in the place of the device's, which is kept as a former one; c is changed with it,
+ * signed_prekey_waits set. Former ones of too long ago are forgotten.
+ */
+ATTR_NODISCARD int wk_store_rotate_signed(struct wk_store *st, struct wk_creds *c,
+                                          int64_t now_unix_s);
+
 /* ---- the end of a link --------------------------------------------------------------------- */
 
 /*

@@ -12,7 +12,8 @@ static const char load_sql[] =
     "SELECT jid, lid, noise_key, identity_key, signed_prekey, signed_prekey_id, signed_prekey_sig,"
     " registration_id, account, account_key, platform, business_name, push_name, routing,"
     " server_static, server_static_until, logins, history_days, confirmed, linked_unix_s,"
-    " not_before_unix_s, not_before_rc, replaced_n, replaced_day_unix_s, generation FROM link"
+    " not_before_unix_s, not_before_rc, replaced_n, replaced_day_unix_s, signed_prekey_unix_s,"
+    " signed_prekey_waits, generation FROM link"
     " WHERE id = 1";
 
 /* The order of the parameters is that of load_sql. */
@@ -20,15 +21,21 @@ static const char link_sql[] =
     "INSERT INTO link(jid, lid, noise_key, identity_key, signed_prekey, signed_prekey_id,"
     " signed_prekey_sig, registration_id, account, account_key, platform, business_name, push_name,"
     " routing, server_static, server_static_until, logins, history_days, confirmed, linked_unix_s,"
-    " not_before_unix_s, not_before_rc, replaced_n, replaced_day_unix_s, id, next_prekey_id)"
+    " not_before_unix_s, not_before_rc, replaced_n, replaced_day_unix_s,"
+    " signed_prekey_unix_s, signed_prekey_waits, id, next_prekey_id)"
     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19,"
-    " ?20, ?21, ?22, ?23, ?24, 1, 1)";
+    " ?20, ?21, ?22, ?23, ?24, ?25, ?26, 1, 1)";
 
 static const char update_sql[] =
     "UPDATE link SET jid = ?1, lid = ?2, platform = ?11, business_name = ?12, push_name = ?13,"
     " routing = ?14, server_static = ?15, server_static_until = ?16, logins = ?17,"
     " history_days = ?18, confirmed = ?19, linked_unix_s = ?20, not_before_unix_s = ?21,"
-    " not_before_rc = ?22, replaced_n = ?23, replaced_day_unix_s = ?24 WHERE id = 1";
+    " not_before_rc = ?22, replaced_n = ?23, replaced_day_unix_s = ?24,"
+    " signed_prekey_unix_s = ?25, signed_prekey_waits = ?26 WHERE id = 1";
+
+static const char signed_sql[] =
+    "UPDATE link SET signed_prekey = ?5, signed_prekey_id = ?6, signed_prekey_sig = ?7,"
+    " signed_prekey_unix_s = ?25, signed_prekey_waits = ?26 WHERE id = 1";
 
 enum column {
 	C_JID,
@@ -55,6 +62,8 @@ enum column {
 	C_NOT_BEFORE_RC,
 	C_REPLACED_N,
 	C_REPLACED_DAY,
+	C_SIGNED_PREKEY_AT,
+	C_SIGNED_PREKEY_WAITS,
 	C_GENERATION, /* in load_sql only */
 };
 #define PARAM(column) ((int)(column) + 1)
@@ -165,6 +174,8 @@ static int read_rest(sqlite3_stmt *s, struct wk_creds *c)
 	c->not_before_unix_s = sqlite3_column_int64(s, C_NOT_BEFORE);
 	c->not_before_rc = sqlite3_column_int(s, C_NOT_BEFORE_RC);
 	c->replaced_day_unix_s = sqlite3_column_int64(s, C_REPLACED_DAY);
+	c->signed_prekey_unix_s = sqlite3_column_int64(s, C_SIGNED_PREKEY_AT);
+	c->signed_prekey_waits = sqlite3_column_int(s, C_SIGNED_PREKEY_WAITS) != 0;
 	return rc;
 }
 
@@ -238,6 +249,8 @@ static int bind_changing(sqlite3_stmt *s, const struct wk_creds *c)
 		{ C_NOT_BEFORE_RC, c->not_before_rc },
 		{ C_REPLACED_N, c->replaced_n },
 		{ C_REPLACED_DAY, c->replaced_day_unix_s },
+		{ C_SIGNED_PREKEY_AT, c->signed_prekey_unix_s },
+		{ C_SIGNED_PREKEY_WAITS, c->signed_prekey_waits },
 	};
 	const struct {
 		enum column column;
@@ -317,4 +330,79 @@ int wk_store_update(struct wk_store *st, const struct wk_creds *c)
 		rc = bind_changing(s, c);
 	rc = wk_store_finish(s, rc);
 	return wk_store_end(st, rc);
+}
+
+/* ---- another signed pre-key ---------------------------------------------------------------- */
+
+static int keep_former(struct wk_store *st, const struct wa_device *d, int64_t now_unix_s)
+{
+	const struct sealed_place place = { .owner = st->instance_id,
+		                            .table = "signed_prekey",
+		                            .column = "priv",
+		                            .row = d->signed_prekey_id };
+	sqlite3_stmt *s;
+	int rc = wk_store_prepare(st, "DELETE FROM signed_prekey WHERE until_unix_s < ?1", &s);
+
+	if (rc == 0)
+		rc = db_err(sqlite3_bind_int64(s, 1, now_unix_s));
+	rc = wk_store_finish(s, rc);
+	if (rc < 0)
+		return rc;
+	rc = wk_store_prepare(st,
+	                      "INSERT OR REPLACE INTO signed_prekey(id, priv, sig, until_unix_s)"
+	                      " VALUES (?1, ?2, ?3, ?4)",
+	                      &s);
+	if (rc == 0)
+		rc = db_err(sqlite3_bind_int64(s, 1, d->signed_prekey_id));
+	if (rc == 0)
+		rc = wk_store_bind_key(st, s, 2, &place, d->signed_prekey.priv);
+	if (rc == 0)
+		rc = db_err(
+		    sqlite3_bind_blob(s, 3, d->signed_prekey_sig, WA_SIG_LEN, SQLITE_STATIC));
+	if (rc == 0)
+		rc = db_err(sqlite3_bind_int64(s, 4, now_unix_s + WK_SIGNED_KEPT_S));
+	return wk_store_finish(s, rc);
+}
+
+static int bind_signed(struct wk_store *st, sqlite3_stmt *s, const struct wa_device *d,
+                       int64_t now_unix_s)
+{
+	const struct sealed_place place = place_of(st, "signed_prekey");
+	int rc = wk_store_bind_key(st, s, PARAM(C_SIGNED_PREKEY), &place, d->signed_prekey.priv);
+
+	if (rc == 0)
+		rc = bind_int(s, C_SIGNED_PREKEY_ID, d->signed_prekey_id);
+	if (rc == 0)
+		rc = bind_blob(s, C_SIGNED_PREKEY_SIG, d->signed_prekey_sig,
+		               sizeof(d->signed_prekey_sig));
+	if (rc == 0)
+		rc = bind_int(s, C_SIGNED_PREKEY_AT, now_unix_s);
+	return rc < 0 ? rc : bind_int(s, C_SIGNED_PREKEY_WAITS, 1);
+}
+
+int wk_store_rotate_signed(struct wk_store *st, struct wk_creds *c, int64_t now_unix_s)
+{
+	struct wa_device next = c->device;
+	sqlite3_stmt *s = NULL;
+	int rc = wa_device_rotate_signed(&next);
+
+	if (rc == 0)
+		rc = wk_store_begin(st);
+	if (rc < 0)
+		goto out;
+	rc = keep_former(st, &c->device, now_unix_s);
+	if (rc == 0)
+		rc = wk_store_prepare(st, signed_sql, &s);
+	if (rc == 0)
+		rc = bind_signed(st, s, &next, now_unix_s);
+	rc = wk_store_finish(s, rc);
+	rc = wk_store_end(st, rc);
+	if (rc == 0) {
+		c->device = next;
+		c->signed_prekey_unix_s = now_unix_s;
+		c->signed_prekey_waits = true;
+	}
+out:
+	wa_device_wipe(&next);
+	return rc;
 }

@@ -11,6 +11,7 @@
 
 #define KEY_TYPE_DJB 0x05
 #define REGISTRATION_ID_MAX 16380
+#define SIGNED_ID_MAX 0xFFFFFEu
 #define QR_PREFIX "https://wa.me/settings/linked_devices#"
 
 /* ---- version ------------------------------------------------------------------------------------
@@ -88,6 +89,20 @@ int wa_device_init(struct wa_device *d)
 		rc = wa_device_rotate_adv(d);
 	if (rc < 0)
 		wa_device_wipe(d);
+	return rc;
+}
+
+int wa_device_rotate_signed(struct wa_device *d)
+{
+	struct wa_device next = *d;
+	int rc = wa_keypair_new(&next.signed_prekey);
+
+	next.signed_prekey_id = d->signed_prekey_id >= SIGNED_ID_MAX ? 1 : d->signed_prekey_id + 1;
+	if (rc == 0)
+		rc = sign_prekey(&next);
+	if (rc == 0)
+		*d = next;
+	wa_device_wipe(&next);
 	return rc;
 }
 

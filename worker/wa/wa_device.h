@@ -41,6 +41,8 @@ ATTR_NODISCARD int wa_version_parse(const char *text, struct wa_version *v_out);
 
 /* Fresh keys. 0, WA_ECRYPTO or -ENOMEM. */
 ATTR_NODISCARD int wa_device_init(struct wa_device *d);
+/* Another signed pre-key, under the next id. 0; on failure d is as before. */
+ATTR_NODISCARD int wa_device_rotate_signed(struct wa_device *d);
 /* A new adv secret: at each pair-device, before it is answered. */
 ATTR_NODISCARD int wa_device_rotate_adv(struct wa_device *d);
 void wa_device_wipe(struct wa_device *d);

@@ -84,6 +84,15 @@ void wa_prekey_upload_add(struct wa_node *upload, uint32_t key_id, const uint8_t
 	add_key(wa_node_add(n, "key"), key_id, pub, NULL);
 }
 
+struct wa_node *wa_prekey_rotate(const struct wa_device *d, const char *id)
+{
+	struct wa_node *iq = wa_iq("set", "encrypt", id);
+
+	add_key(wa_node_add(wa_node_add(iq, "rotate"), "skey"), d->signed_prekey_id,
+	        d->signed_prekey.pub, d->signed_prekey_sig);
+	return iq;
+}
+
 /* ---- digest -------------------------------------------------------------------------------------
  */
 

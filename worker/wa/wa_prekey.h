@@ -24,6 +24,9 @@ ATTR_NODISCARD int wa_prekey_count_read(const struct wa_node *result, uint32_t *
 struct wa_node *wa_prekey_upload(const struct wa_device *d, const char *id);
 void wa_prekey_upload_add(struct wa_node *upload, uint32_t key_id, const uint8_t pub[WA_KEY_LEN]);
 
+/* <rotate>: the device's signed pre-key in place of the one the server has. */
+struct wa_node *wa_prekey_rotate(const struct wa_device *d, const char *id);
+
 struct wa_node *wa_prekey_digest_get(const char *id);
 /*
  * Compare a digest with ours. pub_of: the public half of a listed key, 0 or a negative code when we
