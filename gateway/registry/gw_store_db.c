@@ -1,4 +1,5 @@
-/* gateway/registry/gw_store_db.c - the tables of registry.db and the directories of the instances */
+/* gateway/registry/gw_store_db.c - the tables of registry.db and the directories of the instances
+ */
 #include "gateway/registry/gw_store_db.h"
 
 #include <errno.h>
@@ -402,10 +403,16 @@ static int load_link(sqlite3_stmt *s, struct gw_device *l)
 
 static bool session_is_there(const struct gw_store_db *d, const char *id)
 {
-	char path[GW_ID_LEN + sizeof("/session.db")];
+	/* events.left: the last events of a link that is over; a worker gives them to us */
+	static const char *const names[] = { "session.db", "events.left" };
+	char path[GW_ID_LEN + sizeof("/events.left")];
 
-	snprintf(path, sizeof(path), "%s/session.db", id);
-	return faccessat(d->instances_fd, path, F_OK, 0) == 0;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		snprintf(path, sizeof(path), "%s/%s", id, names[i]);
+		if (faccessat(d->instances_fd, path, F_OK, 0) == 0)
+			return true;
+	}
+	return false;
 }
 
 static int load_instance(struct gw_store_db *d, sqlite3_stmt *s,

@@ -13,6 +13,7 @@
 #include "common/ipc.h"
 #include "common/ipc_memfd.h"
 #include "worker/events/wk_outbox.h"
+#include "worker/store/wk_store_left.h"
 #include "worker/store/wk_store_outbox.h"
 #include "worker/store/wk_store_priv.h"
 
@@ -401,6 +402,84 @@ static void test_events_outlive_their_store(void **state)
 	assert_true(wk_outbox_is_empty(p->o));
 }
 
+static int open_left(struct place *p)
+{
+	return wk_outbox_of_left(p->base, p->dir, ID, &p->key, NULL, &ops, p, &p->o);
+}
+
+/* The worker dies before the gateway has them: its next life gives them. */
+static void test_events_outlive_their_store_and_their_process(void **state)
+{
+	struct place *p = *state;
+	struct sealed_key right = p->key;
+	uint64_t store;
+
+	add(p, 30, 100);
+	add(p, 1, IPC_EVENT_INLINE_MAX + 1);
+	wk_outbox_poke(p->o);
+	store = p->store;
+	commit(p, 10, false);
+	wk_outbox_outlive(p->o);
+	assert_int_equal(wk_store_erase(p->st), 0);
+	p->st = NULL;
+	wk_outbox_free(p->o); /* and nothing more was heard */
+	p->o = NULL;
+	p->key.bytes[0] ^= 1; /* nobody else reads them */
+	assert_int_equal(open_left(p), WA_ESTORE_CORRUPT);
+	p->key = right;
+	assert_int_equal(open_left(p), 0);
+	p->sent_n = 0;
+	wk_outbox_poke(p->o);
+	assert_int_equal(p->sent_n, 21);
+	assert_int_equal(p->sent[0], 11);
+	assert_int_equal(p->sent[20], 31);
+	assert_int_equal(p->last_fd_len, IPC_EVENT_INLINE_MAX + 1);
+	assert_int_equal(p->store, store); /* the gateway knows what it has */
+	assert_false(wk_outbox_is_empty(p->o));
+	commit(p, 20, false);
+	wk_outbox_free(p->o);
+	assert_int_equal(open_left(p), 0); /* all of it, until all of it is heard */
+	wk_outbox_poke(p->o);
+	commit(p, 31, false);
+	assert_true(wk_outbox_is_empty(p->o));
+	wk_outbox_free(p->o);
+	p->o = NULL;
+	assert_int_equal(open_left(p), -ENOENT);
+}
+
+static void test_a_damaged_file_of_events_is_said_to_be(void **state)
+{
+	struct place *p = *state;
+	char path[128];
+	uint8_t bytes[4096];
+	size_t n;
+	FILE *f;
+
+	add(p, 3, 50);
+	wk_outbox_outlive(p->o);
+	wk_outbox_free(p->o);
+	p->o = NULL;
+	snprintf(path, sizeof(path), "%s/" WK_LEFT_NAME, p->dir);
+	f = fopen(path, "r");
+	n = fread(bytes, 1, sizeof(bytes), f);
+	fclose(f);
+	assert_in_range(n, 100, sizeof(bytes) - 1);
+	for (size_t cut = 0; cut <= n; cut++) {
+		f = fopen(path, "w");
+		if (cut < n)
+			bytes[cut] ^= 1;
+		assert_int_equal(fwrite(bytes, 1, n, f), n);
+		if (cut < n)
+			bytes[cut] ^= 1;
+		fclose(f);
+		assert_int_equal(open_left(p), cut < n ? WA_ESTORE_CORRUPT : 0);
+	}
+	wk_outbox_free(p->o);
+	p->o = NULL;
+	assert_int_equal(truncate(path, (off_t)n - 1), 0);
+	assert_int_equal(open_left(p), WA_ESTORE_CORRUPT);
+}
+
 /* ---- the memfd ----------------------------------------------------------------------------- */
 
 static void test_memfd_that_can_change_is_refused(void **state)
@@ -523,6 +602,8 @@ int main(void)
 		T(test_commits_that_make_no_sense_change_nothing),
 		T(test_full_until_half_is_gone),
 		T(test_events_outlive_their_store),
+		T(test_events_outlive_their_store_and_their_process),
+		T(test_a_damaged_file_of_events_is_said_to_be),
 		T(test_memfd_that_can_change_is_refused),
 		T(test_several_events_leave_together),
 		T(test_together_no_more_than_one_message_and_the_window_take),

@@ -4,12 +4,14 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "common/err.h"
 #include "common/ipc.h"
 #include "common/ipc_memfd.h"
 #include "worker/session/wk_timer.h"
+#include "worker/store/wk_store_left.h"
 #include "worker/store/wk_store_outbox.h"
 
 #define TIDY_MS 500                     /* after the last acknowledgement: remove what it covers */
@@ -26,6 +28,7 @@ struct wk_outbox {
 	struct wk_store *st;        /* NULL: it has gone, and what was left is here: */
 	struct wk_outbox_row *left; /* by number; owned, with their data */
 	size_t left_n;
+	char *left_dir;               /* owned; they are in a file there, too; NULL: no more */
 	struct wk_outbox_stock stock; /* of the store when it went */
 	const struct log_ctx *log;
 	const struct wk_outbox_ops *ops;
@@ -289,6 +292,8 @@ static void tell_room(struct wk_outbox *o)
 	o->ops->on_room(o->arg);
 }
 
+static void forget_left(struct wk_outbox *o);
+
 static void on_tidy(evutil_socket_t fd, short what, void *arg)
 {
 	struct wk_outbox *o = arg;
@@ -318,6 +323,7 @@ void wk_outbox_commit(struct wk_outbox *o, const Ipc__EventCommit *msg)
 		o->sent = o->committed;
 		way_clear(o);
 	}
+	forget_left(o);
 	if (o->committed - o->removed >= TIDY_N || o->was_full)
 		on_tidy(-1, 0, o);
 	else if (o->removed < o->committed && !event_pending(o->tidy, EV_TIMEOUT, NULL))
@@ -357,7 +363,7 @@ static bool keep_next(struct wk_outbox *o, uint64_t *after, size_t *bytes)
 	struct wk_outbox_row row = { 0 };
 	struct wk_outbox_row *more;
 
-	if (o->left_n == WK_OUTBOX_LEFT_N || *bytes >= WK_OUTBOX_LEFT_BYTES ||
+	if (o->left_n == WK_LEFT_N || *bytes >= WK_LEFT_BYTES ||
 	    wk_store_outbox_next(o->st, *after, &row) < 0)
 		return false;
 	more =
@@ -377,6 +383,7 @@ void wk_outbox_outlive(struct wk_outbox *o)
 {
 	uint64_t after = o->committed;
 	size_t bytes = 0;
+	int rc;
 
 	if (o->st == NULL)
 		return;
@@ -389,7 +396,24 @@ void wk_outbox_outlive(struct wk_outbox *o)
 	o->stock.newest = o->left_n > 0 ? after : o->committed;
 	o->stock.n = o->left_n;
 	o->stock.bytes = bytes;
+	if (o->left_n > 0) {
+		rc = wk_store_left_write(o->st, &o->stock, o->left, o->left_n);
+		if (rc < 0) /* they have this process, and no more */
+			LOG(o->log, LOG_ERR, "events_not_kept", LF_ERR("err", rc));
+		else
+			o->left_dir = strdup(wk_store_dir(o->st));
+	}
 	o->st = NULL;
+}
+
+/* Nothing is left that the gateway does not have. */
+static void forget_left(struct wk_outbox *o)
+{
+	if (o->left_dir == NULL || o->committed < o->stock.newest)
+		return;
+	wk_store_left_remove(o->left_dir);
+	free(o->left_dir);
+	o->left_dir = NULL;
 }
 
 static void left_free(struct wk_outbox *o)
@@ -397,6 +421,7 @@ static void left_free(struct wk_outbox *o)
 	for (size_t i = 0; i < o->left_n; i++)
 		buf_wipe(&o->left[i].data);
 	free(o->left);
+	free(o->left_dir);
 }
 
 /* ---- life ---------------------------------------------------------------------------------- */
@@ -417,6 +442,33 @@ int wk_outbox_new(struct event_base *base, struct wk_store *st, const struct log
 		free(o);
 		return -ENOMEM;
 	}
+	*outbox_out = o;
+	return 0;
+}
+
+int wk_outbox_of_left(struct event_base *base, const char *dir, const char *instance_id,
+                      const struct sealed_key *key, const struct log_ctx *log,
+                      const struct wk_outbox_ops *ops, void *arg, struct wk_outbox **outbox_out)
+{
+	struct wk_outbox_row *rows = NULL;
+	struct wk_outbox_stock stock;
+	struct wk_outbox *o;
+	size_t n = 0;
+	int rc = wk_store_left_read(dir, instance_id, key, &stock, &rows, &n);
+
+	if (rc < 0)
+		return rc;
+	rc = wk_outbox_new(base, NULL, log, ops, arg, &o);
+	if (rc < 0) {
+		for (size_t i = 0; i < n; i++)
+			buf_wipe(&rows[i].data);
+		free(rows);
+		return rc;
+	}
+	o->left = rows;
+	o->left_n = n;
+	o->stock = stock;
+	o->left_dir = strdup(dir);
 	*outbox_out = o;
 	return 0;
 }

@@ -15,6 +15,7 @@
 
 #include "common/attr.h"
 #include "common/log.h"
+#include "common/sealed.h"
 #include "proto/ipc.pb-c.h"
 
 struct event_base;
@@ -44,11 +45,15 @@ void wk_outbox_free(struct wk_outbox *o);
 
 /*
  * The store is about to go, with all in it: what the gateway does not have is kept in memory from
- * here on (WK_OUTBOX_LEFT_N events, WK_OUTBOX_LEFT_BYTES; what is more is lost, and said so).
+ * here on, and in a file (wk_store_left.h) until it has it (WK_LEFT_N events, WK_LEFT_BYTES; what
+ * is more is lost, and said so).
  */
-#define WK_OUTBOX_LEFT_N 20000
-#define WK_OUTBOX_LEFT_BYTES (8 * 1024 * 1024)
 void wk_outbox_outlive(struct wk_outbox *o);
+/* Of the file that a former life has left. -ENOENT: there is none; or as wk_store_left_read(). */
+ATTR_NODISCARD int wk_outbox_of_left(struct event_base *base, const char *dir,
+                                     const char *instance_id, const struct sealed_key *key,
+                                     const struct log_ctx *log, const struct wk_outbox_ops *ops,
+                                     void *arg, struct wk_outbox **outbox_out);
 
 /* After a commit that may have added events: send what may be sent. What an open transaction has
  * added may not: it might not last. */

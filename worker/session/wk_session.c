@@ -310,7 +310,7 @@ void wk_session_free(struct wk_session *s)
 	timers[4] = s->logout_timer;
 	wk_session_drop(s);
 	wk_session_leave_store(s);
-	wk_session_events_close(s); /* what has outlived the store */
+	wk_session_events_end(s); /* what has outlived the store */
 	wk_session_asks_drop(s);
 	wk_media_free(s->media);
 	for (size_t i = 0; i < ARRAY_LEN(timers); i++)

@@ -52,6 +52,21 @@ void wk_session_events_open(struct wk_session *s)
 		wk_outbox_poke(s->outbox); /* what was left by the life before */
 }
 
+void wk_session_events_left(struct wk_session *s)
+{
+	static const struct wk_outbox_ops ops = { .send = on_send, .on_room = on_room };
+	int rc;
+
+	if (s->left != NULL)
+		return;
+	rc = wk_outbox_of_left(s->p.base, s->p.dir, s->p.instance_id, &s->target.key, s->p.log,
+	                       &ops, s, &s->left);
+	if (rc == 0)
+		wk_outbox_poke(s->left);
+	else if (rc != -ENOENT)
+		LOG(s->p.log, LOG_ERR, "events_lost", LF_ERR("err", rc));
+}
+
 /* All that writes into the store. */
 static void writers_end(struct wk_session *s)
 {
@@ -68,6 +83,13 @@ void wk_session_events_close(struct wk_session *s)
 	s->outbox = NULL;
 }
 
+void wk_session_events_end(struct wk_session *s)
+{
+	wk_session_events_close(s);
+	wk_outbox_free(s->left);
+	s->left = NULL;
+}
+
 void wk_session_events_outlive(struct wk_session *s)
 {
 	writers_end(s);
@@ -79,17 +101,22 @@ void wk_session_events_outlive(struct wk_session *s)
 
 bool wk_session_events_heard(struct wk_session *s)
 {
-	return s->outbox == NULL || wk_outbox_is_empty(s->outbox);
+	return (s->outbox == NULL || wk_outbox_is_empty(s->outbox)) &&
+	       (s->left == NULL || wk_outbox_is_empty(s->left));
 }
 
 void wk_session_events_tell(struct wk_session *s)
 {
+	if (s->left != NULL)
+		wk_outbox_rewind(s->left);
 	if (s->outbox != NULL)
 		wk_outbox_rewind(s->outbox);
 }
 
 void wk_session_event_commit(struct wk_session *s, const Ipc__EventCommit *msg)
 {
+	if (s->left != NULL)
+		wk_outbox_commit(s->left, msg);
 	if (s->outbox != NULL)
 		wk_outbox_commit(s->outbox, msg);
 }

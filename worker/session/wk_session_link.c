@@ -123,8 +123,10 @@ static void on_no_link(struct wk_session *s)
 int wk_act_open_store(struct wk_session *s)
 {
 	struct wk_failure f;
-	int rc = load(s);
+	int rc;
 
+	wk_session_events_left(s);
+	rc = load(s);
 	s->opened = rc == 0 || rc == -ENOENT;
 	if (rc == 0) {
 		on_saved_link(s);

@@ -48,6 +48,7 @@ struct wk_session {
 	bool had_link;            /* they are, or were */
 	bool opened;              /* the store was looked at */
 	struct wk_outbox *outbox; /* events on their way; with a link in an open store only */
+	struct wk_outbox *left;   /* events of a link that a former life has seen the end of */
 	uint64_t left_generation; /* of the link in a store that was closed; 0: none */
 
 	/* the connection */
@@ -220,8 +221,12 @@ void wk_session_asks_end(struct wk_session *s);
 /* wk_session_events.c */
 /* The store is open and has a link: its outbox works from here on. */
 void wk_session_events_open(struct wk_session *s);
+/* The key is at hand: what a former life has left is sent first. */
+void wk_session_events_left(struct wk_session *s);
 /* Before the store is closed. */
 void wk_session_events_close(struct wk_session *s);
+/* The session is over. */
+void wk_session_events_end(struct wk_session *s);
 /* The same before it is erased or set aside: what the gateway does not have outlives it. */
 void wk_session_events_outlive(struct wk_session *s);
 
