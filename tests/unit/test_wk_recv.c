@@ -610,6 +610,93 @@ static void test_refusals(void **state)
 	rf_expect(f, "retry1 ack");
 }
 
+/* ---- bots --------------------------------------------------------------------------------------
+ */
+
+#define BOT "867051314767696@bot"
+#define OWN_LID SF_LID "@lid"
+
+/* We have asked the bot something. */
+static void ask_bot(struct recv_fixture *f, const uint8_t secret[WA_MSG_SECRET_LEN])
+{
+	struct wk_msg m = { .id = "Q1", .flags = WK_MSG_FROM_ME, .unix_s = 1, .secret = secret };
+	bool is_new;
+
+	assert_int_equal(wa_jid_parse(BOT, strlen(BOT), &m.chat), 0);
+	assert_int_equal(wa_jid_parse(OWN_LID, strlen(OWN_LID), &m.sender), 0);
+	m.message = (const uint8_t *)"";
+	assert_int_equal(wk_batch_enter(f->batch), 0);
+	assert_int_equal(wk_store_msg_put(f->sf.st, &m, &is_new), 0);
+	wk_batch_leave(f->batch, 0);
+}
+
+/* Its answer, sealed as bots do: under a key of the question's secret, for answer_id. */
+static struct wa_node *bot_answer(const uint8_t secret[WA_MSG_SECRET_LEN], const char *id,
+                                  const char *answer_id, const char *text)
+{
+	static const uint8_t iv[WA_IV_LEN] = { 7 };
+	Wa__MessageSecretMessage sealed = WA__MESSAGE_SECRET_MESSAGE__INIT;
+	Wa__Message m = WA__MESSAGE__INIT;
+	struct wa_node *n = rf_message(id, BOT), *child;
+	uint8_t base[32], key[32], payload[256], wire[400];
+	char info[256], aad[256];
+	int aad_len;
+	struct buf plain;
+
+	m.conversation = (char *)(uintptr_t)text;
+	plain = packed(&m);
+	snprintf(info, sizeof(info), "%s%s%s", answer_id, OWN_LID, BOT);
+	aad_len = snprintf(aad, sizeof(aad), "%s%c%s", answer_id, 0, BOT);
+	assert_int_equal(wa_hkdf(secret, 32, NULL, 0, "Bot Message", 11, base, 32), 0);
+	assert_int_equal(wa_hkdf(base, 32, NULL, 0, info, strlen(info), key, 32), 0);
+	assert_int_equal(wa_gcm_seal_iv(key, iv, aad, (size_t)aad_len, plain.p, plain.len, payload),
+	                 0);
+	sealed.has_enc_iv = sealed.has_enc_payload = true;
+	sealed.enc_iv = (ProtobufCBinaryData){ sizeof(iv), (uint8_t *)(uintptr_t)iv };
+	sealed.enc_payload = (ProtobufCBinaryData){ plain.len + WA_TAG_LEN, payload };
+	child = wa_node_add(n, "meta");
+	wa_node_set(child, "target_id", "Q1");
+	wa_node_set_jid(child, "target_sender_jid", OWN_LID);
+	child = wa_node_add(n, "enc");
+	wa_node_set(child, "v", "2");
+	wa_node_set(child, "type", "msmsg");
+	wa_node_set_bytes(child, wire, wa__message_secret_message__pack(&sealed, wire));
+	buf_free(&plain);
+	return n;
+}
+
+static void test_bots_answer_under_the_secret_of_the_question(void **state)
+{
+	struct recv_fixture *f = *state;
+	uint8_t secret[WA_MSG_SECRET_LEN] = { 1, 2, 3 };
+	struct wa_node *n, *bot;
+
+	/* what it answers to is not known here */
+	give(f, bot_answer(secret, "B0", "B0", "who?"));
+	rf_expect(f, "ack!495");
+	ask_bot(f, secret);
+	give(f, bot_answer(secret, "B1", "B1", "42"));
+	rf_expect(f, "text:B1=42 inactive");
+	give(f, bot_answer(secret, "B1", "B1", "42"));
+	rf_expect(f, "inactive");
+	/* it goes on with the first part: sealed for that one's id */
+	n = bot_answer(secret, "B2", "B1", "42 and more");
+	bot = wa_node_add(n, "bot");
+	wa_node_set(bot, "edit", "inner");
+	wa_node_set(bot, "edit_target_id", "B1");
+	give(f, n);
+	rf_expect(f, "text:B2=42 and more inactive");
+	/* another secret, or changed on the way */
+	secret[0] ^= 1;
+	give(f, bot_answer(secret, "B3", "B3", "forged"));
+	rf_expect(f, "ack!495");
+	/* nobody else may use it */
+	n = bot_answer(secret, "B4", "B4", "no bot");
+	wa_node_set_jid(n, "from", BOB);
+	give(f, n);
+	rf_expect(f, "retry1 ack");
+}
+
 static void test_newsletter_is_in_the_clear(void **state)
 {
 	struct recv_fixture *f = *state;
@@ -954,6 +1041,7 @@ int main(void)
 		T(test_sender_answers_a_retry_receipt),
 		T(test_reaction_that_does_not_open_is_hidden),
 		T(test_refusals),
+		T(test_bots_answer_under_the_secret_of_the_question),
 		T(test_newsletter_is_in_the_clear),
 		T(test_unavailable_is_asked_of_the_phone),
 		T(test_request_for_a_chat_is_private),
