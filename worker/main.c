@@ -17,6 +17,7 @@
 #include "common/ipc.h"
 #include "common/log.h"
 #include "common/pb_guard.h"
+#include "worker/events/wk_outbox.h"
 #include "worker/net/wk_tls.h"
 #include "worker/process/wk_fds.h"
 #include "worker/process/wk_heap.h"
@@ -163,6 +164,7 @@ static int run_zygote(struct wk_title *title, const struct wk_tls *tls, const st
 
 #ifdef WARDEN_TEST_HOOKS
 	z.plain_fork = getenv("WARDEN_TEST_FORK") != NULL;
+	wk_outbox_test_max();
 #endif
 	if (z.packet == NULL)
 		return WK_EXIT_FAILED;

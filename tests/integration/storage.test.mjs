@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, test } from 'node:test';
 import { World, assertError, assertQr, eventually, PATIENCE, PLAIN, QR_FAILED, SLOWNESS } from './harness.mjs';
+import { StreamFollower, assertWhole } from './eventstream.mjs';
 import { call, clientOf, ended, linked, reconnect, restartGateway, sleep, withWorld } from './linked.mjs';
 
 const REPORT_MS = 1000 * SLOWNESS * PATIENCE;
@@ -185,6 +186,49 @@ describe('the registry on a disk that fails (H8)', { skip }, () => {
 				sh('umount', '-l', world.dataDir);
 				sh('losetup', '-d', loop);
 			}
+			await world.stop();
+		}
+	});
+});
+
+// The events' file shares its disk with the registry; the sessions have another, and go on.
+describe('the events on a disk that fails (H8)', { skip }, () => {
+	test('full: nothing that was received is lost, health says so, and it heals by itself', async () => {
+		const world = new World();
+		await world.startSim({ tls: true });
+		const disk = new Disk(world.dataDir);
+		const sessions = new Disk(join(world.dataDir, 'instances'), { size: '16m' });
+		let events;
+		try {
+			await world.startGateway();
+			const { instance, phone } = await linked(world);
+			const bob = await world.newPhone();
+			const post = async (from, n) => (await world.control('POST', `/phones/${bob.number}/send`,
+			    { messages: Array.from({ length: n }, (_, i) => ({ to: phone.number, text: `message ${from + i}` })) })).json.ids;
+			events = await new StreamFollower(world, instance, { from: 0 }).open();
+			const got = (all) => all.filter((e) => e.event === 'message.exchange').map((e) => e.data.id);
+			const sent = await post(0, 5);
+			await events.until((all) => got(all).length === 5, { what: 'events while there is room' });
+			disk.fill();
+			sent.push(...await post(5, 40));
+			await eventually(async () => {
+				const r = (await world.control('GET', `/phones/${bob.number}/receipts`)).json.receipts;
+				return sent.every((id) => r.some((x) => x.id === id && /:\d+@/.test(x.from)));
+			}, { what: 'all to be received', timeoutMs: 15_000 });
+			await eventually(async () => /fail/.test((await health(world)).checks.events ?? ''), { what: 'health to say so', timeoutMs: 5000 });
+			const [worker] = world.workers(instance);
+			assert.ok(got(events.events).length < sent.length, 'the disk was full');
+			disk.free();
+			await events.until((all) => got(all).length >= sent.length, { what: 'all events', timeoutMs: HEAL_MS });
+			assert.deepEqual(got(events.events), sent);
+			assertWhole(events.events);
+			await eventually(async () => (await health(world)).status === 'ok', { what: 'all well again', timeoutMs: HEAL_MS });
+			assert.equal(world.workers(instance)[0]?.pid, worker.pid, 'the session went on');
+		} finally {
+			await events?.close();
+			await endGateway(world);
+			sessions.unmount();
+			disk.unmount();
 			await world.stop();
 		}
 	});

@@ -17,6 +17,21 @@
 #define TIDY_MS 500                     /* after the last acknowledgement: remove what it covers */
 #define TIDY_N (4 * IPC_EVENT_WINDOW_N) /* so many acknowledged ones wait for that at most */
 
+#ifdef WARDEN_TEST_HOOKS
+static uint64_t max_n = WK_OUTBOX_MAX_N;
+
+void wk_outbox_test_max(void)
+{
+	const char *text = getenv("WARDEN_TEST_OUTBOX");
+	long v = text != NULL ? strtol(text, NULL, 10) : 0;
+
+	if (v >= 1 && v <= WK_OUTBOX_MAX_N)
+		max_n = (uint64_t)v;
+}
+#else
+static const uint64_t max_n = WK_OUTBOX_MAX_N;
+#endif
+
 /* Bytes of the events on the way, by number, so that the window knows what an acknowledgement
  * frees. */
 struct on_way {
@@ -284,7 +299,7 @@ static void tell_room(struct wk_outbox *o)
 {
 	struct wk_outbox_stock stock;
 
-	if (!o->was_full || stock_of(o, &stock) < 0 || stock.n > WK_OUTBOX_MAX_N / 2 ||
+	if (!o->was_full || stock_of(o, &stock) < 0 || stock.n > max_n / 2 ||
 	    stock.bytes > WK_OUTBOX_MAX_BYTES / 2)
 		return;
 	o->was_full = false;
@@ -339,7 +354,7 @@ bool wk_outbox_is_full(struct wk_outbox *o)
 
 	if (stock_of(o, &stock) < 0)
 		return false; /* whoever writes next hears of it */
-	if (stock.n < WK_OUTBOX_MAX_N && stock.bytes < WK_OUTBOX_MAX_BYTES)
+	if (stock.n < max_n && stock.bytes < WK_OUTBOX_MAX_BYTES)
 		return o->was_full;
 	if (!o->was_full)
 		LOG(o->log, LOG_WARNING, "outbox_full", LF_INT("events", stock.n),

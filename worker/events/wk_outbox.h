@@ -26,6 +26,11 @@ struct wk_store;
 #define WK_OUTBOX_MAX_N 100000
 #define WK_OUTBOX_MAX_BYTES (64 * 1024 * 1024)
 
+#ifdef WARDEN_TEST_HOOKS
+/* WARDEN_TEST_OUTBOX: so many events instead, in this process and those it forks. */
+void wk_outbox_test_max(void);
+#endif
+
 struct wk_outbox_ops {
 	/* To the gateway; fd: -1 or borrowed. 0, or a negative code: there is none, or it is lost.
 	 */
