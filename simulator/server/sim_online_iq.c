@@ -192,6 +192,7 @@ static const struct request {
 	{ "passive", "set", NULL, on_passive },
 	{ "abt", "get", "props", on_props },
 	{ "privacy", "get", "privacy", on_privacy },
+	{ "privacy", "set", "tokens", answer_empty },
 	{ "blocklist", "get", NULL, on_blocklist },
 	{ "usync", "get", NULL, sim_online_usync },
 	{ "w:m", "set", "media_conn", on_media_conn },

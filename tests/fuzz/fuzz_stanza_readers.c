@@ -16,6 +16,7 @@
 #include "worker/wa/wa_pair.h"
 #include "worker/wa/wa_passkey.h"
 #include "worker/wa/wa_prekey.h"
+#include "worker/wa/wa_privacy_token.h"
 #include "worker/wa/wa_stanza.h"
 #include "worker/wa/wa_usync.h"
 
@@ -168,10 +169,16 @@ static int on_user(void *arg, const struct wa_usync_user *u)
 
 static void read_users(const struct wa_node *n)
 {
+	struct wa_privacy_token t;
 	unsigned users = 0;
 	int rc = wa_usync_each(n, on_user, &users);
 
 	FUZZ_REQUIRE(rc == 0 || (rc == WA_EPROTO && users == 0));
+	if (wa_privacy_token_read(n, &t) == 0) {
+		FUZZ_REQUIRE(t.token_len >= 1 && t.token_len <= WA_PRIVACY_TOKEN_MAX);
+		FUZZ_REQUIRE(t.user.user[0] != '\0' && t.user.device == 0 && t.unix_s >= 0);
+		touch(t.token, t.token_len);
+	}
 }
 
 /* The registration, identity and signed pre-key of a device that is all zeros, so that a digest

@@ -8,11 +8,12 @@ import { createHash } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import { StreamFollower } from '../integration/eventstream.mjs';
 import { World, eventually } from '../integration/harness.mjs';
+import { Chat } from './chat.mjs';
 import { Reader, inOrder, listed, mediaFrom, summary } from './history.mjs';
 
 const world = new World();
 const own = '5511977770009';
-let reader, restore, follower, phones, history, group, instance;
+let info, reader, bobs, restore, follower, phones, history, group, instance;
 
 const control = async (method, path, body) => {
 	const r = await world.control(method, path, body);
@@ -52,7 +53,7 @@ function ofEvent({ data }) {
 const messagesOf = (events, fromHistory) => events.filter((e) => e.event === 'message.exchange' && e.data.fromHistory === fromHistory);
 
 before(async () => {
-	const info = await world.startSim({});
+	info = await world.startSim({});
 	await world.startGateway();
 	restore = mediaFrom(info);
 	phones = {};
@@ -72,6 +73,7 @@ before(async () => {
 		canonical.same(c.lid, c.pn);
 });
 after(async () => {
+	await bobs?.stop();
 	await reader?.stop();
 	await follower?.close();
 	restore?.();
@@ -131,6 +133,26 @@ describe('an account with two companions', () => {
 		await world.control('DELETE', '/media-faults');
 		assert.equal(r.status, 200, r.text);
 		assert.equal(Buffer.from(r.json.base64, 'base64').length, 4000);
+	});
+
+	test('a text that answers a call reaches Baileys on both sides', async () => {
+		bobs = new Chat(info);
+		await bobs.link(world.control.bind(world), phones.Bob.number);
+		const text = 'busy, from Warden';
+		const r = await world.request('POST', `/api/instance/settings/${instance.name}`,
+		    { token: instance.account, json: { autoRejectCalls: true, callRejectMessage: text } });
+		assert.equal(r.status, 200, r.text);
+		await control('POST', `/phones/${phones.Bob.number}/call`, { to: own });
+		const event = await follower.until((events) => messagesOf(events, false).find((e) => e.data.message.content === text), { what: 'the text as an event' });
+		const at = async (who) => (await eventually(() => who.messages.find((m) => m.key.id === event.data.id && m.message), { what: 'Baileys', timeoutMs: 15_000 }));
+		const theirs = await at(bobs), ours = await at(reader);
+		assert.equal(theirs.message.conversation, text);
+		assert.equal(theirs.key.fromMe, false);
+		assert.equal(canonical(theirs.key.remoteJid), canonical(phones.Own.jid));
+		assert.equal(ours.message.conversation, text);
+		assert.equal(ours.key.fromMe, true);
+		assert.equal(canonical(ours.key.remoteJid), canonical(phones.Bob.jid));
+		assert.equal((await control('GET', `/phones/${own}/chains`)).reused, 0);
 	});
 
 	test('both open the same files', async () => {

@@ -17,6 +17,7 @@
 #include "worker/send/wk_send.h"
 #include "worker/send/wk_sessions.h"
 #include "worker/store/wk_batch.h"
+#include "worker/store/wk_store_history.h"
 #include "worker/store/wk_store_lid.h"
 #include "worker/store/wk_store_msg.h"
 #include "worker/store/wk_store_sent.h"
@@ -130,6 +131,11 @@ static void on_ask_sessions(void *arg)
 	note(arg, "keys?");
 }
 
+static void on_give(void *arg)
+{
+	note(arg, "token!");
+}
+
 static void on_nothing(void *arg)
 {
 	(void)arg;
@@ -154,6 +160,7 @@ static void begin(struct fixture *f)
 		.log = &f->log,
 		.speed = f->speed,
 		.on_ask = on_ask_devices,
+		.on_give = on_give,
 		.on_message = on_message,
 		.enter = on_nothing,
 		.leave = on_nothing,
@@ -426,7 +433,7 @@ static void test_a_text_is_sealed_for_every_device(void **state)
 	ack(f, "OTHER", NULL, NULL);
 	expect(f, "");
 	ack(f, id, NULL, NULL);
-	expect(f, "event=not now");
+	expect(f, "event=not now token!");
 	ack(f, id, NULL, NULL);
 	expect(f, "");
 	restart(f);
@@ -454,7 +461,7 @@ static void test_what_was_sent_is_stored(void **state)
 	assert_int_equal(wk_store_msg_by_id(f->sf.st, id, &each), 0);
 	assert_int_equal(found, 0);
 	ack(f, id, NULL, NULL);
-	expect(f, "event=kept");
+	expect(f, "event=kept token!");
 	assert_int_equal(wk_store_msg_by_id(f->sf.st, id, &each), 0);
 	assert_int_equal(found, 1);
 }
@@ -480,7 +487,7 @@ static void test_nothing_is_sealed_twice(void **state)
 	assert_int_equal(first.len, again.len);
 	assert_memory_equal(first.p, again.p, first.len);
 	ack(f, wa_node_attr(last(f), "id"), NULL, NULL);
-	expect(f, "event=once");
+	expect(f, "event=once token!");
 	buf_free(&first);
 	buf_free(&again);
 }
@@ -543,7 +550,7 @@ static void test_one_text_an_hour(void **state)
 
 	send_text(f, "first");
 	ack(f, wa_node_attr(last(f), "id"), NULL, NULL);
-	expect(f, "event=first");
+	expect(f, "event=first token!");
 	want_text(f, BOB, "second");
 	expect(f, "");
 	assert_int_equal(wk_store_lid_learn(f->sf.st, "4477", "99", NULL), 0);
@@ -619,7 +626,7 @@ static void test_devices_that_were_missed_get_it_too(void **state)
 	expect(f, "message");
 	id = wa_node_attr(last(f), "id");
 	ack(f, id, "2:AAAAAAAA", NULL);
-	expect(f, "event=all of you devices?");
+	expect(f, "event=all of you token! devices?");
 	tell_devices(f, "07", "03");
 	expect(f, "keys?");
 	tell_keys(f);
@@ -640,7 +647,7 @@ static void test_the_hash_is_over_all_devices(void **state)
 
 	assert_int_equal(wa_phash(all, 4, phash), 0);
 	ack(f, id, phash, NULL);
-	expect(f, "event=same list");
+	expect(f, "event=same list token!");
 }
 
 static void test_refusals(void **state)
@@ -676,6 +683,77 @@ static void test_a_stale_session_is_tried_anew_once(void **state)
 	ack(f, id, NULL, "479");
 	expect(f, "");
 	assert_false(wk_send_is_due(f->send));
+}
+
+/* ---- privacy tokens ----------------------------------------------------------------------------
+ */
+
+static struct wa_node *token_notice(const char *from, const char *lid, const char *token, int64_t t)
+{
+	struct wa_node *n = wa_node_new("notification"), *one;
+
+	wa_node_set_jid(n, "from", from);
+	if (lid != NULL)
+		wa_node_set_jid(n, "sender_lid", lid);
+	one = wa_node_add(wa_node_add(n, "tokens"), "token");
+	wa_node_set(one, "type", "trusted_contact");
+	wa_node_set_int(one, "t", t);
+	wa_node_set_bytes(one, token, strlen(token));
+	return n;
+}
+
+static void tell_token(struct fixture *f, const char *from, const char *lid, const char *token,
+                       int64_t t)
+{
+	struct wa_node *n = token_notice(from, lid, token, t);
+
+	assert_int_equal(wk_batch_enter(f->batch), 0);
+	assert_int_equal(wk_send_token_told(f->send, n), 0);
+	wk_batch_leave(f->batch, 0);
+	wa_node_free(n);
+}
+
+static void test_the_recipients_token_goes_along(void **state)
+{
+	struct fixture *f = *state;
+	const struct wa_node *n;
+	struct wa_node *iq, *answer;
+
+	tell_token(f, BOB_PN, BOB, "newer", clock_unix_s());
+	tell_token(f, BOB_PN, BOB, "older", clock_unix_s() - 1000);
+	tell_token(f, "x@g.us", NULL, "of nobody", clock_unix_s());
+	send_text(f, "may I");
+	n = wa_node_child(last(f), "tctoken");
+	assert_int_equal(n->bytes_len, 5);
+	assert_memory_equal(n->bytes, "newer", 5);
+	assert_null(wa_node_child(last(f), "cstoken"));
+	ack(f, wa_node_attr(last(f), "id"), NULL, NULL);
+	expect(f, "event=may I token!");
+	assert_true(wk_send_gives(f->send));
+	iq = wk_send_build_token(f->send, "3");
+	assert_string_equal(wa_node_attr(iq, "xmlns"), "privacy");
+	assert_string_equal(wa_node_attr(iq->first_child->first_child, "jid"), BOB);
+	assert_false(wk_send_gives(f->send));
+	wa_node_free(iq);
+	answer = token_notice(BOB, NULL, "his", clock_unix_s() + 1);
+	wk_send_token_given(f->send, answer);
+	wk_send_token_given(f->send, NULL);
+	wa_node_free(answer);
+	expect(f, "");
+}
+
+static void test_without_a_token_the_salt_speaks(void **state)
+{
+	static const uint8_t salt[] = "salt";
+	struct fixture *f = *state;
+	uint8_t want[32];
+
+	tell_token(f, BOB, NULL, "stale", clock_unix_s() - 5 * 604800);
+	assert_int_equal(wk_store_nct_salt_put(f->sf.st, salt, 4), 0);
+	send_text(f, "salted");
+	assert_null(wa_node_child(last(f), "tctoken"));
+	assert_int_equal(wa_cstoken(salt, 4, BOB, want), 0);
+	assert_memory_equal(wa_node_child(last(f), "cstoken")->bytes, want, 32);
 }
 
 /* ---- asked again -------------------------------------------------------------------------------
@@ -730,7 +808,7 @@ static void test_who_asks_again_gets_it(void **state)
 	const char *id = send_text(f, "once more");
 
 	ack(f, id, NULL, NULL);
-	expect(f, "event=once more");
+	expect(f, "event=once more token!");
 	assert_false(ask_again(f, "NEVER", BOB, "1", &bob, false));
 	assert_true(ask_again(f, id, BOB, "1", &bob, false));
 	expect(f, "message ack");
@@ -818,6 +896,8 @@ int main(void)
 		T(test_the_hash_is_over_all_devices),
 		T(test_refusals),
 		T(test_a_stale_session_is_tried_anew_once),
+		T(test_the_recipients_token_goes_along),
+		T(test_without_a_token_the_salt_speaks),
 		T(test_who_asks_again_gets_it),
 		T(test_an_unchanged_session_is_given_up),
 		T(test_another_registration_is_another_session),

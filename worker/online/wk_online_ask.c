@@ -120,6 +120,9 @@ static int build(struct wk_online *o, enum wk_request req, const char *id, struc
 	case WK_REQ_SEND_TO:
 		iq = wk_send_build(o->send, id);
 		break;
+	case WK_REQ_TOKEN:
+		iq = wk_send_build_token(o->send, id);
+		break;
 	case WK_REQ_SESSIONS:
 		iq = wk_sessions_build(o->sessions, id);
 		break;
@@ -192,6 +195,7 @@ static const struct {
 	[WK_REQ_LOGOUT] = { "logout", ONCE, on_logout },
 	[WK_REQ_MEDIA] = { "media servers", ONCE, on_media },
 	[WK_REQ_SEND_TO] = { "devices of a person", SOME, wk_online_on_send_to },
+	[WK_REQ_TOKEN] = { "privacy token", ONCE, wk_online_on_token },
 	[WK_REQ_ROTATE] = { "signed pre-key", SOME, wk_online_on_rotate },
 	[WK_REQ_SESSIONS] = { "keys of devices", SOME, wk_online_on_sessions },
 };
@@ -214,6 +218,8 @@ static bool is_due(const struct wk_online *o, enum wk_request req)
 		return wk_appstate_is_due(o->appstate);
 	case WK_REQ_SEND_TO:
 		return wk_send_is_due(o->send);
+	case WK_REQ_TOKEN:
+		return wk_send_gives(o->send);
 	case WK_REQ_SESSIONS:
 		return wk_sessions_is_due(o->sessions);
 	}

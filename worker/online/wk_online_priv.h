@@ -28,6 +28,7 @@ enum wk_request {
 	WK_REQ_LOGOUT,
 	WK_REQ_MEDIA,    /* where files are */
 	WK_REQ_SEND_TO,  /* devices that a message of ours goes to */
+	WK_REQ_TOKEN,    /* our privacy token, given to somebody */
 	WK_REQ_SESSIONS, /* keys of devices, to begin sessions with */
 	WK_REQ_ROTATE,   /* our signed pre-key, another one */
 	WK_REQ_N
@@ -195,6 +196,7 @@ ATTR_NODISCARD int wk_online_send_init(struct wk_online *o);
 int wk_online_want_phone(void *online);
 int wk_online_on_declined(const struct wa_jid *caller, const struct wa_jid *alt, void *online);
 void wk_online_on_send_to(struct wk_online *o, const struct wk_answer *a);
+void wk_online_on_token(struct wk_online *o, const struct wk_answer *a);
 void wk_online_on_sessions(struct wk_online *o, const struct wk_answer *a);
 void wk_online_on_ack(struct wk_online *o, const struct wa_node *n);
 

@@ -103,6 +103,11 @@ static int take_server_sync(struct wk_online *o, const struct wa_node *n)
 	return wk_appstate_told(o->appstate, n);
 }
 
+static int take_privacy_token(struct wk_online *o, const struct wa_node *n)
+{
+	return wk_send_token_told(o->send, n);
+}
+
 /* ---- notifications ------------------------------------------------------------------------------
  */
 
@@ -169,6 +174,10 @@ static void on_notification(struct wk_online *o, const struct wa_node *n)
 	}
 	if (wa_node_attr_is(n, "type", "server_sync")) {
 		tell(o, n, take_server_sync);
+		return;
+	}
+	if (wa_node_attr_is(n, "type", "privacy_token")) {
+		tell(o, n, take_privacy_token);
 		return;
 	}
 	ack(o, n, 0);

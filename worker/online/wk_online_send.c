@@ -25,6 +25,11 @@ static void on_ask_devices(void *arg)
 	wk_online_ask(arg, WK_REQ_SEND_TO);
 }
 
+static void on_give(void *arg)
+{
+	wk_online_ask(arg, WK_REQ_TOKEN);
+}
+
 static int on_message(const struct wk_event_msg *m, void *arg)
 {
 	struct wk_online *o = arg;
@@ -60,6 +65,7 @@ int wk_online_send_init(struct wk_online *o)
 		.log = o->p.log,
 		.speed = o->p.speed,
 		.on_ask = on_ask_devices,
+		.on_give = on_give,
 		.on_message = on_message,
 		.enter = on_enter,
 		.leave = on_leave,
@@ -102,6 +108,11 @@ void wk_online_on_send_to(struct wk_online *o, const struct wk_answer *a)
 {
 	if (!a->again)
 		wk_send_devices(o->send, a->result);
+}
+
+void wk_online_on_token(struct wk_online *o, const struct wk_answer *a)
+{
+	wk_send_token_given(o->send, a->result);
 }
 
 /* More may be wanted by now: who waits is told when all of it has been answered. */

@@ -361,7 +361,7 @@ static int send_phone(struct wk_recv *r, struct phone_keys *p)
 		rc = wk_recv_send_phone(r, out.p, out.len, NULL, id);
 	}
 	buf_wipe(&out);
-	/* A phone that has never written can't be asked: it is only a second way. */
+	/* Where no session can be begun the phone is not asked: it is only a second way. */
 	return wk_recv_is_fatal(rc) ? rc : 0;
 }
 

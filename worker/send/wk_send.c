@@ -19,8 +19,10 @@
 #include "worker/store/wk_batch.h"
 #include "worker/store/wk_creds.h"
 #include "worker/store/wk_store.h"
+#include "worker/store/wk_store_history.h"
 #include "worker/store/wk_store_lid.h"
 #include "worker/store/wk_store_msg.h"
+#include "worker/wa/wa_privacy_token.h"
 #include "worker/wa/wa_send.h"
 #include "worker/wa/wa_source.h"
 #include "worker/wa/wa_stanza.h"
@@ -500,6 +502,19 @@ static int tell(struct wk_send *s, int64_t unix_s)
 	return rc;
 }
 
+/* Once a week, along with a text: who has our token may write to us. */
+static void give_token(struct wk_send *s)
+{
+	unsigned person = 0, all = 0;
+
+	if (wk_store_sent_since(s->p.store, &s->cur.to, wa_privacy_token_since(clock_unix_s()) - 1,
+	                        &person, &all) < 0 ||
+	    person > 1)
+		return;
+	s->give_to = s->cur.to;
+	s->p.on_give(s->p.arg);
+}
+
 static void taken(struct wk_send *s, const struct wa_node *ack)
 {
 	const char *phash = wa_node_attr(ack, "phash");
@@ -520,6 +535,7 @@ static void taken(struct wk_send *s, const struct wa_node *ack)
 		if (rc < 0)
 			return;
 		LOG(s->p.log, LOG_INFO, "text_sent", LF_ID("user", s->cur.to.user));
+		give_token(s);
 	}
 	(void)evtimer_del(s->timer);
 	/* The server knows of other devices: those that were missed get it, too. */
@@ -565,6 +581,40 @@ void wk_send_ack(struct wk_send *s, const struct wa_node *n)
 		refused(s, code);
 	else
 		refused(s, 400);
+}
+
+/* ---- privacy tokens ----------------------------------------------------------------------------
+ */
+
+bool wk_send_gives(const struct wk_send *s)
+{
+	return s->give_to.server[0] != '\0';
+}
+
+struct wa_node *wk_send_build_token(struct wk_send *s, const char *id)
+{
+	char text[WA_JID_TEXT_CAP];
+
+	(void)wa_jid_format(&s->give_to, text);
+	s->give_to.server[0] = '\0';
+	return wa_privacy_token_issue(id, text, clock_unix_s());
+}
+
+int wk_send_token_told(struct wk_send *s, const struct wa_node *n)
+{
+	struct wa_privacy_token t;
+	int rc = wa_privacy_token_read(n, &t);
+
+	if (rc < 0)
+		return 0; /* nothing that could be kept */
+	return wk_store_tc_token_put(s->p.store, &t.user, t.token, t.token_len, t.unix_s);
+}
+
+void wk_send_token_given(struct wk_send *s, const struct wa_node *result)
+{
+	if (result == NULL || wk_batch_enter(s->p.batch) < 0)
+		return;
+	wk_batch_leave(s->p.batch, wk_send_token_told(s, result));
 }
 
 /* No answer, or the time to try again has come. */

@@ -43,6 +43,8 @@ struct wk_send_params {
 	unsigned speed; /* divides every wait */
 	/* Devices are wanted: make a request of wk_send_build() when that can be. */
 	void (*on_ask)(void *arg);
+	/* Our privacy token is to be given: make a request of wk_send_build_token(). */
+	void (*on_give)(void *arg);
 	/* An event of it; within the batch, codes as for wk_batch_leave(). */
 	int (*on_message)(const struct wk_event_msg *m, void *arg);
 	/* Around what begins here by itself; the object may be freed by what happens in between. */
@@ -73,6 +75,12 @@ bool wk_send_is_due(const struct wk_send *s);                     /* it wants de
 struct wa_node *wk_send_build(struct wk_send *s, const char *id); /* NULL without memory */
 /* NULL: an error, or no answer; it is the last word. */
 void wk_send_devices(struct wk_send *s, const struct wa_node *result);
+bool wk_send_gives(const struct wk_send *s); /* a token is to be given */
+struct wa_node *wk_send_build_token(struct wk_send *s, const char *id);
+/* Its answer; NULL: none. And a <notification type="privacy_token">, within a batch: 0 or a code.
+ */
+void wk_send_token_given(struct wk_send *s, const struct wa_node *result);
+ATTR_NODISCARD int wk_send_token_told(struct wk_send *s, const struct wa_node *n);
 /* Sessions that were wanted are there, or can't be had. */
 void wk_send_sessions(struct wk_send *s);
 /* <ack class="message">, of any message. */

@@ -35,6 +35,7 @@ struct wk_send {
 	bool told_peer;
 	struct wk_send_target *targets;
 	size_t targets_n, targets_cap;
+	struct wa_jid give_to;               /* our token; server "": nobody */
 	char phash[16];                      /* of those, and us */
 	struct buf again[WK_SEND_AGAIN_MAX]; /* their stanzas */
 	size_t again_n;

@@ -2,12 +2,15 @@
 #include <errno.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/err.h"
 #include "worker/receive/wk_signal.h"
 #include "worker/send/wk_send_priv.h"
 #include "worker/store/wk_batch.h"
 #include "worker/store/wk_creds.h"
+#include "worker/store/wk_store_history.h"
 #include "worker/store/wk_store_lid.h"
+#include "worker/wa/wa_privacy_token.h"
 #include "worker/wa/wa_send.h"
 
 /* What the device gets to read: other own devices learn which chat it is of. */
@@ -85,6 +88,28 @@ static int seal_for(struct wk_send *s, const struct wk_send_target *t, struct se
 	return rc;
 }
 
+/* The recipient's token, while it is good; else what follows from the account's salt. */
+static int add_token(struct wk_send *s, const char *to, struct wa_node *stanza)
+{
+	struct buf b = { 0 };
+	uint8_t token[32];
+	int64_t unix_s = 0;
+	int rc = wk_store_tc_token_get(s->p.store, &s->cur.to, &b, &unix_s);
+
+	if (rc == 0 && wa_privacy_token_is_good(unix_s, clock_unix_s())) {
+		wa_send_token(stanza, "tctoken", b.p, b.len);
+	} else if ((rc == 0 || rc == -ENOENT) && strcmp(s->cur.to.server, "lid") == 0) {
+		buf_wipe(&b);
+		rc = wk_store_nct_salt_get(s->p.store, &b);
+		if (rc == 0)
+			rc = wa_cstoken(b.p, b.len, to, token);
+		if (rc == 0)
+			wa_send_token(stanza, "cstoken", token, sizeof(token));
+	}
+	buf_wipe(&b);
+	return rc == -ENOENT ? 0 : rc;
+}
+
 static int finish(struct wk_send *s, const char *to, struct sealing *out)
 {
 	const struct wk_creds *c = s->p.creds;
@@ -99,6 +124,8 @@ static int finish(struct wk_send *s, const char *to, struct sealing *out)
 	(void)wa_jid_format(&self, self_text);
 	rc = wa_send_report(out->stanza, s->cur.id, self_text, to, s->cur.message.p,
 	                    s->cur.message.len);
+	if (rc == 0)
+		rc = add_token(s, to, out->stanza);
 	if (rc < 0 || s->extra)
 		return rc;
 	buf_wipe(&s->cur.stanza);

@@ -25,6 +25,7 @@ libwa_a_SOURCES = \
 	worker/wa/wa_payload.c \
 	worker/wa/wa_pb_walk.h worker/wa/wa_pool.c worker/wa/wa_pool.h \
 	worker/wa/wa_prekey.c worker/wa/wa_prekey.h \
+	worker/wa/wa_privacy_token.c worker/wa/wa_privacy_token.h \
 	worker/wa/wa_receipt.c worker/wa/wa_receipt.h \
 	worker/wa/wa_send.c worker/wa/wa_send.h \
 	worker/wa/wa_signal.c worker/wa/wa_signal.h worker/wa/wa_signal_priv.h \

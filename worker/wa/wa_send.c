@@ -167,6 +167,11 @@ struct wa_node *wa_send_again(const struct wa_retry *ask, enum wa_enc type,
 	return n;
 }
 
+void wa_send_token(struct wa_node *stanza, const char *tag, const void *token, size_t token_len)
+{
+	wa_node_set_bytes(wa_node_add(stanza, tag), token, token_len);
+}
+
 void wa_send_identity(struct wa_node *stanza, const void *identity, size_t identity_len)
 {
 	wa_node_set_bytes(wa_node_add(stanza, "device-identity"), identity, identity_len);

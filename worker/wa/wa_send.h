@@ -42,6 +42,8 @@ void wa_send_add(struct wa_node *stanza, const char *device_jid, enum wa_enc typ
 /* The answer to a retry receipt: its <enc> stands in the message itself. */
 struct wa_node *wa_send_again(const struct wa_retry *ask, enum wa_enc type,
                               const struct buf *sealed);
+/* <tctoken>, or <cstoken>: why we may write to somebody who has not written to us. */
+void wa_send_token(struct wa_node *stanza, const char *tag, const void *token, size_t token_len);
 /* <device-identity>: a stanza with a pkmsg needs it. */
 void wa_send_identity(struct wa_node *stanza, const void *identity, size_t identity_len);
 
