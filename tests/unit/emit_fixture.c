@@ -63,6 +63,16 @@ static void on_failed(int rc, void *arg)
 /* ---- set up and down ----------------------------------------------------------------------------
  */
 
+static int on_declined(const struct wa_jid *caller, const struct wa_jid *alt, void *arg)
+{
+	struct emit_fixture *f = arg;
+	size_t n = strlen(f->declined);
+
+	(void)alt;
+	snprintf(f->declined + n, sizeof(f->declined) - n, "%s@%s ", caller->user, caller->server);
+	return 0;
+}
+
 int ef_setup(void **state)
 {
 	static const struct wk_batch_ops ops = { .send = on_send,
@@ -80,7 +90,9 @@ int ef_setup(void **state)
 		                     .batch = f->batch,
 		                     .creds = &f->store.creds,
 		                     .settings = &f->settings,
-		                     .log = &f->log };
+		                     .log = &f->log,
+		                     .on_declined = on_declined,
+		                     .arg = f };
 	assert_int_equal(wk_emit_new(&p, &f->emit), 0);
 	*state = f;
 	return 0;

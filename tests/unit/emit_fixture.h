@@ -25,6 +25,7 @@ struct emit_fixture {
 	struct log_ctx log;
 	uint64_t seen;   /* number of the last event that was looked at */
 	char sent[2048]; /* "tag attr=value ...\n" of what left, bar times and our own ids */
+	char declined[256]; /* "user@server " of each whose call was declined */
 	int failed_rc;
 };
 

@@ -244,6 +244,7 @@ static void test_callers_number_is_the_callers(void **state)
 static void test_calls_are_declined(void **state)
 {
 	struct emit_fixture *f = *state;
+	char pn[WK_USER_CAP];
 
 	f->settings.auto_reject_calls = true;
 	give(f, wk_emit_call, call(CALL_ATTRS, "offer", OFFER_ATTRS));
@@ -252,6 +253,10 @@ static void test_calls_are_declined(void **state)
 	          "{\"id\":\"C1\",\"type\":\"reject\",\"from\":" ANA "," AT ",\"automatic\":true}");
 	assert_string_equal(f->sent, "call from=" SF_PN "@s.whatsapp.net to=99:2@lid / reject "
 	                             "call-id=C1 call-creator=99:2@lid count=0\n");
+	assert_string_equal(f->declined, "99@lid ");
+	/* a call tells who is who */
+	assert_int_equal(wk_store_pn_of(f->store.st, "99", pn), 0);
+	assert_string_equal(pn, "551199");
 	/* one that is over long since, one that has not rung, one of our own phone's */
 	give(f, wk_emit_call, call(CALL_ATTRS " offline=1", "offer", OFFER_ATTRS));
 	assert_string_equal(f->sent, "");
@@ -259,6 +264,10 @@ static void test_calls_are_declined(void **state)
 	assert_string_equal(f->sent, "");
 	give(f, wk_emit_call, call("id=S from=" SF_LID ":0@lid", "offer", OFFER_ATTRS));
 	assert_string_equal(f->sent, "");
+	/* one of a group is declined, and nobody is written to */
+	give(f, wk_emit_call, call(CALL_ATTRS, "offer", OFFER_ATTRS " group-jid=1@g.us"));
+	assert_memory_equal(f->sent, "call ", 5);
+	assert_string_equal(f->declined, "99@lid ");
 }
 
 /* ---- groups -------------------------------------------------------------------------------------
