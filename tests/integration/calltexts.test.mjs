@@ -1,6 +1,8 @@
 // The text that a declined call is answered with: as real Signal messages to every device, once, and whatever happens on the way.
 // And the session with one's own phone that a companion begins when it has to ask it for something.
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { after, before, describe, test } from 'node:test';
 import { eventually, startWorld } from './harness.mjs';
 import { makeRandom } from './kills.mjs';
@@ -148,5 +150,28 @@ describe('a companion whose phone has not written yet', () => {
 		const told = await events.until((all) => all.find((e) => e.event === 'message.exchange' && e.data.id === r.json.id)?.data,
 		    { what: 'the message, from the phone' });
 		assert.deepEqual([told.message.type, told.message.content], ['text', 'ask the phone']);
+	});
+
+	test('has another signed pre-key after 27 days, and is written to with it', async () => {
+		const { instance, phone } = await linked(world);
+		const [{ id }] = world.workers(instance);
+		world.gateway.kill('SIGTERM');
+		await world.gateway.waitExit();
+		await eventually(() => world.workers().length === 0, { what: 'no worker', timeoutMs: 20_000 });
+		const db = new DatabaseSync(join(world.dataDir, 'instances', id, 'session.db'));
+		db.exec(`UPDATE link SET linked_unix_s = linked_unix_s - ${28 * 24 * 3600}`);
+		db.close();
+		const rotations = async () => (await world.control('GET', '/log')).json.entries.filter((e) => e.dir === 'in' && e.node?.tag === 'iq' &&
+			e.node.content?.[0]?.tag === 'rotate');
+		const before = (await rotations()).length;
+		await world.startGateway();
+		await world.until(instance, 'connected', { timeoutMs: 30_000 });
+		await eventually(async () => (await rotations()).length === before + 1, { what: 'the rotation', timeoutMs: 20_000 });
+		const late = await new StreamFollower(world, instance, { from: 0 }).open();
+		const fay = await world.newPhone({ name: 'Fay' });
+		const r = await world.control('POST', `/phones/${fay.number}/send`, { to: phone.number, text: 'with the new key' });
+		const told = await late.until((all) => all.find((e) => e.event === 'message.exchange' && e.data.id === r.json.id)?.data, { what: 'the message' });
+		await late.close();
+		assert.equal(told.message.content, 'with the new key');
 	});
 });

@@ -690,6 +690,27 @@ static void test_message_secrets(void **state)
 	json_decref(root);
 }
 
+static void test_reporting_token(void **state)
+{
+	json_t *root = vec_load("messaging.json");
+	const json_t *v = vec_get(root, "reporting_token");
+	uint8_t secret[WA_MSG_SECRET_LEN], token[32];
+	struct wa_msg_secret s = { .secret = secret,
+		                   .id = vec_str(v, "message_id"),
+		                   .author = vec_str(v, "sender"),
+		                   .modifier = vec_str(v, "remote"),
+		                   .use_case = "Report Token" };
+	struct buf content = { 0 };
+
+	(void)state;
+	vec_fixed(v, "message_secret", secret, sizeof(secret));
+	vec_hex(v, "filtered_content", &content);
+	assert_int_equal(wa_msg_secret_token(&s, content.p, content.len, token), 0);
+	vec_assert_hex(v, "reporting_token", token, 16);
+	buf_free(&content);
+	json_decref(root);
+}
+
 static void test_hashes(void **state)
 {
 	json_t *root = vec_load("messaging.json");
@@ -740,6 +761,7 @@ int main(void)
 		cmocka_unit_test(test_pool),
 		cmocka_unit_test(test_published_messages),
 		cmocka_unit_test(test_message_secrets),
+		cmocka_unit_test(test_reporting_token),
 		cmocka_unit_test(test_hashes),
 	};
 

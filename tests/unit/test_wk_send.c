@@ -23,6 +23,7 @@
 #include "worker/store/wk_store_sent.h"
 #include "worker/wa/wa_send.h"
 #include "worker/wa/wa_stanza.h"
+#include "worker/wa/wa_usync.h"
 
 #define BOB "99@lid"
 #define BOB_PN "4477@s.whatsapp.net"
@@ -756,6 +757,46 @@ static void test_without_a_token_the_salt_speaks(void **state)
 	assert_memory_equal(wa_node_child(last(f), "cstoken")->bytes, want, 32);
 }
 
+/* ---- lists of devices --------------------------------------------------------------------------
+ */
+
+static int on_listed(void *arg, const struct wa_usync_user *u)
+{
+	char *out = arg, jid[WA_JID_TEXT_CAP];
+
+	strcat(out, u->known ? "known" : "unknown");
+	for (size_t i = 0; i < u->devices_n; i++) {
+		(void)wa_jid_format(&u->devices[i], jid);
+		strcat(strcat(out, " "), jid);
+	}
+	strcat(out, u->lid.server[0] != '\0' ? " lid;" : ";");
+	return 0;
+}
+
+static void test_lists_of_devices_are_read(void **state)
+{
+	struct wa_node *list, *n = devices_result(&list), *all, *d;
+	char out[512] = "";
+
+	(void)state;
+	assert_int_equal(wa_usync_each(list, on_listed, out), WA_EPROTO);
+	add_user(list, BOB_PN, BOB, "0770"); /* named twice: once */
+	all = list->first_child->last_child->first_child;
+	d = wa_node_add(all, "device"); /* without a key index it is none */
+	wa_node_set(d, "id", "5");
+	d = wa_node_add(all, "device");
+	wa_node_set(d, "id", "99");
+	wa_node_set(d, "key-index", "2");
+	wa_node_set(d, "is_hosted", "true");
+	wa_node_set(wa_node_add(all, "device"), "id", "70000");
+	add_user(list, "98@lid", "98@s.whatsapp.net", NULL);
+	wa_node_set_jid(wa_node_add(list, "user"), "jid", "s.whatsapp.net");
+	assert_int_equal(wa_usync_each(n, on_listed, out), 0);
+	assert_string_equal(out, "known 4477@s.whatsapp.net 4477:7@s.whatsapp.net 4477:99@hosted "
+	                         "lid;unknown;");
+	wa_node_free(n);
+}
+
 /* ---- asked again -------------------------------------------------------------------------------
  */
 
@@ -896,6 +937,7 @@ int main(void)
 		T(test_the_hash_is_over_all_devices),
 		T(test_refusals),
 		T(test_a_stale_session_is_tried_anew_once),
+		T(test_lists_of_devices_are_read),
 		T(test_the_recipients_token_goes_along),
 		T(test_without_a_token_the_salt_speaks),
 		T(test_who_asks_again_gets_it),
