@@ -338,10 +338,11 @@ static int resend(struct wk_recv *r, const struct wa_retry *ask, bool fetched)
 static bool put_aside(struct wk_recv *r, const struct wa_node *n)
 {
 	if (r->p.want_phone == NULL || r->retries_n == WK_RECV_RETRIES ||
+	    r->p.want_phone(r->p.arg) < 0 ||
 	    wa_stanza_encode(n, &r->retries[r->retries_n]) < 0)
 		return false;
 	r->retries_n++;
-	return r->p.want_phone(r->p.arg) == 0;
+	return true;
 }
 
 static void answer(struct wk_recv *r, const struct wa_node *n, const struct wa_retry *ask,

@@ -211,9 +211,11 @@ void wk_send_resume(struct wk_send *s)
 	begin(s);
 }
 
+/* Not at once: who commits may be about to begin a transaction of his own. */
 void wk_send_committed(struct wk_send *s)
 {
-	begin(s);
+	if (s->online && s->maybe && s->step == WK_SEND_IDLE && wk_timer_set(s->timer, 0) < 0)
+		LOG(s->p.log, LOG_WARNING, "no_timer");
 }
 
 /* ---- devices -----------------------------------------------------------------------------------
@@ -617,7 +619,7 @@ void wk_send_token_given(struct wk_send *s, const struct wa_node *result)
 	wk_batch_leave(s->p.batch, wk_send_token_told(s, result));
 }
 
-/* No answer, or the time to try again has come. */
+/* Something is wanted; no answer came, or the time to try again has come. */
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct wk_send *s = arg;
@@ -626,7 +628,9 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd, (void)what;
 	s->p.enter(whose);
-	if (s->step == WK_SEND_ACK && s->extra)
+	if (s->step == WK_SEND_IDLE)
+		begin(s);
+	else if (s->step == WK_SEND_ACK && s->extra)
 		next(s);
 	else if (s->step == WK_SEND_ACK && s->cur.tries < TRIES_MAX)
 		leave_again(s);

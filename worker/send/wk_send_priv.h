@@ -25,7 +25,7 @@ struct wk_send_target {
 
 struct wk_send {
 	struct wk_send_params p;
-	struct event *timer; /* of WK_SEND_ACK */
+	struct event *timer; /* of WK_SEND_ACK; of WK_SEND_IDLE: look */
 	enum wk_send_step step;
 	bool online;
 	bool maybe; /* something may be waiting in the store */
