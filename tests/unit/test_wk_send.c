@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include "common/clock.h"
 #include "common/err.h"
 #include "proto/wa_msg.pb-c.h"
+#include "faulty_vfs.h"
 #include "signal_store.h"
 #include "store_fixture.h"
 #include "worker/events/wk_event_msg.h"
@@ -514,6 +516,59 @@ static void test_nothing_leaves_before_it_is_on_disk(void **state)
 	wk_sent_clear(&m);
 }
 
+/* On a disk that can fail. */
+static void on_bad_disk(struct fixture *f)
+{
+	faulty_vfs_install();
+	end(f);
+	store_remove(&f->sf);
+	store_make(&f->sf, NULL);
+	begin(f);
+}
+
+static void test_what_is_not_on_disk_does_not_leave(void **state)
+{
+	struct fixture *f = *state;
+	Wa__Message *m;
+
+	on_bad_disk(f);
+	want_text(f, BOB, "durable");
+	expect(f, "devices?");
+	tell_devices(f, "0", "3");
+	expect(f, "keys?");
+	tell_keys(f);
+	assert_string_equal(f->trace, "");
+	faulty_vfs_fail(1, SQLITE_IOERR, true);
+	expect(f, "FAILED");
+	assert_int_equal(f->sent_n, 0);
+	faulty_vfs_fail(0, 0, false);
+	restart(f); /* neither sealed nor begun: it is done anew, and opens */
+	expect(f, "devices?");
+	tell_devices(f, "0", "3");
+	expect(f, "keys?");
+	tell_keys(f);
+	expect(f, "message");
+	m = open_enc(&bob, enc_for(last(f), BOB));
+	assert_string_equal(m->conversation, "durable");
+	wa__message__free_unpacked(m, NULL);
+	/* nor is what can't be kept told of: the ack comes again with the stanza */
+	faulty_vfs_fail(1, SQLITE_IOERR, true);
+	ack(f, wa_node_attr(last(f), "id"), NULL, NULL);
+	for (unsigned i = 0; i < 8; i++)
+		event_base_loop(f->base, EVLOOP_NONBLOCK);
+	faulty_vfs_fail(0, 0, false);
+	f->trace[0] = '\0';
+	restart(f);
+	expect(f, "message");
+	ack(f, wa_node_attr(last(f), "id"), NULL, NULL);
+	expect(f, "event=durable token!");
+	end(f);
+	store_remove(&f->sf);
+	faulty_vfs_remove();
+	store_make(&f->sf, NULL);
+	begin(f);
+}
+
 static void test_no_answer_means_the_same_bytes_again(void **state)
 {
 	struct fixture *f = *state;
@@ -929,6 +984,7 @@ int main(void)
 		T(test_what_was_sent_is_stored),
 		T(test_nothing_is_sealed_twice),
 		T(test_nothing_leaves_before_it_is_on_disk),
+		T(test_what_is_not_on_disk_does_not_leave),
 		T(test_no_answer_means_the_same_bytes_again),
 		T(test_one_text_an_hour),
 		T(test_number_becomes_a_lid),

@@ -111,7 +111,7 @@ tests_unit_test_wk_recv_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_wk_recv_LDADD = $(WORKER_TEST_LIBS)
 
 tests_unit_test_wk_send_SOURCES = tests/unit/test_wk_send.c $(STORE_FIXTURE) tests/unit/signal_store.c \
-	tests/unit/signal_store.h
+	tests/unit/signal_store.h tests/unit/faulty_vfs.c tests/unit/faulty_vfs.h
 tests_unit_test_wk_send_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_wk_send_LDADD = $(WORKER_TEST_LIBS)
 
