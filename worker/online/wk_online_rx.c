@@ -105,7 +105,9 @@ static int take_server_sync(struct wk_online *o, const struct wa_node *n)
 
 static int take_privacy_token(struct wk_online *o, const struct wa_node *n)
 {
-	return wk_send_token_told(o->send, n);
+	int rc = wk_recv_learn_pairs(o->recv, n);
+
+	return rc < 0 ? rc : wk_send_token_told(o->send, n);
 }
 
 /* ---- notifications ------------------------------------------------------------------------------
@@ -146,12 +148,10 @@ static void on_account(struct wk_online *o, const struct wa_node *n)
 		wk_online_ask(o, WK_REQ_PRIVACY);
 }
 
-/* Devices and tokens of others come with both identities of theirs. */
+/* Devices of others come with both identities of theirs. */
 static bool names_both(const struct wa_node *n)
 {
-	return (wa_node_attr_is(n, "type", "devices") && wa_node_attr(n, "lid") != NULL) ||
-	       (wa_node_attr_is(n, "type", "privacy_token") &&
-	        wa_node_attr(n, "sender_lid") != NULL);
+	return wa_node_attr_is(n, "type", "devices") && wa_node_attr(n, "lid") != NULL;
 }
 
 /*
@@ -164,6 +164,10 @@ static void on_notification(struct wk_online *o, const struct wa_node *n)
 		wk_recv_identity(o->recv, n);
 		return;
 	}
+	if (wa_node_attr_is(n, "type", "privacy_token")) {
+		tell(o, n, take_privacy_token);
+		return;
+	}
 	if (names_both(n)) {
 		wk_recv_pairs(o->recv, n);
 		return;
@@ -174,10 +178,6 @@ static void on_notification(struct wk_online *o, const struct wa_node *n)
 	}
 	if (wa_node_attr_is(n, "type", "server_sync")) {
 		tell(o, n, take_server_sync);
-		return;
-	}
-	if (wa_node_attr_is(n, "type", "privacy_token")) {
-		tell(o, n, take_privacy_token);
 		return;
 	}
 	ack(o, n, 0);

@@ -534,16 +534,22 @@ static int learn_named(struct wk_recv *r, const struct wa_node *n, const char *o
 	return wk_recv_learn(r, &a, &b);
 }
 
+int wk_recv_learn_pairs(struct wk_recv *r, const struct wa_node *n)
+{
+	int rc;
+
+	wk_recv_know_self(r);
+	rc = learn_named(r, n, "from", "lid");
+	return rc < 0 ? rc : learn_named(r, n, "from", "sender_lid");
+}
+
 void wk_recv_pairs(struct wk_recv *r, const struct wa_node *n)
 {
 	int rc;
 
 	if (!can_be_answered(n) || wk_batch_enter(r->p.batch) < 0)
 		return;
-	wk_recv_know_self(r);
-	rc = learn_named(r, n, "from", "lid");
-	if (rc == 0)
-		rc = learn_named(r, n, "from", "sender_lid");
+	rc = wk_recv_learn_pairs(r, n);
 	wk_batch_after(r->p.batch, wa_ack(n, r->p.creds->jid, 0));
 	wk_batch_leave(r->p.batch, rc);
 }

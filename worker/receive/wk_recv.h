@@ -100,6 +100,8 @@ void wk_recv_identity(struct wk_recv *r, const struct wa_node *n);
 /* A notification that names both identities of whom it is from: they are learned, and it is acked.
  */
 void wk_recv_pairs(struct wk_recv *r, const struct wa_node *n);
+/* The same within a batch, without an answer: 0 or a code. */
+ATTR_NODISCARD int wk_recv_learn_pairs(struct wk_recv *r, const struct wa_node *n);
 
 /* ---- to our own phone --------------------------------------------------------------------------
  */
