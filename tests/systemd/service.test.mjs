@@ -261,6 +261,23 @@ describe('the service', { skip: why }, () => {
 		assert.deepEqual(connections(), sessions);
 	});
 
+	it('is backed up as the guide says, without touching a session, and restored', async () => {
+		const guide = readFileSync(join(SOURCE, 'docs/operators.md'), 'utf8');
+		const sample = (name) => guide.match(new RegExp(`<!-- sample: ${name} -->\n\`\`\`sh\n([\\s\\S]*?)^\`\`\`$`, 'm'))[1];
+		const names = () => api('GET', '/api/instance/list').instances.map(({ name }) => name).sort();
+		const sessions = connections();
+		m.must(sample('backup.sh'));
+		await connected('shop');
+		assert.deepEqual(connections(), sessions);
+		assert.match(m.must('tar -tf /var/backups/warden/registry.tar'), /^registry\.db$/m);
+		api('POST', '/api/instance/new', { name: 'later' });
+		assert.deepEqual(names(), ['later', 'shop']);
+		m.must(sample('restore.sh'));
+		assert.deepEqual(names(), ['shop']);
+		await connected('shop');
+		m.must('rm -r /var/backups/warden /etc/systemd/system/wardend.service.d && systemctl daemon-reload');
+	});
+
 	it('a worker can be a unit, with a user of its own', async () => {
 		settings('WARDEN_WORKER_RUNNER=systemd\n');
 		m.must('systemctl restart wardend.service');
