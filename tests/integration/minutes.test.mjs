@@ -159,11 +159,10 @@ describe('side by side', { concurrency: PLAIN ? true : 4 }, () => {
 
 	hooksTest('O4: not later either: three tries a day each, then one of them has it', () => twoGateways(fast(60), async (sides, instance, dials, logins) => {
 		const states = () => Promise.all(sides.map(async (side) => (await side.listed(instance)).connection));
-		const last = await eventually(async () => {
+		await eventually(async () => {
 			const both = await states();
-			return both.some((c) => c.state === 'disconnected' && c.nextRetryAt === null) && both;
-		}, { timeoutMs: 15_000, what: 'an end of tries' });
-		assert.ok(last.some((c) => c.state === 'connected'), JSON.stringify(last));
+			return both.some((c) => c.state === 'disconnected' && c.nextRetryAt === null) && both.some((c) => c.state === 'connected');
+		}, { timeoutMs: 15_000, what: 'an end of tries, and one that has it' });
 		// Logins: a dial may miss a deadline that is sixty times shorter here, and is made again. Each has had its first.
 		const [a, b] = logins();
 		assert.ok(a <= 4 && b <= 4 && a + b >= 5, `${a} and ${b} logins`);
