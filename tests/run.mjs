@@ -5,7 +5,7 @@
 // stdout when it has ended. RESULT gets "counts PASSED FAILED SKIPPED", and a line each: "failed FILE: TEST",
 // "skipped FILE: TEST", and "unsteady FILE: TEST" for what failed at first and passed alone. Exit 0: none failed.
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,6 +13,18 @@ import { fileURLToPath } from 'node:url';
 const [resultPath, concurrency, limit, ...files] = process.argv.slice(2);
 const REPORTER = fileURLToPath(new URL('run-reporter.mjs', import.meta.url));
 const scratch = mkdtempSync(join(tmpdir(), 'warden-run-'));
+
+// The processes that a process has started, and theirs.
+function descendants(pid) {
+	let children = [];
+	try {
+		children = readdirSync(`/proc/${pid}/task`)
+		    .flatMap((task) => readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').split(' ').filter((text) => text !== '').map(Number));
+	} catch {
+		// it has just ended
+	}
+	return children.flatMap((child) => [child, ...descendants(child)]);
+}
 
 // One file to its end: { file, ok, counts, failed, skipped }.
 function runFile(file) {
@@ -29,11 +41,12 @@ function runFile(file) {
 	let late = false;
 	const timer = setTimeout(() => {
 		late = true;
-		try {
-			process.kill(-child.pid, 'SIGKILL'); // with the programs it started
-		} catch {
-			// it has just ended
-		}
+		for (const pid of [child.pid, ...descendants(child.pid)])
+			try {
+				process.kill(pid, 'SIGKILL');
+			} catch {
+				// it has just ended
+			}
 	}, limit * 1000);
 	return new Promise((resolve) => {
 		const end = (code, signal) => {
