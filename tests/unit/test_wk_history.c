@@ -294,6 +294,36 @@ static void test_what_is_too_old_is_passed_over(void **state)
 	assert_int_equal(count(f), CHATS * MESSAGES);
 }
 
+/* A worker that ended between the commit and the receipt; then WhatsApp acknowledges one. */
+static void test_the_phone_is_told_again_until_that_is_acknowledged(void **state)
+{
+	struct fixture *f = *state;
+	char id[WK_MSG_ID_MAX + 1];
+	int64_t seq;
+
+	notice(f, "N1", WA_HISTORY_RECENT, 1, 10, true);
+	notice(f, "N2", WA_HISTORY_RECENT, 2, 20, true);
+	work(f);
+	sent_is(f, STORED("N1") STORED("N2"));
+	wk_history_start(f->h);
+	assert_int_equal(wk_batch_flush(f->e->batch), 0);
+	sent_is(f, STORED("N1") STORED("N2"));
+	assert_int_equal(wk_store_history_told_drop(f->e->store.st, "N1"), 0);
+	wk_history_start(f->h);
+	assert_int_equal(wk_batch_flush(f->e->batch), 0);
+	sent_is(f, STORED("N2"));
+	assert_int_equal(wk_store_history_told_drop(f->e->store.st, "N2"), 0);
+	wk_history_start(f->h);
+	assert_int_equal(wk_batch_flush(f->e->batch), 0);
+	sent_is(f, "");
+	for (unsigned i = 0; i < WK_HISTORY_TOLD_MAX + 5; i++) {
+		snprintf(id, sizeof(id), "M%u", i);
+		assert_int_equal(wk_store_history_told_put(f->e->store.st, id), 0);
+	}
+	assert_int_equal(wk_store_history_told_next(f->e->store.st, 0, &seq, id), 0);
+	assert_string_equal(id, "M5");
+}
+
 static void test_names_and_identities_are_learnt(void **state)
 {
 	struct fixture *f = *state;
@@ -552,6 +582,7 @@ int main(void)
 		T(test_a_blob_is_fetched_stored_told_and_acknowledged),
 		T(test_the_same_blob_again_stores_nothing),
 		T(test_what_is_too_old_is_passed_over),
+		T(test_the_phone_is_told_again_until_that_is_acknowledged),
 		T(test_names_and_identities_are_learnt),
 		T(test_messages_are_told_of_once),
 		T(test_done_is_said_once),

@@ -14,6 +14,7 @@
 #include "worker/events/wk_emit.h"
 #include "worker/store/wk_batch.h"
 #include "worker/store/wk_store_appstate.h"
+#include "worker/store/wk_store_history.h"
 #include "worker/store/wk_store_lid.h"
 #include "worker/store/wk_store_name.h"
 #include "worker/store/wk_store_outbox.h"
@@ -1013,6 +1014,29 @@ static void test_identities_are_learned_from_notifications(void **state)
 	assert_int_equal(wk_store_lid_of(f->store, "5533", lid), -ENOENT);
 }
 
+/* That a chunk of history is stored: what another receipt of that id says does not count. */
+static void test_history_receipts_are_kept_until_acknowledged(void **state)
+{
+	static const char *const types[] = { "peer_msg", NULL, "hist_sync" };
+	struct fx *f = *state;
+	char id[WK_MSG_ID_MAX + 1];
+	int64_t seq;
+
+	fx_online(f, 1);
+	assert_int_equal(wk_store_history_told_put(f->store, "H1"), 0);
+	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+		struct wa_node *n = wa_node_new("ack");
+
+		assert_int_equal(wk_store_history_told_next(f->store, 0, &seq, id), 0);
+		wa_node_set(n, "class", "receipt");
+		wa_node_set(n, "id", "H1");
+		wa_node_set(n, "type", types[i]);
+		wa_node_set_jid(n, "from", USER);
+		fx_give(f, n);
+	}
+	assert_int_equal(wk_store_history_told_next(f->store, 0, &seq, id), -ENOENT);
+}
+
 static void test_read_receipts_follow_the_accounts_privacy(void **state)
 {
 	const struct wa_msg_view v = { .type = WA_MSG_TEXT, .text = "hi" };
@@ -1101,6 +1125,7 @@ int main(void)
 		TEST(test_names_of_groups_are_asked_for_once),
 		TEST(test_stanza_that_comes_again_is_only_acked),
 		TEST(test_identities_are_learned_from_notifications),
+		TEST(test_history_receipts_are_kept_until_acknowledged),
 		TEST(test_read_receipts_follow_the_accounts_privacy),
 	};
 

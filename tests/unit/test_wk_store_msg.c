@@ -262,6 +262,7 @@ static void make_old(struct store_fixture *f)
 	    "DROP TABLE sent; DROP TABLE sent_device;"
 	    "ALTER TABLE link DROP COLUMN signed_prekey_unix_s;"
 	    "ALTER TABLE link DROP COLUMN signed_prekey_waits;"
+	    "DROP TABLE history_told;"
 	    "DROP INDEX peer_sent_waits; ALTER TABLE peer_sent DROP COLUMN waits;"
 	    "PRAGMA user_version = 9";
 

@@ -221,9 +221,28 @@ int wk_history_new(const struct wk_history_params *params, struct wk_history **h
 	return 0;
 }
 
+/* Receipts that were on their way when the last connection or worker ended. */
+static void tell_again(struct wk_history *h)
+{
+	char message_id[WK_MSG_ID_MAX + 1];
+	int64_t seq = 0;
+	int rc = wk_store_history_told_next(h->p.store, 0, &seq, message_id);
+
+	if (rc == -ENOENT || wk_batch_enter(h->p.batch) < 0)
+		return;
+	for (; rc == 0; rc = wk_store_history_told_next(h->p.store, seq, &seq, message_id))
+		wk_batch_after(h->p.batch, wk_history_stored_receipt(h, message_id));
+	wk_batch_leave(h->p.batch, rc == -ENOENT ? 0 : rc);
+}
+
 void wk_history_start(struct wk_history *h)
 {
 	h->started = true;
+	wk_history_enter(h);
+	tell_again(h);
+	wk_history_leave(h);
+	if (h->freed)
+		return;
 	wk_history_tell_state(h);
 	wk_history_quiet_soon(h);
 	wk_history_soon(h, 0);

@@ -112,12 +112,12 @@ static void own_pn(const struct wk_history *h, char out[WA_JID_TEXT_CAP])
 	(void)wa_jid_format(&jid, out);
 }
 
-struct wa_node *wk_history_stored_receipt(const struct wk_history *h)
+struct wa_node *wk_history_stored_receipt(const struct wk_history *h, const char *message_id)
 {
 	char to[WA_JID_TEXT_CAP];
 
 	own_pn(h, to);
-	return wa_receipt_to_self(h->job.message_id, to, WA_RECEIPT_HIST_SYNC);
+	return wa_receipt_to_self(message_id, to, WA_RECEIPT_HIST_SYNC);
 }
 
 /* Please upload it again: 09 section 7. */

@@ -8,6 +8,8 @@
 #include "worker/receive/wk_recv.h"
 #include "worker/send/wk_send.h"
 #include "worker/send/wk_sessions.h"
+#include "worker/store/wk_batch.h"
+#include "worker/store/wk_store_history.h"
 
 /* ---- what sending asks of the session ----------------------------------------------------------
  */
@@ -132,7 +134,18 @@ void wk_online_on_sessions(struct wk_online *o, const struct wk_answer *a)
 		wk_send_sessions(o->send);
 }
 
+/* WhatsApp has our word that history is stored: it need not be said at the next login. */
+static void history_told(struct wk_online *o, const char *message_id)
+{
+	if (message_id == NULL || wk_batch_enter(o->batch) < 0)
+		return;
+	wk_batch_leave(o->batch, wk_store_history_told_drop(o->p.store, message_id));
+}
+
 void wk_online_on_ack(struct wk_online *o, const struct wa_node *n)
 {
-	wk_send_ack(o->send, n);
+	if (wa_node_attr_is(n, "class", "receipt") && wa_node_attr_is(n, "type", "hist_sync"))
+		history_told(o, wa_node_attr(n, "id"));
+	else
+		wk_send_ack(o->send, n);
 }

@@ -153,6 +153,7 @@ static const char *const schema[] = {
 	/* What waits for a session with the phone; NULL: it has left. */
 	"ALTER TABLE peer_sent ADD COLUMN waits TEXT;"
 	"CREATE INDEX peer_sent_waits ON peer_sent (id) WHERE waits IS NOT NULL;",
+	wk_store_history_told_schema,
 };
 
 /* ---- files --------------------------------------------------------------------------------- */

@@ -36,6 +36,12 @@ const char wk_store_history_schema[] =
     "  body BLOB NOT NULL" /* sealed */
     ") STRICT;";
 
+const char wk_store_history_told_schema[] = /* stored, and the phone may not have heard it */
+    "CREATE TABLE history_told ("
+    "  seq INTEGER PRIMARY KEY AUTOINCREMENT,"
+    "  message_id TEXT NOT NULL UNIQUE"
+    ") STRICT;";
+
 static struct sealed_place place_of(const struct wk_store *st, const char *table, int64_t row)
 {
 	return (struct sealed_place){
@@ -125,6 +131,81 @@ int wk_store_history_drop(struct wk_store *st, int64_t id)
 	if (rc == 0)
 		rc = db_err(sqlite3_bind_int64(s, 1, id));
 	return wk_store_end(st, wk_store_run(st, s, rc));
+}
+
+/* ---- what the phone is told --------------------------------------------------------------------
+ */
+
+static int told_run(struct wk_store *st, const char *sql, const char *message_id)
+{
+	sqlite3_stmt *s = NULL;
+	int rc = wk_store_keep(st, sql, &s);
+
+	if (rc == 0)
+		rc = db_err(sqlite3_bind_text(s, 1, message_id, -1, SQLITE_STATIC));
+	return wk_store_run(st, s, rc);
+}
+
+static int told_forget_oldest(struct wk_store *st)
+{
+	sqlite3_stmt *s = NULL;
+	int rc = wk_store_keep(st,
+	                       "DELETE FROM history_told WHERE seq <="
+	                       " (SELECT max(seq) FROM history_told) - ?1",
+	                       &s);
+
+	if (rc == 0)
+		rc = db_err(sqlite3_bind_int(s, 1, WK_HISTORY_TOLD_MAX));
+	return wk_store_run(st, s, rc);
+}
+
+int wk_store_history_told_put(struct wk_store *st, const char *message_id)
+{
+	int rc = strlen(message_id) > WK_MSG_ID_MAX ? WA_ELIMIT : wk_store_begin(st);
+
+	if (rc < 0)
+		return rc == WA_ELIMIT ? 0 : rc; /* such an id is told once */
+	rc =
+	    told_run(st, "INSERT OR REPLACE INTO history_told(message_id) VALUES (?1)", message_id);
+	if (rc == 0)
+		rc = told_forget_oldest(st);
+	return wk_store_end(st, rc);
+}
+
+int wk_store_history_told_drop(struct wk_store *st, const char *message_id)
+{
+	int rc = wk_store_begin(st);
+
+	if (rc < 0)
+		return rc;
+	return wk_store_end(
+	    st, told_run(st, "DELETE FROM history_told WHERE message_id = ?1", message_id));
+}
+
+int wk_store_history_told_next(struct wk_store *st, int64_t after, int64_t *seq_out,
+                               char message_id_out[WK_MSG_ID_MAX + 1])
+{
+	sqlite3_stmt *s;
+	int rc = wk_store_keep(st,
+	                       "SELECT seq, message_id FROM history_told WHERE seq > ?1"
+	                       " ORDER BY seq LIMIT 1",
+	                       &s);
+
+	if (rc == 0)
+		rc = db_err(sqlite3_bind_int64(s, 1, after));
+	if (rc == 0)
+		rc = wk_store_row(s);
+	if (rc == 0) {
+		const char *id = (const char *)sqlite3_column_text(s, 1);
+
+		rc = id == NULL || strlen(id) > WK_MSG_ID_MAX ? WA_ESTORE_CORRUPT : 0;
+		if (rc == 0) {
+			memcpy(message_id_out, id, strlen(id) + 1);
+			*seq_out = sqlite3_column_int64(s, 0);
+		}
+	}
+	wk_store_done(st, s);
+	return rc;
 }
 
 /* ---- state -------------------------------------------------------------------------------------

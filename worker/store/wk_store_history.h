@@ -15,6 +15,7 @@
 
 #include "common/attr.h"
 #include "common/buf.h"
+#include "worker/store/wk_store_msg.h"
 #include "worker/wa/wa_jid.h"
 
 struct wk_store;
@@ -28,6 +29,17 @@ ATTR_NODISCARD int wk_store_history_add(struct wk_store *st, const void *body, s
 ATTR_NODISCARD int wk_store_history_next(struct wk_store *st, int64_t after, int64_t *id_out,
                                          struct buf *body);
 ATTR_NODISCARD int wk_store_history_drop(struct wk_store *st, int64_t id);
+
+/*
+ * Notices that are done while the phone may not have heard it: the message's id from the commit
+ * that stored its chunk until WhatsApp has acknowledged the receipt. The newest TOLD_MAX are kept.
+ * next: -ENOENT: there is none.
+ */
+#define WK_HISTORY_TOLD_MAX 32
+ATTR_NODISCARD int wk_store_history_told_put(struct wk_store *st, const char *message_id);
+ATTR_NODISCARD int wk_store_history_told_drop(struct wk_store *st, const char *message_id);
+ATTR_NODISCARD int wk_store_history_told_next(struct wk_store *st, int64_t after, int64_t *seq_out,
+                                              char message_id_out[WK_MSG_ID_MAX + 1]);
 
 /* Of the link; all zero before the first notice. */
 struct wk_history_state {

@@ -77,6 +77,7 @@ extern const char wk_store_age_schema[];
 extern const char wk_store_sent_schema[];
 /* The step that makes what history needs. */
 extern const char wk_store_history_schema[];
+extern const char wk_store_history_told_schema[];
 /* A transaction was committed. */
 void wk_store_outbox_committed(struct wk_store *st);
 /* A transaction was rolled back. */
