@@ -11,8 +11,8 @@
 
 #define PATH_CAP CTL_INSTANCE_PATH_CAP
 
-enum ctl_exit ctl_instance_call_path(const struct ctl_call *call, const char *method, const char *path,
-                              json_t *body, json_t **answer_out)
+enum ctl_exit ctl_instance_call_path(const struct ctl_call *call, const char *method,
+                                     const char *path, json_t *body, json_t **answer_out)
 {
 	struct ctl_api api;
 	enum ctl_exit rc = ctl_api_open(&api, call->args->opt[CTL_OPT_TOKEN_FILE]);
@@ -95,8 +95,7 @@ void ctl_instance_list_path(const char *name, char *out)
 	         name != NULL ? "?instanceName=" : "", name != NULL ? name : "");
 }
 
-enum ctl_exit ctl_instance_fetch(const struct ctl_api *api, const char *name,
-                                 json_t **instances_out)
+static enum ctl_exit fetch(const struct ctl_api *api, const char *name, json_t **instances_out)
 {
 	char path[PATH_CAP];
 	json_t *answer = NULL, *instances;
@@ -138,14 +137,15 @@ static enum ctl_exit print_instances(json_t *instances)
 	return ctl_no_memory();
 }
 
-enum ctl_exit ctl_instance_list(const struct ctl_call *call)
+enum ctl_exit ctl_instance_each(const struct ctl_call *call,
+                                enum ctl_exit (*print)(json_t *instances))
 {
 	struct ctl_api api;
 	json_t *instances = NULL;
 	enum ctl_exit rc = ctl_api_open(&api, call->args->opt[CTL_OPT_TOKEN_FILE]);
 
 	if (rc == CTL_EXIT_OK)
-		rc = ctl_instance_fetch(&api, call->name, &instances);
+		rc = fetch(&api, call->name, &instances);
 	ctl_api_clear(&api);
 	if (rc != CTL_EXIT_OK)
 		return rc;
@@ -154,9 +154,14 @@ enum ctl_exit ctl_instance_list(const struct ctl_call *call)
 	else if (json_array_size(instances) == 0)
 		fputs("No instances yet: \"wardenctl instance create NAME\" makes one.\n", stderr);
 	else
-		rc = print_instances(instances);
+		rc = print(instances);
 	json_decref(instances);
 	return rc;
+}
+
+enum ctl_exit ctl_instance_list(const struct ctl_call *call)
+{
+	return ctl_instance_each(call, print_instances);
 }
 
 /* A change without data in its answer: status as JSON, or a line that says what was done. */

@@ -13,10 +13,9 @@ struct ctl_call;
 /* The path of list, for one or (NULL) all of them. out holds CTL_INSTANCE_PATH_CAP bytes. */
 void ctl_instance_list_path(const char *name, char *out);
 
-/* name: only that one; NULL: all the token may see. A new reference to an array in *instances_out.
- */
-ATTR_NODISCARD enum ctl_exit ctl_instance_fetch(const struct ctl_api *api, const char *name,
-                                                json_t **instances_out);
+/* The one that call names, or all the token may see: as JSON, or by print where there are any. */
+ATTR_NODISCARD enum ctl_exit ctl_instance_each(const struct ctl_call *call,
+                                               enum ctl_exit (*print)(json_t *instances));
 
 /*
  * One call about the instance of call: route and its name under /api/instance. takes body (may be

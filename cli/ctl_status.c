@@ -88,30 +88,21 @@ int ctl_status_draw(json_t *instances, int64_t now_s, struct buf *out)
 	return rc;
 }
 
-enum ctl_exit ctl_status(const struct ctl_call *call)
+static enum ctl_exit draw(json_t *instances)
 {
-	struct ctl_api api;
 	struct buf text = { 0 };
-	json_t *instances = NULL;
 	enum ctl_exit rc;
 
-	if (call->args->opt[CTL_OPT_WATCH] != NULL)
-		return ctl_status_watch(call);
-	rc = ctl_api_open(&api, call->args->opt[CTL_OPT_TOKEN_FILE]);
-	if (rc == CTL_EXIT_OK)
-		rc = ctl_instance_fetch(&api, call->name, &instances);
-	ctl_api_clear(&api);
-	if (rc != CTL_EXIT_OK)
-		return rc;
-	if (ctl_wants_json(call))
-		rc = ctl_json_print(json_incref(instances));
-	else if (json_array_size(instances) == 0)
-		fputs("No instances yet: \"wardenctl instance create NAME\" makes one.\n", stderr);
-	else if (ctl_status_draw(instances, clock_unix_s(), &text) < 0)
+	if (ctl_status_draw(instances, clock_unix_s(), &text) < 0)
 		rc = ctl_no_memory();
 	else
 		rc = ctl_print((const char *)text.p, text.len);
 	buf_free(&text);
-	json_decref(instances);
 	return rc;
+}
+
+enum ctl_exit ctl_status(const struct ctl_call *call)
+{
+	return call->args->opt[CTL_OPT_WATCH] != NULL ? ctl_status_watch(call)
+	                                              : ctl_instance_each(call, draw);
 }

@@ -166,6 +166,19 @@ static void reply(struct asker *a, int rc)
 	asker_free(a);
 }
 
+/* The beginning of an answer that the worker's data goes into, as it is. What is wrong shows in j.
+ */
+static struct json_out begin(struct asker *a, size_t data_len, const char *message)
+{
+	struct json_out j = json_out(&a->out);
+
+	j.err = buf_reserve(&a->out, data_len + 2048);
+	jout_obj(&j, NULL);
+	jout_bool(&j, "success", true);
+	jout_str(&j, "message", message);
+	return j;
+}
+
 /* ---- files ------------------------------------------------------------------------------------
  */
 
@@ -181,20 +194,17 @@ static void on_media(const struct gw_ask_result *r, void *arg)
 		fail_asker(a, r->rc, r->detail);
 		return;
 	}
-	rc = buf_reserve(b, r->data_len + 2048);
-	j = json_out(b);
-	jout_obj(&j, NULL);
-	jout_bool(&j, "success", true);
-	jout_str(&j, "message", "Media retrieved successfully");
+	j = begin(a, r->data_len, "Media retrieved successfully");
 	jout_str(&j, "mimeType", r->mime_type != NULL ? r->mime_type : "application/octet-stream");
 	jout_str(&j, "fileName", r->file_name != NULL ? r->file_name : "");
-	if (rc == 0 && j.err == 0) /* base64 needs no escape, and was checked */
+	rc = j.err;
+	if (rc == 0) /* base64 needs no escape, and was checked */
 		rc = buf_append_str(b, ",\"base64\":\"");
 	if (rc == 0)
 		rc = buf_append(b, r->data, r->data_len);
 	if (rc == 0)
 		rc = buf_append_str(b, "\"}");
-	reply(a, rc < 0 ? rc : j.err);
+	reply(a, rc);
 }
 
 void gw_api_chat_base64(struct gw_req *req)
@@ -246,12 +256,9 @@ static void on_messages(const struct gw_ask_result *r, void *arg)
 		fail_asker(a, r->rc, r->detail);
 		return;
 	}
-	rc = buf_reserve(b, r->data_len + 512);
-	j = json_out(b);
-	jout_obj(&j, NULL);
-	jout_bool(&j, "success", true);
-	jout_str(&j, "message", "Messages retrieved successfully");
-	if (rc == 0 && j.err == 0)
+	j = begin(a, r->data_len, "Messages retrieved successfully");
+	rc = j.err;
+	if (rc == 0)
 		rc = buf_append_str(b, ",\"messages\":");
 	if (rc == 0)
 		rc = buf_append(b, r->data, r->data_len);

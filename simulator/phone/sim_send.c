@@ -89,26 +89,34 @@ int sim_send_wrap(const char *chat, const uint8_t *msg, size_t msg_len, struct b
 	return rc;
 }
 
+/* What both ends of a message write down. */
+static struct sim_mail_entry entry_of(const struct sim_out *o, const char *chat,
+                                      struct sim_msg_info *info)
+{
+	sim_msg_describe(o->msg, o->msg_len, info);
+	return (struct sim_mail_entry){
+		.id = o->id,
+		.from = o->from->jid,
+		.chat = chat,
+		.type = info->type,
+		.text = info->text,
+		.unix_s = o->unix_s,
+		.msg = o->msg,
+		.msg_len = o->msg_len,
+		.no_retry = o->no_retry,
+	};
+}
+
 int sim_send_record(struct sim_out *o, const char *chat)
 {
 	struct sim_msg_info info;
+	struct sim_mail_entry e = entry_of(o, chat, &info);
 
-	sim_msg_describe(o->msg, o->msg_len, &info);
-	return sim_mail_sent(o->from, &(struct sim_mail_entry){
-	                                  .id = o->id,
-	                                  .from = o->from->jid,
-	                                  .chat = chat,
-	                                  .type = info.type,
-	                                  .text = info.text,
-	                                  .unix_s = o->unix_s,
-	                                  .msg = o->msg,
-	                                  .msg_len = o->msg_len,
-	                                  .no_retry = o->no_retry,
-	                                  .mediatype = o->seal.mediatype,
-	                                  .stanza_type = o->type,
-	                                  .edit = o->edit,
-	                                  .hide = o->seal.hide,
-	                              });
+	e.mediatype = o->seal.mediatype;
+	e.stanza_type = o->type;
+	e.edit = o->edit;
+	e.hide = o->seal.hide;
+	return sim_mail_sent(o->from, &e);
 }
 
 /* Of one of the phone's own companions. */
@@ -122,19 +130,9 @@ static bool is_own(const struct sim_phone *phone, const char *device_jid)
 int sim_send_to_phone(const struct sim_out *o, struct sim_phone *to, const char *chat)
 {
 	struct sim_msg_info info;
+	struct sim_mail_entry e = entry_of(o, chat, &info);
 
-	sim_msg_describe(o->msg, o->msg_len, &info);
-	return sim_mail_got(to, &(struct sim_mail_entry){
-	                            .id = o->id,
-	                            .from = o->from->jid,
-	                            .chat = chat,
-	                            .type = info.type,
-	                            .text = info.text,
-	                            .unix_s = o->unix_s,
-	                            .msg = o->msg,
-	                            .msg_len = o->msg_len,
-	                            .no_retry = o->no_retry,
-	                        });
+	return sim_mail_got(to, &e);
 }
 
 int sim_send_to_inbox(struct sim_phone *to, const char *from, const char *chat, const char *id,
