@@ -31,7 +31,7 @@ const WORKER_ONLY = new Map([
 	// Baileys leaves this bit dirty; it asks for devices when it first sends something.
 	[dirty('timestamp=* type=account_sync'), 'the account\'s own devices are read after each dirty bit'],
 	[iq('s.whatsapp.net', 'get', 'usync',
-	    '<usync context=notification index=0 last=true mode=query sid=*><list><user jid=*></></><query><devices version=2></></></>'),
+	    '<usync context=notification index=0 last=true mode=query sid=*><list><user jid=*></></><query><devices version=2></><lid></></></>'),
 	'the same'],
 	// The worker says to which state of the list its cleaning belongs, as WhatsApp Web does.
 	[dirty('timestamp=* type=groups'), 'the bit is cleaned with its timestamp'],
