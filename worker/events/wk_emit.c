@@ -54,11 +54,6 @@ struct search {
 	bool found;
 };
 
-static bool same(const struct wa_jid *a, const struct wa_jid *b)
-{
-	return strcmp(a->user, b->user) == 0 && strcmp(a->server, b->server) == 0;
-}
-
 /* The caller's view of it must outlive the row. */
 static int on_stored(void *arg, const struct wk_msg *m)
 {
@@ -67,7 +62,7 @@ static int on_stored(void *arg, const struct wk_msg *m)
 	int rc;
 
 	if (f->author.server[0] != '\0' && !(m->flags & WK_MSG_FROM_ME) &&
-	    !same(&m->sender, &f->author))
+	    !wa_jid_same_user(&m->sender, &f->author))
 		return 0;
 	buf_reset(&e->stored);
 	rc = buf_append(&e->stored, m->message, m->message_len);

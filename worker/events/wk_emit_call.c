@@ -63,7 +63,7 @@ static void read_alt(struct call *c)
 	    !wk_jid_is(&c->creator_alt,
 	               strcmp(name, "caller_pn") == 0 ? WK_SERVER_PN : WK_SERVER_LID))
 		memset(&c->creator_alt, 0, sizeof(c->creator_alt));
-	if (wk_jid_same_user(&c->creator, &c->from))
+	if (wa_jid_same_user(&c->creator, &c->from))
 		c->alt = c->creator_alt;
 }
 

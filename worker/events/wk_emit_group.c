@@ -195,7 +195,7 @@ static const char *type_of(const struct flow *f, const struct wa_node *c)
 	if (!wa_node_is(c, "remove") || first == NULL || wa_node_next(first, "participant") != NULL)
 		return c->tag;
 	if (wk_jid_user_of(wa_node_attr(first, "jid"), &jid) == 0 &&
-	    (wk_jid_same_user(&jid, &f->by) || wk_jid_same_user(&jid, &f->by_alt)))
+	    (wa_jid_same_user(&jid, &f->by) || wa_jid_same_user(&jid, &f->by_alt)))
 		return "leave";
 	return c->tag;
 }

@@ -23,7 +23,6 @@ struct wk_event_w {
 
 bool wk_jid_is_set(const struct wa_jid *jid);
 bool wk_jid_is(const struct wa_jid *jid, const char *server);
-bool wk_jid_same_user(const struct wa_jid *a, const struct wa_jid *b);
 /* Without a device, and devices hosted elsewhere as the account they belong to. 0 or WA_EPROTO. */
 ATTR_NODISCARD int wk_jid_user_of(const char *text, struct wa_jid *jid_out);
 

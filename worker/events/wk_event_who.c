@@ -14,11 +14,6 @@ bool wk_jid_is(const struct wa_jid *jid, const char *server)
 	return strcmp(jid->server, server) == 0;
 }
 
-bool wk_jid_same_user(const struct wa_jid *a, const struct wa_jid *b)
-{
-	return wk_jid_is(a, b->server) && strcmp(a->user, b->user) == 0;
-}
-
 int wk_jid_user_of(const char *text, struct wa_jid *jid_out)
 {
 	struct wa_jid jid;

@@ -285,18 +285,13 @@ static int add_target(struct wk_send *s, const struct wa_jid *jid, bool own)
 	return 0;
 }
 
-static bool same_user(const struct wa_jid *a, const struct wa_jid *b)
-{
-	return strcmp(a->user, b->user) == 0 && strcmp(a->server, b->server) == 0;
-}
-
 static int on_user(void *arg, const struct wa_usync_user *u)
 {
 	struct wk_send *s = arg;
 	bool own = wk_send_is_own(s, &u->user);
 	int rc = 0;
 
-	if (!own && !same_user(&u->user, &s->cur.to))
+	if (!own && !wa_jid_same_user(&u->user, &s->cur.to))
 		return 0;
 	if (!own && strcmp(s->cur.to.server, WA_SERVER_JID) == 0 && u->lid.user[0] != '\0') {
 		rc = wk_store_lid_learn(s->p.store, s->cur.to.user, u->lid.user, NULL);
@@ -444,7 +439,7 @@ void wk_send_devices(struct wk_send *s, const struct wa_node *result)
 		return;
 	rc = result == NULL ? WA_EPROTO : wa_usync_each(result, on_user, s);
 	wk_batch_leave(s->p.batch, wk_send_is_fatal(rc) ? rc : 0);
-	if (rc == 0 && !same_user(&before, &s->cur.to))
+	if (rc == 0 && !wa_jid_same_user(&before, &s->cur.to))
 		ask_devices(s);
 	else if (rc == 0 && s->told_peer)
 		on_targets(s);

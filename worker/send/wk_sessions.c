@@ -39,8 +39,7 @@ void wk_sessions_free(struct wk_sessions *ws)
 
 static bool same(const struct wa_jid *a, const struct wa_jid *b)
 {
-	return a->device == b->device && strcmp(a->user, b->user) == 0 &&
-	       strcmp(a->server, b->server) == 0;
+	return a->device == b->device && wa_jid_same_user(a, b);
 }
 
 int wk_sessions_want(struct wk_sessions *ws, const struct wa_jid *device)

@@ -14,22 +14,6 @@ const char wk_store_age_schema[] = "CREATE TABLE message_day (" /* once a day of
                                    "  seq INTEGER NOT NULL"     /* the newest message then */
                                    ") STRICT;";
 
-/* One number, of none or one row; bound are as many as it has parameters. -ENOENT: no row. */
-static int number(struct wk_store *st, const char *sql, int64_t a, int64_t *out)
-{
-	sqlite3_stmt *s;
-	int rc = wk_store_keep(st, sql, &s);
-
-	if (rc == 0 && sqlite3_bind_parameter_count(s) > 0)
-		rc = db_err(sqlite3_bind_int64(s, 1, a));
-	if (rc == 0)
-		rc = wk_store_row(s);
-	if (rc == 0)
-		*out = sqlite3_column_int64(s, 0);
-	wk_store_done(st, s);
-	return rc;
-}
-
 /* A statement with up to three numbers; how many rows it has changed. */
 static int change(struct wk_store *st, const char *sql, const int64_t *values, int values_n,
                   int *changed_out)
@@ -58,9 +42,9 @@ static int stored_before(struct wk_store *st, int64_t today, uint32_t days, int6
 	                mark, 1, &n);
 
 	if (rc == 0)
-		rc = number(st,
-		            "SELECT seq FROM message_day WHERE day <= ?1 ORDER BY day DESC LIMIT 1",
-		            today - days, seq_out);
+		rc = wk_store_number(
+		    st, "SELECT seq FROM message_day WHERE day <= ?1 ORDER BY day DESC LIMIT 1",
+		    today - days, seq_out);
 	return rc;
 }
 
@@ -72,7 +56,8 @@ static int age(struct wk_store *st, int64_t now_unix_s, uint32_t days, unsigned 
 
 	/* A clock that leaps ahead makes nothing old: as old as before the newest message. */
 	if (rc == 0)
-		rc = number(st, "SELECT unix_s FROM message ORDER BY seq DESC LIMIT 1", 0, &newest);
+		rc = wk_store_number(st, "SELECT unix_s FROM message ORDER BY seq DESC LIMIT 1", 0,
+		                     &newest);
 	if (rc == 0) {
 		const int64_t values[] = { seq,
 			                   (newest < now_unix_s ? newest : now_unix_s) -

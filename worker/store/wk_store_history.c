@@ -49,19 +49,6 @@ static struct sealed_place place_of(const struct wk_store *st, const char *table
 	};
 }
 
-static int one_number(struct wk_store *st, const char *sql, int64_t *out)
-{
-	sqlite3_stmt *s;
-	int rc = wk_store_keep(st, sql, &s);
-
-	if (rc == 0)
-		rc = wk_store_row(s);
-	if (rc == 0)
-		*out = sqlite3_column_int64(s, 0);
-	wk_store_done(st, s);
-	return rc;
-}
-
 /* ---- jobs --------------------------------------------------------------------------------------
  */
 
@@ -70,15 +57,15 @@ static int insert_job(struct wk_store *st, const void *body, size_t body_len)
 	struct sealed_place place;
 	int64_t newest = 0, n = 0;
 	sqlite3_stmt *s = NULL;
-	int rc = one_number(st, "SELECT count(*) FROM history_job", &n);
+	int rc = wk_store_number(st, "SELECT count(*) FROM history_job", 0, &n);
 
 	if (rc == 0 && n >= WK_HISTORY_JOBS_MAX)
 		return WA_ELIMIT;
 	if (rc == 0)
-		rc = one_number(
+		rc = wk_store_number(
 		    st,
 		    "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'history_job'",
-		    &newest);
+		    0, &newest);
 	if (rc == 0)
 		rc = wk_store_keep(st, "INSERT INTO history_job(id, body) VALUES (?1, ?2)", &s);
 	place = place_of(st, "history_job", newest + 1);
@@ -302,7 +289,7 @@ static int put_token(struct wk_store *st, const char *user, const uint8_t *token
 	if (rc < 0 || (id != 0 && had_unix_s >= unix_s))
 		return rc;
 	if (id == 0) {
-		rc = one_number(st, "SELECT coalesce(max(id), 0) FROM token", &newest);
+		rc = wk_store_number(st, "SELECT coalesce(max(id), 0) FROM token", 0, &newest);
 		id = newest + 1;
 	}
 	place = place_of(st, "token", id);

@@ -102,6 +102,9 @@ void wk_store_done(struct wk_store *st, sqlite3_stmt *stmt); /* NULL is fine */
 ATTR_NODISCARD int wk_store_run(struct wk_store *st, sqlite3_stmt *stmt, int rc);
 /* Next row: 0, -ENOENT: there is none, or a failure. */
 ATTR_NODISCARD int wk_store_row(sqlite3_stmt *stmt);
+/* The first column of the first row; value is its parameter, where it has one. -ENOENT: no row. */
+ATTR_NODISCARD int wk_store_number(struct wk_store *st, const char *sql, int64_t value,
+                                   int64_t *out);
 /* Finalize all that are kept. */
 void wk_store_forget(struct wk_store *st);
 

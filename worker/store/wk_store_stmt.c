@@ -97,6 +97,21 @@ int wk_store_row(sqlite3_stmt *stmt)
 	return step == SQLITE_ROW ? 0 : step == SQLITE_DONE ? -ENOENT : db_err(step);
 }
 
+int wk_store_number(struct wk_store *st, const char *sql, int64_t value, int64_t *out)
+{
+	sqlite3_stmt *s;
+	int rc = wk_store_keep(st, sql, &s);
+
+	if (rc == 0 && sqlite3_bind_parameter_count(s) > 0)
+		rc = db_err(sqlite3_bind_int64(s, 1, value));
+	if (rc == 0)
+		rc = wk_store_row(s);
+	if (rc == 0)
+		*out = sqlite3_column_int64(s, 0);
+	wk_store_done(st, s);
+	return rc;
+}
+
 void wk_store_forget(struct wk_store *st)
 {
 	for (size_t i = 0; i < WK_KEPT_MAX; i++) {

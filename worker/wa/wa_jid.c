@@ -141,3 +141,8 @@ size_t wa_jid_format(const struct wa_jid *jid, char *out)
 	    snprintf(out, WA_JID_TEXT_CAP, "%s%s%s@%s", integrator, jid->user, device, jid->server);
 	return (size_t)len;
 }
+
+bool wa_jid_same_user(const struct wa_jid *a, const struct wa_jid *b)
+{
+	return strcmp(a->user, b->user) == 0 && strcmp(a->server, b->server) == 0;
+}

@@ -29,5 +29,7 @@ ATTR_NODISCARD int wa_jid_parse_device(const char *text, const char *server,
 ATTR_NODISCARD int wa_jid_user_number(const struct wa_jid *jid, uint64_t *v_out);
 /* out holds WA_JID_TEXT_CAP bytes. Returns the length. */
 size_t wa_jid_format(const struct wa_jid *jid, char *out);
+/* Of one user, whichever the device. */
+bool wa_jid_same_user(const struct wa_jid *a, const struct wa_jid *b);
 
 #endif
