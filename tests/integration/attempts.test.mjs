@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { renameSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
-import { PATIENCE, QR_FAILED, SLOWNESS, assertError, assertQr, eventually, proc, startWorld } from './harness.mjs';
+import { QR_FAILED, SLOWNESS, assertError, assertQr, eventually, proc, startWorld } from './harness.mjs';
 import { openEvents } from './sse.mjs';
 
 let world;
@@ -130,7 +130,7 @@ describe('a worker that dies', () => {
 			process.kill(pid, 'SIGKILL');
 			for (const answer of await Promise.all(callers))
 				assertError(answer, 500, QR_FAILED, 'worker_crashed');
-			assert.ok(Date.now() - killedAt < 2000 * SLOWNESS * PATIENCE, `told after ${Date.now() - killedAt} ms`);
+			assert.ok(Date.now() - killedAt < 2000, `told after ${Date.now() - killedAt} ms`);
 			assert.equal((await world.listed(instance)).status, 'disconnected');
 		});
 		assertQr(await world.connect(instance));
@@ -256,7 +256,7 @@ describe('limits of the host', () => {
 			assertError(await w.connect(instance), 500, QR_FAILED, 'timeout');
 			const took = Date.now() - began;
 			// a little sooner, so that the answer itself is in time
-			assert.ok(took >= 1400 && took <= 2000 * SLOWNESS * PATIENCE, `${took} ms`);
+			assert.ok(took >= 1400 && took <= 2000 * SLOWNESS, `${took} ms`);
 		} finally {
 			await w.stop();
 		}
@@ -291,7 +291,7 @@ describe('SIGTERM', () => {
 				const began = Date.now();
 				w.gateway.kill(signal);
 				assert.equal((await w.gateway.waitExit()).code, 0);
-				assert.ok(Date.now() - began < 3000 * SLOWNESS * PATIENCE);
+				assert.ok(Date.now() - began < 3000 * SLOWNESS);
 			} finally {
 				await w.stop();
 			}

@@ -1,7 +1,7 @@
 // Nobody scans (fault L3): the codes rotate by the refs' clock, then the attempt ends. Real clocks: 160 s.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { PATIENCE, PLAIN, assertQr, eventually, proc, startWorld } from './harness.mjs';
+import { PLAIN, assertQr, eventually, proc, startWorld } from './harness.mjs';
 import { openEvents } from './sse.mjs';
 
 // The instrumented builds would only wait the same 160 s again.
@@ -37,8 +37,8 @@ plainTest('six codes in 160 s, then timeout, disconnected, and no worker', async
 		await asker;
 		const expectedAt = [0, 60_000, 80_000, 100_000, 120_000, 140_000];
 		codes.forEach(({ at, expiresIn }, i) => {
-			assert.ok(Math.abs(at - expectedAt[i]) < 2500 * PATIENCE, `code ${i + 1} after ${at} ms`);
-			assert.ok(Math.abs(expiresIn - (i === 0 ? 60 : 20)) <= 3, `code ${i + 1} lives ${expiresIn} s`);
+			assert.ok(Math.abs(at - expectedAt[i]) < 2500, `code ${i + 1} after ${at} ms`);
+			assert.ok(Math.abs(expiresIn - (i === 0 ? 60 : 20)) <= 1, `code ${i + 1} lives ${expiresIn} s`);
 		});
 		assert.equal(new Set(codes.map((c) => c.text)).size, 6);
 		const parts = codes.map((c) => c.text.split('#')[1].split(','));
@@ -50,7 +50,7 @@ plainTest('six codes in 160 s, then timeout, disconnected, and no worker', async
 		assert.equal(last.event, 'timeout');
 		assert.equal(last.data.error.code, 'code_timeout');
 		const total = last.at - began;
-		assert.ok(Math.abs(total - 160_000) < 3000 * PATIENCE, `ended after ${total} ms`);
+		assert.ok(Math.abs(total - 160_000) < 3000, `ended after ${total} ms`);
 		await stream.end();
 		assert.ok(stream.comments.length >= 9, `${stream.comments.length} comment lines`);
 

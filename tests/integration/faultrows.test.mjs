@@ -271,7 +271,7 @@ describe('a passkey', { concurrency: 3 }, () => {
 			}
 			const { connection } = await ended(world, instance, 'disconnected', 'timeout', { timeoutMs: 10_000 });
 			const took = (performance.now() - at) * 10;
-			assert.ok(took > 290_000 && took < 300_000 + 10 * 3000 * PATIENCE, `${took} ms`);
+			assert.ok(took > 290_000 && took < 300_000 + 10 * 3000, `${took} ms`);
 			assert.match(connection.lastError.detail, /passkey/);
 			assert.deepEqual(await world.device(phone), []);
 			return instance;
@@ -389,12 +389,9 @@ describe('what a session meets while it is online', { concurrency: 3 }, () => {
 		const before = (await uploads(world, client)).length;
 		await strike(world, phone, { kind: 'failure', child: 'encrypt', code: 503 });
 		assert.equal(await keysLeft(world, client, 3), 3);
-		const from = performance.now();
-		const tries = async () => (await uploads(world, client)).length - before;
 		await sleep(6000);
-		await eventually(async () => await tries() >= 2, { what: 'two uploads' });
-		const [n, seconds] = [await tries(), (performance.now() - from) / 1000];
-		assert.ok(n <= 8 * seconds / 6, `${n} uploads in ${seconds} s`);
+		const tries = (await uploads(world, client)).length - before;
+		assert.ok(tries >= 2 && tries <= 8, `${tries} uploads in 6 s`);
 		assert.equal((await world.listed(instance)).status, 'connected');
 		await strike(world, phone, { kind: 'unknown' }); // takes the other fault's place
 		await eventually(async () => (await keysLeft(world, client, 100_000)) > 3, { timeoutMs: 20_000, what: 'a refill' });
@@ -574,7 +571,7 @@ describe('what takes its time', { concurrency: true }, () => {
 		await sleep(2000);
 		assert.equal(world.relay.dials.length, before);
 		const shift = Date.parse(after.connection.nextRetryAt) - Date.parse(connection.nextRetryAt);
-		assert.ok(Math.abs(shift) < 2000 * PATIENCE, `its end has moved by ${shift} ms`);
+		assert.ok(Math.abs(shift) < 2000, `its end has moved by ${shift} ms`);
 	}));
 
 	const skip = whyNoMounts();
@@ -602,7 +599,7 @@ describe('what takes its time', { concurrency: true }, () => {
 				assert.ok(names.asked > asked, 'the name server was not asked');
 				const took = performance.now() - began;
 				if (mode === 'silent')
-					assert.ok(took > 3000 && took < 5000 + 4000 * SLOWNESS * PATIENCE, `${took} ms`);
+					assert.ok(took > 3000 && took < 5000 + 4000 * SLOWNESS, `${took} ms`);
 				// a look-up that held it up would do so for 3 s at least
 				assert.ok(pinged.every((ms) => ms < 2000), `pings of the other took ${pinged.map(Math.round)} ms`);
 				assert.deepEqual(world.workers(b.instance), [steady]);
@@ -623,7 +620,7 @@ describe('what takes its time', { concurrency: true }, () => {
 			const began = performance.now();
 			world.gateway.kill('SIGTERM');
 			await world.gateway.waitExit();
-			assert.ok(performance.now() - began < 2500 * SLOWNESS * PATIENCE, 'a look-up held the end up');
+			assert.ok(performance.now() - began < 2500 * SLOWNESS, 'a look-up held the end up');
 		} finally {
 			names.stop();
 		}
@@ -652,7 +649,7 @@ describe('what takes its time', { concurrency: true }, () => {
 				// the ban ends when it ends
 				await eventually(() => world.relay.dials.length > dialsBefore + 1, { timeoutMs: 15_000, what: 'the dial after the ban' });
 				const took = world.relay.dials[dialsBefore + 1].at - from;
-				assert.ok(took >= 5000 && took < 9000 * PATIENCE, `dialled after ${took} ms`);
+				assert.ok(took >= 5000 && took < 9000, `dialled after ${took} ms`);
 				await world.until(banned.instance, 'connected');
 				// who was online stays so, and who pairs can pair
 				assert.equal((await clientOf(world, phone)).id, client.id);

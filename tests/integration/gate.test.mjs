@@ -243,7 +243,7 @@ describe('slow clients', { concurrency: true }, () => {
 		assert.equal(r.status, 408, JSON.stringify(r));
 		const { error } = JSON.parse(r.body);
 		assert.deepEqual([error.message, error.code], ['Request timeout', 'request_timeout']);
-		assert.ok(took >= 9000 && took < 10_000 + 4000 * PATIENCE, `${took} ms`);
+		assert.ok(took >= 9000 && took < 14_000, `${took} ms`);
 		await c.closed();
 	});
 
@@ -256,7 +256,7 @@ describe('slow clients', { concurrency: true }, () => {
 		const r = await c.response({ timeoutMs: 60_000 }).finally(() => clearInterval(drip));
 		const took = Date.now() - began;
 		assert.equal(r.status, 408, JSON.stringify(r));
-		assert.ok(took >= 9000 && took < 10_000 + 10_000 * PATIENCE, `${took} ms`);
+		assert.ok(took >= 9000 && took < 20_000, `${took} ms`);
 		await c.closed();
 	});
 
@@ -267,7 +267,7 @@ describe('slow clients', { concurrency: true }, () => {
 		const began = Date.now();
 		await c.closed(100_000);
 		const took = Date.now() - began;
-		assert.ok(took > 55_000 && took < 60_000 + 6000 * PATIENCE, `${took} ms`);
+		assert.ok(took > 55_000 && took < 66_000, `${took} ms`);
 		assert.equal(c.received.length, 0, 'closed without a word');
 	});
 
@@ -288,11 +288,9 @@ describe('slow clients', { concurrency: true }, () => {
 			idle: { says: get(), status: 200, afterMs: 60_000 },
 		};
 		const EACH = PLAIN ? 200 : 40; // what a build with sanitizers can answer in time
-		const READERS = EACH / 4; // whose answers are by far the most work; there are as many more of the idle
-		const countOf = (kind) => (kind === kinds.reader ? READERS : kind === kinds.idle ? 2 * EACH - READERS : EACH);
 		const slow = [];
 		for (const kind of Object.values(kinds))
-			slow.push(...await Promise.all(Array.from({ length: countOf(kind) }, async () => {
+			slow.push(...await Promise.all(Array.from({ length: EACH }, async () => {
 				const c = await raw.connect(world.address);
 				if (kind === kinds.reader)
 					c.socket.pause();
@@ -301,7 +299,7 @@ describe('slow clients', { concurrency: true }, () => {
 			})));
 		// who does not read can't see its end either
 		const readersClosed = eventually(() => world.gateway.events('http_conn_closed')
-		    .filter(({ why }) => why === 'client does not read').length >= READERS, { timeoutMs: 40_000, what: 'end of the readers' });
+		    .filter(({ why }) => why === 'client does not read').length >= EACH, { timeoutMs: 40_000, what: 'end of the readers' });
 		// each once a second, some at a time
 		let turn = 0;
 		const drip = setInterval(() => {
@@ -310,13 +308,13 @@ describe('slow clients', { concurrency: true }, () => {
 		}, 50);
 		const ended = slow.map(async ({ c, kind, began }) => {
 			if (kind.status !== undefined)
-				assert.equal((await c.response({ timeoutMs: 60_000 * SLOWNESS })).status, kind.status);
+				assert.equal((await c.response({ timeoutMs: 30_000 * SLOWNESS })).status, kind.status);
 			if (kind === kinds.reader)
 				await readersClosed;
 			else
 				await c.closed(100_000 * SLOWNESS);
 			const took = Date.now() - began;
-			assert.ok(took > kind.afterMs - 1000 && took < kind.afterMs + 6000 * SLOWNESS * PATIENCE, `${JSON.stringify(kind.says.slice(0, 20))}: ${took} ms`);
+			assert.ok(took > kind.afterMs - 1000 && took < kind.afterMs + 6000 * SLOWNESS, `${JSON.stringify(kind.says.slice(0, 20))}: ${took} ms`);
 		});
 		const quiet = await startWorld();
 		const windows = { attacked: [], quiet: [] };
@@ -348,7 +346,7 @@ describe('slow clients', { concurrency: true }, () => {
 		}
 		const [p99, without] = [quantile(windows.attacked, 0.5), quantile(windows.quiet, 0.5)];
 		t.diagnostic(`p99 of a healthy client: ${p99.toFixed(1)} ms, without slow ones ${without.toFixed(1)} ms`);
-		assert.ok(p99 <= Math.max(50 * SLOWNESS, 3 * without), `p99 ${p99.toFixed(1)} ms, without slow ones ${without.toFixed(1)} ms`);
+		assert.ok(p99 <= Math.max(50 * SLOWNESS, 2 * without), `p99 ${p99.toFixed(1)} ms, without slow ones ${without.toFixed(1)} ms`);
 	});
 });
 

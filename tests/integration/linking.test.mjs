@@ -249,7 +249,7 @@ describe('a pairing code (L7, L8)', () => {
 		const answer = await world.connect(b, byNumber(phone));
 		assertError(answer, 429, 'Rate limit exceeded. Try again later.', 'rate_limited');
 		const wait = Number(answer.headers.get('retry-after'));
-		assert.ok(wait >= 30 && wait <= 60, `${wait}`);
+		assert.ok(wait >= 50 && wait <= 60, `${wait}`);
 		assert.equal(world.workers(b).length, 0);
 	});
 

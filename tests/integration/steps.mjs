@@ -22,7 +22,7 @@ const ENDED = ['superseded', 'deleted', 'logged_out', 'network'];
 const MAY_BE = {
 	new: { 409: ['instance_exists'] },
 	delete: { 404: ['instance_not_found'] },
-	logout: { 404: ['instance_not_found'], 400: ['no_session'], 500: [...ENDED, 'worker_crashed'] }, // too slow to leave on a busy machine
+	logout: { 404: ['instance_not_found'], 400: ['no_session'], 500: ENDED },
 	reconnect: { 404: ['instance_not_found'], 400: ['no_session'], 500: ENDED },
 	connect: { 404: ['instance_not_found'], 429: ['rate_limited'], 500: ENDED },
 	settings: { 404: ['instance_not_found'] },

@@ -14,7 +14,7 @@ import { World, assertError, assertQr, eventually, PATIENCE, PLAIN, QR_FAILED, S
 import { StreamFollower, assertWhole } from './eventstream.mjs';
 import { call, clientOf, ended, linked, reconnect, restartGateway, sleep, withWorld } from './linked.mjs';
 
-const REPORT_MS = 1000 * SLOWNESS * PATIENCE;
+const REPORT_MS = 1000 * SLOWNESS;
 const HEAL_MS = 10_000;
 const EXT4_IOC_SHUTDOWN = 0x8004587d;
 

@@ -35,11 +35,10 @@ describe('trouble that passes (O7, O11, O12)', () => {
 				assert.equal((await world.listed(instance)).status, 'connecting');
 				await sleep(100);
 			}
-			const hits = async () => (await world.control('GET', '/faults')).json.find((f) => f.id === id).hit;
-			const hit = await hits();
-			assert.ok(hit <= 12, `${hit} tries in 8 s`);
-			await eventually(async () => await hits() >= 2, { what: 'a second try' });
-			await world.until(instance, (i) => i.connection.attempt >= 2);
+			const { hit } = (await world.control('GET', '/faults')).json.find((f) => f.id === id);
+			assert.ok(hit >= 2 && hit <= 12, `${hit} tries in 8 s`);
+			const listed = await world.listed(instance);
+			assert.ok(listed.connection.attempt >= 2, `${listed.connection.attempt}`);
 			await world.clearFaults();
 			await world.until(instance, 'connected', { timeoutMs: 30_000 });
 		});
@@ -122,8 +121,7 @@ describe('tries that are bounded (O11, O12)', () => {
 		const listed = await ended(world, instance, 'disconnected', 'handshake');
 		assert.equal(listed.connection.nextRetryAt, null);
 		const { hit } = (await world.control('GET', '/faults')).json[0];
-		// one may miss a deadline that is a hundred times shorter here, and then it is none with a wrong certificate
-		assert.ok(hit >= 10 && hit <= 20, `${hit} tries`);
+		assert.ok(hit >= 10 && hit <= 11, `${hit} tries`);
 	}));
 
 	hooksTest('what is not the protocol ends it after five an hour', () => withWorld({}, async (world) => {
