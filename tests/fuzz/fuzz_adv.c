@@ -7,9 +7,11 @@
  * holds over the details as they came, and our own; what is refused leaves nothing behind.
  */
 #include "fuzz.h"
+#include "mutate.h"
 
 #include <string.h>
 
+#include "common/attr.h"
 #include "proto/wa_adv.pb-c.h"
 #include "worker/wa/wa_adv.h"
 
@@ -183,4 +185,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	buf_free(&signed_id);
 	buf_free(&identity);
 	return 0;
+}
+
+bool fuzz_mutate(struct mut *m, const uint8_t *data, size_t size, struct buf *out)
+{
+	static const ProtobufCMessageDescriptor *const schemas[] = {
+		&wa__adv_signed_device_identity_hmac__descriptor,
+		&wa__adv_signed_device_identity__descriptor,
+		&wa__adv_device_identity__descriptor,
+	};
+	size_t kind = size < 2 ? ARRAY_LEN(schemas) : (size_t)(data[0] & ~HOSTED_FLAG);
+
+	if (kind >= ARRAY_LEN(schemas) || schemas[kind] == NULL)
+		return false;
+	mut_put(out, data, 1);
+	mut_pb(m, schemas[kind], data + 1, size - 1, out);
+	return true;
 }

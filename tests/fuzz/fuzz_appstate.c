@@ -7,10 +7,12 @@
  * moves the version and hands out an index with a name; texts hold no NUL but their end.
  */
 #include "fuzz.h"
+#include "mutate.h"
 
 #include <errno.h>
 #include <string.h>
 
+#include "common/attr.h"
 #include "proto/wa_appstate.pb-c.h"
 #include "worker/wa/wa_appstate.h"
 
@@ -169,4 +171,22 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 out:
 	wa_pool_free(pool);
 	return 0;
+}
+
+bool fuzz_mutate(struct mut *m, const uint8_t *data, size_t size, struct buf *out)
+{
+	static const ProtobufCMessageDescriptor *const schemas[] = {
+		&wa__syncd_snapshot__descriptor,
+		&wa__syncd_patch__descriptor,
+		NULL,
+		&wa__sync_action_data__descriptor,
+		&wa__external_blob_reference__descriptor,
+	};
+	size_t kind = size < 2 ? ARRAY_LEN(schemas) : data[0];
+
+	if (kind >= ARRAY_LEN(schemas) || schemas[kind] == NULL)
+		return false;
+	mut_put(out, data, 1);
+	mut_pb(m, schemas[kind], data + 1, size - 1, out);
+	return true;
 }

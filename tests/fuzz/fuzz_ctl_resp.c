@@ -5,6 +5,7 @@
  * not depend on how the bytes arrive.
  */
 #include "fuzz.h"
+#include "mutate.h"
 
 #include <string.h>
 
@@ -46,4 +47,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	buf_free(&whole);
 	buf_free(&pieces);
 	return 0;
+}
+
+bool fuzz_mutate(struct mut *m, const uint8_t *data, size_t size, struct buf *out)
+{
+	if (size < 1)
+		return false;
+	mut_put(out, data, 1);
+	mut_http(m, MUT_HTTP_RESPONSE, data + 1, size - 1, out);
+	return true;
 }

@@ -5,6 +5,7 @@
  * strict JSON reader takes. Over a real store that forgets each input.
  */
 #include "fuzz.h"
+#include "mutate.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -80,4 +81,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	FUZZ_REQUIRE(wk_store_batch_end(fixture.st, -ECANCELED) == -ECANCELED);
 	wa_node_free(n);
 	return 0;
+}
+
+bool fuzz_mutate(struct mut *m, const uint8_t *data, size_t size, struct buf *out)
+{
+	return mut_node(m, data, size, out);
 }

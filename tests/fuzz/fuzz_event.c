@@ -6,6 +6,7 @@
  * byte chooses what the message is about.
  */
 #include "fuzz.h"
+#include "mutate.h"
 
 #include <jansson.h>
 #include <string.h>
@@ -91,4 +92,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		live(&v, pool, data[0]);
 	wa_pool_free(pool);
 	return 0;
+}
+
+bool fuzz_mutate(struct mut *m, const uint8_t *data, size_t size, struct buf *out)
+{
+	if (size < 2)
+		return false;
+	mut_put(out, data, 1);
+	mut_pb(m, data[0] & 4 ? &wa__web_message_info__descriptor : &wa__message__descriptor,
+	       data + 1, size - 1, out);
+	return true;
 }

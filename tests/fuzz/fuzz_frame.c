@@ -5,13 +5,14 @@
  * stream comes as one piece, and they make up the stream again.
  */
 #include "fuzz.h"
+#include "mutate.h"
 
 #include <string.h>
 
 #include "common/err.h"
 #include "worker/wa/wa_frame.h"
 
-#define MAX_LEN 4096
+#define MAX_LEN 300 /* soon reached */
 
 struct seen {
 	struct buf bytes;
@@ -70,4 +71,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	buf_free(&whole.bytes);
 	buf_free(&cut.bytes);
 	return 0;
+}
+
+bool fuzz_mutate(struct mut *m, const uint8_t *data, size_t size, struct buf *out)
+{
+	if (size < 2)
+		return false;
+	mut_put(out, data, 1);
+	mut_frames(m, MAX_LEN, data + 1, size - 1, out);
+	return true;
 }

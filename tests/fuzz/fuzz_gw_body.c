@@ -5,6 +5,7 @@
  * taken from it is within its bounds and is taken again.
  */
 #include "fuzz.h"
+#include "mutate.h"
 
 #include <string.h>
 
@@ -66,4 +67,32 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	free(text);
 	json_decref(body);
 	return 0;
+}
+
+bool fuzz_mutate(struct mut *m, const uint8_t *data, size_t size, struct buf *out)
+{
+	static const char *const names[] = {
+		"proxyEnabled",
+		"proxyHost",
+		"proxyPort",
+		"proxyProtocol",
+		"proxyUsername",
+		"proxyPassword",
+		"enabled",
+		"host",
+		"port",
+		"protocol",
+		"username",
+		"password",
+		"autoReadMessages",
+		"autoRejectCalls",
+		"callRejectMessage",
+		"disableHistorySync",
+		"ignoreGroupMessages",
+		"ignoreStatus",
+		"keepOnlineStatus",
+	};
+
+	mut_json(m, names, sizeof(names) / sizeof(names[0]), data, size, out);
+	return true;
 }

@@ -8,10 +8,13 @@
  * out, and no chain is valid for a second server key.
  */
 #include "fuzz.h"
+#include "mutate.h"
 
 #include <string.h>
 
+#include "common/attr.h"
 #include "common/err.h"
+#include "proto/wa_handshake.pb-c.h"
 #include "wa_fixture.h"
 
 static int finish(const struct fixture *f, struct wa_noise_client *c, const uint8_t *data,
@@ -89,4 +92,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	buf_free(&client_hello);
 	return 0;
+}
+
+bool fuzz_mutate(struct mut *m, const uint8_t *data, size_t size, struct buf *out)
+{
+	static const ProtobufCMessageDescriptor *const schemas[] = {
+		&wa__handshake_message__descriptor, &wa__cert_chain__descriptor,
+		&wa__cert_chain__descriptor,        &wa__handshake_message__descriptor,
+		&wa__cert_chain__descriptor,        &wa__cert_chain__descriptor,
+	};
+	size_t kind = size < 2 ? ARRAY_LEN(schemas) : data[0];
+
+	if (kind >= ARRAY_LEN(schemas) || schemas[kind] == NULL)
+		return false;
+	mut_put(out, data, 1);
+	mut_pb(m, schemas[kind], data + 1, size - 1, out);
+	return true;
 }

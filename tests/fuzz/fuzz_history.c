@@ -6,6 +6,7 @@
  * callbacks and the same verdict; memory stays below the bound.
  */
 #include "fuzz.h"
+#include "mutate.h"
 
 #include <string.h>
 #include <zlib.h>
@@ -151,4 +152,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		FUZZ_REQUIRE(whole.calls == pieces.calls && whole.h == pieces.h);
 	free(z);
 	return 0;
+}
+
+/* No schema is one of the whole: what is in it shows by itself. */
+bool fuzz_mutate(struct mut *m, const uint8_t *data, size_t size, struct buf *out)
+{
+	if (size < 2 || data[0] != 1)
+		return false;
+	mut_put(out, data, 1);
+	mut_pb(m, NULL, data + 1, size - 1, out);
+	return true;
 }

@@ -7,6 +7,7 @@
  * server with byEvents as without.
  */
 #include "fuzz.h"
+#include "mutate.h"
 
 #include <curl/curl.h>
 #include <stdlib.h>
@@ -142,4 +143,38 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		json_decref(body);
 	}
 	return 0;
+}
+
+bool fuzz_mutate(struct mut *m, const uint8_t *data, size_t size, struct buf *out)
+{
+	static const char *const names[] = {
+		"webhookEnabled",
+		"webhookURL",
+		"webhookByEvents",
+		"webhookEvents",
+		"webhookFromHistory",
+		"webhookAuthorization",
+		"websocketEnabled",
+		"websocketEvents",
+		"websocketFromHistory",
+		"enabled",
+		"url",
+		"byEvents",
+		"events",
+		"fromHistory",
+		"authorization",
+		"label",
+		"rotateSecret",
+		"secret",
+		"webhooks",
+		"websocket",
+		"gone",
+		"disabledBy",
+		"code",
+		"detail",
+		"at",
+	};
+
+	mut_json(m, names, sizeof(names) / sizeof(names[0]), data, size, out);
+	return true;
 }

@@ -5,6 +5,7 @@
  * depend on how the bytes arrive, and a body whose length was told is no longer than that.
  */
 #include "fuzz.h"
+#include "mutate.h"
 
 #include <string.h>
 
@@ -57,4 +58,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	buf_free(&a.body);
 	buf_free(&b.body);
 	return 0;
+}
+
+bool fuzz_mutate(struct mut *m, const uint8_t *data, size_t size, struct buf *out)
+{
+	if (size < 1)
+		return false;
+	mut_put(out, data, 1);
+	mut_http(m, MUT_HTTP_RESPONSE, data + 1, size - 1, out);
+	return true;
 }

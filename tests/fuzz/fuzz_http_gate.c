@@ -6,6 +6,7 @@
  * from what was understood of it, it is understood the same.
  */
 #include "fuzz.h"
+#include "mutate.h"
 
 #include <string.h>
 #include <strings.h>
@@ -266,4 +267,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		gate_run_clear(&odd);
 	}
 	return 0;
+}
+
+bool fuzz_mutate(struct mut *m, const uint8_t *data, size_t size, struct buf *out)
+{
+	mut_http(m, MUT_HTTP_REQUEST, data, size, out);
+	return true;
 }

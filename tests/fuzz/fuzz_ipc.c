@@ -5,6 +5,7 @@
  * again into a message that unpacks to the same bytes.
  */
 #include "fuzz.h"
+#include "mutate.h"
 
 #include <string.h>
 
@@ -38,4 +39,32 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	free(packed);
 	pb_free(msg);
 	return 0;
+}
+
+/* A packet whose header fits its body and who sends it; now and then of another type. */
+bool fuzz_mutate(struct mut *m, const uint8_t *data, size_t size, struct buf *out)
+{
+	struct ipc_header h = { 0 };
+	const struct ipc_type_info *info = NULL;
+	struct buf body = { 0 };
+	uint8_t first, head[IPC_HDR_LEN];
+
+	if (size >= 1 + IPC_HDR_LEN && !mut_chance(m, 24))
+		info = ipc_type_find((uint16_t)(data[3] | data[4] << 8));
+	while (info == NULL)
+		info = ipc_type_find((uint16_t)(1 + mut_below(m, 48)));
+	if (size < 1 + IPC_HDR_LEN)
+		mut_pb(m, info->desc, (const uint8_t *)"", 0, &body);
+	else
+		mut_pb(m, info->desc, data + 1 + IPC_HDR_LEN, size - 1 - IPC_HDR_LEN, &body);
+	first = (uint8_t)(info->sender | (info->fd ? 8u : 0u) | (mut_chance(m, 8) ? 8u : 0u));
+	h.type = (uint16_t)info->type;
+	h.req_id = (uint32_t)mut_number(m);
+	h.body_len = (uint32_t)body.len;
+	ipc_header_encode(&h, head);
+	mut_put(out, &first, 1);
+	mut_put(out, head, sizeof(head));
+	mut_put(out, body.p, body.len);
+	buf_free(&body);
+	return true;
 }

@@ -5,6 +5,7 @@
  * jansson takes on one line is taken, unless it is nested too deep.
  */
 #include "fuzz.h"
+#include "mutate.h"
 
 #include <jansson.h>
 #include <string.h>
@@ -36,4 +37,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	json_decref(tree);
 	free(text);
 	return 0;
+}
+
+bool fuzz_mutate(struct mut *m, const uint8_t *data, size_t size, struct buf *out)
+{
+	mut_json(m, NULL, 0, data, size, out);
+	return true;
 }

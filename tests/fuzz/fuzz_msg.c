@@ -5,9 +5,11 @@
  * read), memory stays below the limit, and looking twice gives the same.
  */
 #include "fuzz.h"
+#include "mutate.h"
 
 #include <string.h>
 
+#include "proto/wa_msg.pb-c.h"
 #include "worker/wa/wa_msg.h"
 
 static volatile unsigned sink;
@@ -97,4 +99,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	wa_pool_free(a);
 	return 0;
+}
+
+bool fuzz_mutate(struct mut *m, const uint8_t *data, size_t size, struct buf *out)
+{
+	mut_pb(m, &wa__message__descriptor, data, size, out);
+	return true;
 }

@@ -5,6 +5,7 @@
  * or JID goes out as bytes: the text is the same, the mark is not.)
  */
 #include "fuzz.h"
+#include "mutate.h"
 
 #include <string.h>
 
@@ -63,4 +64,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	wa_node_free(again);
 	wa_node_free(n);
 	return 0;
+}
+
+bool fuzz_mutate(struct mut *m, const uint8_t *data, size_t size, struct buf *out)
+{
+	return mut_node(m, data, size, out);
 }

@@ -5,6 +5,7 @@
  * unless memory was the reason, and no limit is ever passed.
  */
 #include "fuzz.h"
+#include "mutate.h"
 
 #include "common/attr.h"
 #include "common/err.h"
@@ -43,4 +44,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		FUZZ_REQUIRE(rc == 0 || rc == WA_ELIMIT || rc == WA_EPROTO);
 	pb_free(msg);
 	return 0;
+}
+
+bool fuzz_mutate(struct mut *m, const uint8_t *data, size_t size, struct buf *out)
+{
+	uint8_t head[2];
+
+	if (size < 2)
+		return false;
+	head[0] = mut_chance(m, 24) ? (uint8_t)mut_rand(m) : data[0];
+	head[1] = mut_chance(m, 8) ? (uint8_t)mut_rand(m) : data[1];
+	mut_put(out, head, sizeof(head));
+	mut_pb(m, schemas[head[0] % ARRAY_LEN(schemas)], data + 2, size - 2, out);
+	return true;
 }

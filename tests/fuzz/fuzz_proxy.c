@@ -5,6 +5,7 @@
  * is sent and where the tunnel begins do not depend on how the bytes arrive, and little is sent.
  */
 #include "fuzz.h"
+#include "mutate.h"
 
 #include <string.h>
 
@@ -64,4 +65,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	buf_free(&a.out);
 	buf_free(&b.out);
 	return 0;
+}
+
+/* Answers of an HTTP proxy. */
+bool fuzz_mutate(struct mut *m, const uint8_t *data, size_t size, struct buf *out)
+{
+	if (size < 1 || (data[0] & 0x80) != 0)
+		return false;
+	mut_put(out, data, 1);
+	mut_http(m, MUT_HTTP_RESPONSE, data + 1, size - 1, out);
+	return true;
 }

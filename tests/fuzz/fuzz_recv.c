@@ -7,10 +7,12 @@
  * (retry receipts go beside the ack). Over a real store, which is made anew from time to time.
  */
 #include "fuzz.h"
+#include "mutate.h"
 
 #include <sqlite3.h>
 #include <string.h>
 
+#include "proto/wa_msg.pb-c.h"
 #include "recv_fixture.h"
 #include "worker/store/wk_batch.h"
 #include "worker/store/wk_store_priv.h"
@@ -98,4 +100,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 out:
 	wa_node_free(n);
 	return 0;
+}
+
+bool fuzz_mutate(struct mut *m, const uint8_t *data, size_t size, struct buf *out)
+{
+	if (size < 2)
+		return false;
+	mut_put(out, data, 1);
+	if (data[0] != 'B' && data[0] != 'G' && data[0] != 'P')
+		return mut_node(m, data + 1, size - 1, out);
+	mut_pb(m, &wa__message__descriptor, data + 1, size - 1, out);
+	return true;
 }

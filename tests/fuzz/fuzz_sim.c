@@ -7,9 +7,11 @@
  * nothing, one that is taken makes one version.
  */
 #include "fuzz.h"
+#include "mutate.h"
 
 #include <string.h>
 
+#include "proto/wa_appstate.pb-c.h"
 #include "simulator/appstate/sim_appstate.h"
 #include "simulator/media/sim_media.h"
 #include "simulator/media/sim_media_target.h"
@@ -81,4 +83,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	else if (data[0] == 2)
 		patch(data + 1, size - 1);
 	return 0;
+}
+
+bool fuzz_mutate(struct mut *m, const uint8_t *data, size_t size, struct buf *out)
+{
+	if (size < 2 || (data[0] != 0 && data[0] != 2))
+		return false;
+	mut_put(out, data, 1);
+	if (data[0] == 0)
+		mut_http(m, MUT_HTTP_REQUEST, data + 1, size - 1, out);
+	else
+		mut_pb(m, &wa__syncd_patch__descriptor, data + 1, size - 1, out);
+	return true;
 }

@@ -6,9 +6,12 @@
  * is repeated the second time, never reused.
  */
 #include "fuzz.h"
+#include "mutate.h"
 
 #include <string.h>
 
+#include "common/attr.h"
+#include "proto/wa_msg.pb-c.h"
 #include "simulator/phone/sim_chains.h"
 #include "simulator/phone/sim_msg.h"
 #include "worker/wa/wa_keys.h"
@@ -50,4 +53,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	else
 		chains(types[data[0] % 4 - 1], data + 1, size - 1);
 	return 0;
+}
+
+bool fuzz_mutate(struct mut *m, const uint8_t *data, size_t size, struct buf *out)
+{
+	static const ProtobufCMessageDescriptor *const schemas[] = {
+		&wa__message__descriptor,
+	};
+	size_t kind = size < 2 ? ARRAY_LEN(schemas) : data[0] % 4;
+
+	if (kind >= ARRAY_LEN(schemas) || schemas[kind] == NULL)
+		return false;
+	mut_put(out, data, 1);
+	mut_pb(m, schemas[kind], data + 1, size - 1, out);
+	return true;
 }

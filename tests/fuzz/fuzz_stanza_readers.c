@@ -5,6 +5,7 @@
  * answers a stanza can be written.
  */
 #include "fuzz.h"
+#include "mutate.h"
 
 #include <errno.h>
 #include <string.h>
@@ -215,4 +216,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	require_encodes(wa_pong(n));
 	wa_node_free(n);
 	return 0;
+}
+
+bool fuzz_mutate(struct mut *m, const uint8_t *data, size_t size, struct buf *out)
+{
+	return mut_node(m, data, size, out);
 }

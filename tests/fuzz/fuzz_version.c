@@ -6,6 +6,7 @@
  * not depend on how the bytes arrive; a date is one of a year with four digits.
  */
 #include "fuzz.h"
+#include "mutate.h"
 
 #include "worker/net/wk_version.h"
 
@@ -44,4 +45,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	FUZZ_REQUIRE(a.date == b.date && a.status == b.status);
 	FUZZ_REQUIRE(a.date < INT64_C(253402300800));
 	return 0;
+}
+
+bool fuzz_mutate(struct mut *m, const uint8_t *data, size_t size, struct buf *out)
+{
+	if (size < 1)
+		return false;
+	mut_put(out, data, 1);
+	mut_http(m, MUT_HTTP_RESPONSE, data + 1, size - 1, out);
+	return true;
 }

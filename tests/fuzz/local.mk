@@ -6,6 +6,14 @@ FUZZ_MAIN = tests/fuzz/replay.c
 endif
 FUZZ_TARGET_CFLAGS = $(UNIT_CFLAGS) $(FUZZ_CFLAGS)
 
+# Changes that know the shape of an input, for targets that define fuzz_mutate(); linked before what it uses.
+check_LIBRARIES = tests/fuzz/libmutate.a
+tests_fuzz_libmutate_a_SOURCES = tests/fuzz/mutate.c tests/fuzz/mutate.h tests/fuzz/mutate_http.c \
+	tests/fuzz/mutate_node.c tests/fuzz/mutate_pb.c
+# without sanitizers: it is not what is tested, and has to be quick
+tests_fuzz_libmutate_a_CFLAGS = -std=gnu17 -fPIE $(WARN_CFLAGS) $(FUZZ_CFLAGS) $(PROTOBUFC_CFLAGS) $(ZLIB_CFLAGS)
+FUZZ_MUTATE = tests/fuzz/libmutate.a
+
 include $(top_srcdir)/tests/fuzz/core.mk
 include $(top_srcdir)/tests/fuzz/walib.mk
 include $(top_srcdir)/tests/fuzz/gwhttp.mk
