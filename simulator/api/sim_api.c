@@ -157,6 +157,39 @@ static void set_version(struct sim_call *call)
 	show_version(call);
 }
 
+/* ---- the server itself -------------------------------------------------------------------------
+ */
+
+static void show_server(struct sim_call *call)
+{
+	struct sim_server_counts n;
+
+	sim_server_count(call->sim->server, &n);
+	sim_call_reply(call, 200,
+	               json_pack("{s:b, s:I, s:I, s:I}", "open", n.open, "accepted",
+	                         (json_int_t)n.accepted, "clients", (json_int_t)n.live, "online",
+	                         (json_int_t)n.online));
+}
+
+static void set_server(struct sim_call *call)
+{
+	json_error_t e;
+	int open, rc = 0;
+
+	if (json_unpack_ex(call->body, &e, 0, "{s:b !}", "open", &open) < 0) {
+		sim_call_error(call, 400, "bad_request", "%s", e.text);
+		return;
+	}
+	if (open)
+		rc = sim_server_open(call->sim->server);
+	else
+		sim_server_close(call->sim->server);
+	if (rc < 0)
+		sim_call_error(call, 409, "not_listening", "%s", strerror(-rc));
+	else
+		show_server(call);
+}
+
 const struct sim_route sim_routes[] = {
 	{ "POST", "/phones", sim_api_add_phone },
 	{ "GET", "/phones", sim_api_list_phones },
@@ -196,6 +229,8 @@ const struct sim_route sim_routes[] = {
 	{ "POST", "/clients/:/ping", sim_api_ping_client },
 	{ "POST", "/clients/:/prekeys", sim_api_use_prekeys },
 	{ "POST", "/noise", sim_api_noise },
+	{ "GET", "/server", show_server },
+	{ "POST", "/server", set_server },
 	{ "GET", "/log", show_log },
 	{ "GET", "/version", show_version },
 	{ "POST", "/version", set_version },

@@ -1,4 +1,5 @@
-/* simulator/server/sim_server.c - the listening socket of the WhatsApp side, and all its connections */
+/* simulator/server/sim_server.c - the listening socket of the WhatsApp side, and all its
+ * connections */
 #include "simulator/server/sim_server.h"
 
 #include <errno.h>
@@ -31,8 +32,9 @@ struct sim_server {
 	struct event *resume; /* accept again */
 	struct link live;     /* ring: live.next is the oldest */
 	struct link dead;
-	uint32_t last_id;
+	uint32_t last_id; /* also: how many were accepted */
 	uint16_t port;
+	bool closed; /* the server is away */
 	uint8_t old_refs[OLD_REFS][REF_DIGEST_LEN];
 	size_t old_refs_n;
 };
@@ -236,28 +238,90 @@ static void on_resume(evutil_socket_t fd, short what, void *arg)
 	evconnlistener_enable(server->listener);
 }
 
-/* ---- life --------------------------------------------------------------------------------------
+/* ---- listening ---------------------------------------------------------------------------------
  */
+
+static int listen_at(struct sim_server *server, const struct sockaddr *addr, int len)
+{
+	server->listener = evconnlistener_new_bind(server->sim->base, on_accept, server,
+	                                           LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC |
+	                                               LEV_OPT_REUSEABLE,
+	                                           SOMAXCONN, addr, len);
+	if (server->listener == NULL)
+		return errno != 0 ? -errno : -EINVAL;
+	evconnlistener_set_error_cb(server->listener, on_accept_error);
+	return 0;
+}
+
+/* The port in an address of either family, network order. */
+static in_port_t *port_of(struct sockaddr_storage *ss)
+{
+	return ss->ss_family == AF_INET ? &((struct sockaddr_in *)ss)->sin_port
+	                                : &((struct sockaddr_in6 *)ss)->sin6_port;
+}
 
 static int bind_listener(struct sim_server *server)
 {
 	const struct sim_options *o = server->sim->options;
 	struct sockaddr_storage ss;
 	socklen_t len = sizeof(ss);
+	int rc = listen_at(server, (const struct sockaddr *)&o->listen, (int)o->listen_len);
 
-	server->listener = evconnlistener_new_bind(
-	    server->sim->base, on_accept, server,
-	    LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE, SOMAXCONN,
-	    (const struct sockaddr *)&o->listen, (int)o->listen_len);
-	if (server->listener == NULL)
-		return errno != 0 ? -errno : -EINVAL;
-	evconnlistener_set_error_cb(server->listener, on_accept_error);
+	if (rc < 0)
+		return rc;
 	if (getsockname(evconnlistener_get_fd(server->listener), (struct sockaddr *)&ss, &len) < 0)
 		return -errno;
-	server->port = ntohs(ss.ss_family == AF_INET ? ((struct sockaddr_in *)&ss)->sin_port
-	                                             : ((struct sockaddr_in6 *)&ss)->sin6_port);
+	server->port = ntohs(*port_of(&ss));
 	return 0;
 }
+
+/* ---- away --------------------------------------------------------------------------------------
+ */
+
+void sim_server_close(struct sim_server *server)
+{
+	struct link *l = server->live.next, *next;
+
+	server->closed = true;
+	if (server->listener != NULL)
+		evconnlistener_free(server->listener);
+	server->listener = NULL;
+	evtimer_del(server->resume);
+	for (; l != &server->live; l = next) {
+		next = l->next; /* a connection that ends changes its ring */
+		sim_wire_reset(l->client->wire);
+	}
+}
+
+int sim_server_open(struct sim_server *server)
+{
+	const struct sim_options *o = server->sim->options;
+	struct sockaddr_storage ss = o->listen;
+	int rc;
+
+	if (!server->closed)
+		return 0;
+	*port_of(&ss) = htons(server->port);
+	rc = listen_at(server, (const struct sockaddr *)&ss, (int)o->listen_len);
+	server->closed = rc < 0;
+	return rc;
+}
+
+void sim_server_count(const struct sim_server *server, struct sim_server_counts *counts_out)
+{
+	memset(counts_out, 0, sizeof(*counts_out));
+	counts_out->open = !server->closed;
+	counts_out->accepted = server->last_id;
+	for (const struct link *l = server->live.next; l != &server->live; l = l->next) {
+		if (!sim_client_is_live(l->client))
+			continue;
+		counts_out->live++;
+		counts_out->online += l->client->stage == SIM_ONLINE;
+	}
+}
+
+/* ---- life --------------------------------------------------------------------------------------
+ */
 
 int sim_server_new(struct sim *s, struct sim_server **server_out)
 {

@@ -1,7 +1,9 @@
-/* simulator/server/sim_server.h - the listening socket of the WhatsApp side, and all its connections */
+/* simulator/server/sim_server.h - the listening socket of the WhatsApp side, and all its
+ * connections */
 #ifndef SIM_SERVER_H
 #define SIM_SERVER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,6 +21,22 @@ void sim_server_free(struct sim_server *server);
 
 /* The port that was bound, host order. */
 uint16_t sim_server_port(const struct sim_server *server);
+
+/*
+ * The server goes away: nothing listens at its port any more, and every connection is reset. What
+ * it knows (devices, queues, refs) stays. Open again, it listens at the same port: 0 (also when it
+ * was open), -errno.
+ */
+void sim_server_close(struct sim_server *server);
+ATTR_NODISCARD int sim_server_open(struct sim_server *server);
+
+struct sim_server_counts {
+	bool open;
+	uint32_t accepted; /* connections so far */
+	size_t live;       /* connections there are */
+	size_t online;     /* those that are logged in */
+};
+void sim_server_count(const struct sim_server *server, struct sim_server_counts *counts_out);
 
 /* A client's socket is gone; it is freed at the end of this loop pass. */
 void sim_server_client_gone(struct sim_server *server, struct sim_client *c);

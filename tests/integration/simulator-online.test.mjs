@@ -160,3 +160,35 @@ describe('a connection that is online', () => {
 		assert.deepEqual((await control('GET', '/faults')).json, []);
 	});
 });
+
+describe('the server', () => {
+	const server = async (body) => {
+		const r = await (body === undefined ? control('GET', '/server') : control('POST', '/server', body));
+		assert.equal(r.status, 200, r.text);
+		return r.json;
+	};
+
+	test('goes away and comes back at the same port, with what waited meanwhile', async () => {
+		const { phone, all: [a] } = await linkAll(1);
+		const friend = await world.newPhone();
+		const before = await server();
+		assert.equal(before.open, true);
+		assert.equal(before.online, (await world.online()).length);
+		assert.ok(before.accepted > before.clients && before.clients >= before.online);
+		const away = await server({ open: false });
+		assert.deepEqual([away.open, away.clients, away.online], [false, 0, 0]);
+		await assert.rejects(fetch(world.simInfo.url.replace(/^ws/, 'http').replace('/ws/chat', '/sw.js')));
+		await world.until(a.instance, (i) => i.connection.state === 'connecting' && i.connection.attempt > 1);
+		assert.equal((await server()).accepted, before.accepted);
+		await control('POST', `/phones/${friend.number}/send`, { to: phone.number, text: 'meanwhile' });
+		const queued = async () => (await world.device(phone, a.device)).queued;
+		assert.ok(await queued() > 0);
+		assert.deepEqual(await server({ open: false }), await server());
+		assert.equal((await server({ open: true })).open, true);
+		await world.request('POST', `/api/instance/reconnect/${a.instance.name}`, { token: a.instance.account });
+		await world.until(a.instance, 'connected', { timeoutMs: 20_000 });
+		await eventually(async () => await queued() === 0, { what: 'what waited to be taken' });
+		assert.equal((await server({ open: true })).accepted, (await server()).accepted);
+		assert.equal((await control('POST', '/server', { open: 1 })).status, 400);
+	});
+});
