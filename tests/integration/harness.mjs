@@ -23,6 +23,7 @@ export const SLOWNESS = { plain: 1, sanitizers: 4, valgrind: 20 }[FLAVOR];
 export const PATIENCE = 4;
 
 const START_MS = 10_000 * SLOWNESS * PATIENCE;
+const KEPT_LINES = 100; // of a program whose lines somebody takes
 const STOP_MS = 15_000 * SLOWNESS * PATIENCE;
 
 // Reports of the sanitizers, wherever a program wrote them.
@@ -55,8 +56,10 @@ export async function eventually(question, { timeoutMs = 5000, what = 'condition
 
 // A running program: its lines as they come, its end as a promise.
 export class Program {
-	constructor(name, args, { env = {}, cwd, prefix = [] } = {}) {
+	// onLine: gets each line; only the last ones are kept then. For programs that run for hours.
+	constructor(name, args, { env = {}, cwd, prefix = [], onLine } = {}) {
 		this.name = name;
+		this.onLine = onLine;
 		this.lines = []; // both streams, in order of arrival
 		this.stdout = '';
 		this.stderr = '';
@@ -84,7 +87,8 @@ export class Program {
 	#follow(stream) {
 		let rest = '';
 		this.child[stream].setEncoding('utf8').on('data', (chunk) => {
-			this[stream] += chunk;
+			if (this.onLine === undefined)
+				this[stream] += chunk;
 			const parts = (rest + chunk).split('\n');
 			rest = parts.pop();
 			for (const line of parts)
@@ -102,6 +106,10 @@ export class Program {
 			}
 		const line = { text, json };
 		this.lines.push(line);
+		if (this.onLine !== undefined) {
+			this.onLine(line);
+			this.lines.splice(0, this.lines.length - KEPT_LINES);
+		}
 		for (const w of [...this.waiting])
 			w.offer(line);
 	}
@@ -210,11 +218,11 @@ export class World {
 
 	// ---- programs ------------------------------------------------------------------------------
 
-	async startSim({ tls = false, seed = 1, args = [] } = {}) {
+	async startSim({ tls = false, seed = 1, args = [], onLine } = {}) {
 		const stateDir = join(this.dir, 'sim');
 		mkdirSync(stateDir, { recursive: true });
 		const sim = this.#start('warden-sim', ['--listen', '127.0.0.1:0', '--control', '127.0.0.1:0',
-			'--strict', '--state-dir', stateDir, '--seed', String(seed), ...(tls ? ['--tls'] : []), ...args]);
+			'--strict', '--state-dir', stateDir, '--seed', String(seed), ...(tls ? ['--tls'] : []), ...args], { onLine });
 		const { json } = await sim.line(({ json: j }) => j?.url !== undefined, { what: 'the JSON line' });
 		this.sim = sim;
 		this.simInfo = json;
@@ -222,7 +230,7 @@ export class World {
 	}
 
 	// settings: name -> value, as in the contract's table; env: further variables.
-	async startGateway({ settings = {}, env = {}, args = [], expectExit = false, prefix, cwd } = {}) {
+	async startGateway({ settings = {}, env = {}, args = [], expectExit = false, prefix, cwd, onLine } = {}) {
 		const all = {
 			listen: '127.0.0.1:0',
 			data_dir: this.dataDir,
@@ -238,7 +246,7 @@ export class World {
 		};
 		const flags = Object.entries(all).filter(([, value]) => value !== null)
 		    .flatMap(([name, value]) => [`--${name.replaceAll('_', '-')}`, String(value)]);
-		const gateway = this.#start('wardend', [...flags, ...args], { env, prefix, cwd });
+		const gateway = this.#start('wardend', [...flags, ...args], { env, prefix, cwd, onLine });
 		if (expectExit)
 			return gateway;
 		this.gateway = gateway;
