@@ -4,7 +4,7 @@ import { makeRandom } from '../integration/killpoints.mjs';
 import { withWorld } from '../integration/linked.mjs';
 import { describeMachine } from './machine.mjs';
 
-const N = Number(process.argv[2]);
+const N = Number(process.argv[2] ?? 200);
 const SEED = Number(process.env.SEED ?? 1);
 const SPREAD_MS = 150; // about what a code takes
 

@@ -6,7 +6,7 @@ import { StreamFollower, assertWhole, textsOf } from '../integration/eventstream
 import { linked, sleep, withWorld } from '../integration/linked.mjs';
 import { describeMachine } from './machine.mjs';
 
-const KILLS = Number(process.argv[2]);
+const KILLS = Number(process.argv[2] ?? 200);
 const RATE_N = Number(process.env.RATE_N ?? 50_000);
 const PER_SECOND = 200;
 const quantile = (values, q) => values.sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * q))];

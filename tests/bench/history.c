@@ -135,6 +135,7 @@ static void store(const char *dir, const struct buf *z)
 	uint64_t stored = 0;
 	char path[256];
 	struct stat s;
+	off_t size;
 
 	(void)snprintf(path, sizeof(path), "%s/session.db", dir);
 	(void)remove(path);
@@ -158,11 +159,15 @@ static void store(const char *dir, const struct buf *z)
 		       pass == WK_HISTORY_WHO ? "who is who" : "decoded and stored", cpu[pass] / n,
 		       wall[pass] / n, n / wall[pass] * 1e6);
 	MUST(stat(path, &s) == 0);
-	printf(
-	    "history stored %llu, session.db %lld bytes (%.0f a message), peak RSS %lu KiB, of it "
-	    "the blob %zu\n",
-	    (unsigned long long)stored, (long long)s.st_size, (double)s.st_size / n, peak_kib(),
-	    z->len / 1024);
+	size = s.st_size;
+	(void)snprintf(path, sizeof(path), "%s/session.db-wal", dir);
+	if (stat(path, &s) == 0)
+		size += s.st_size;
+	printf("history stored %llu, session.db and its log %lld bytes (%.0f a message), peak RSS "
+	       "%lu KiB, of it "
+	       "the blob %zu\n",
+	       (unsigned long long)stored, (long long)size, (double)size / n, peak_kib(),
+	       z->len / 1024);
 	wk_batch_free(batch);
 	wk_store_close(st);
 	event_base_free(base);

@@ -4,62 +4,25 @@
 // memory of the idle workers; the gateway is killed and started again, alone and under load, behind a listening socket
 // that is held the way systemd holds it (tests/tools/keep_socket, RestartSec=100ms); workers are killed; everything is
 // killed and started again with workers that are exec'd.
-import { mkdirSync, readFileSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { loadavg } from 'node:os';
 import { World, binary, eventually, proc } from '../integration/harness.mjs';
+import { kernelGroup, kernelKib } from './fleet/kernel.mjs';
+import { linkMany } from './linkmany.mjs';
 import { describeMachine, quantile, row } from './machine.mjs';
+import { inLanes, sleep } from './meter.mjs';
 
 const N = Number(process.argv[2]);
 const KILLS = Number(process.env.KILLS ?? 100);
 const CRASHES = Number(process.env.CRASHES ?? 200);
 const EXEC = Math.min(N, Number(process.env.EXEC ?? N));
 const TICKS_PER_S = 100; // USER_HZ, the same on every Linux we build for
-const LANES = 8;
 const RESTART_MS = 100; // of systemd/wardend.service
-const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const say = (text) => console.log(text);
 
-async function inLanes(items, lanes, action) {
-	const left = [...items];
-	await Promise.all(Array.from({ length: lanes }, async () => {
-		for (let i = left.shift(); i !== undefined; i = left.shift())
-			await action(i);
-	}));
-}
-
-// ---- a memory cgroup for the gateway and all that it starts; null where there can't be one ------------------------
-
-function makeCgroup() {
-	try {
-		const groups = readFileSync('/proc/self/cgroup', 'utf8');
-		const v1 = groups.match(/^\d+:memory:(.*)$/m);
-		const path = v1 !== null ? `/sys/fs/cgroup/memory${v1[1]}` : `/sys/fs/cgroup${groups.match(/^0::(.*)$/m)[1]}`;
-		const dir = `${path}/warden-bench-${process.pid}`;
-		mkdirSync(dir);
-		readFileSync(`${dir}/${v1 !== null ? 'memory.kmem.usage_in_bytes' : 'memory.stat'}`);
-		return { dir, v1: v1 !== null };
-	} catch {
-		return null;
-	}
-}
-
-// KiB of kernel memory charged to it (page tables, stacks, sockets, tasks, epoll, files, ...).
-function kernelKib(group) {
-	if (group.v1)
-		return Number(readFileSync(`${group.dir}/memory.kmem.usage_in_bytes`, 'utf8')) / 1024;
-	return Number(readFileSync(`${group.dir}/memory.stat`, 'utf8').match(/^kernel (\d+)$/m)[1]) / 1024;
-}
-
-function meminfoKib() {
-	const text = readFileSync('/proc/meminfo', 'utf8');
-	return ['Slab', 'PageTables', 'KernelStack', 'Percpu'].reduce((sum, name) =>
-		sum + Number(text.match(new RegExp(`^${name}:\\s+(\\d+)`, 'm'))?.[1] ?? 0), 0);
-}
-
-const group = makeCgroup();
-const kernelNow = () => group !== null ? kernelKib(group) : meminfoKib();
-const inGroup = group === null ? [] : ['sh', '-c', `echo $$ > ${group.dir}/cgroup.procs && exec "$@"`, 'sh'];
+const group = kernelGroup();
+const kernelNow = () => kernelKib(group.file);
 
 // ---- the gateway behind its socket --------------------------------------------------------------------------------
 
@@ -72,7 +35,7 @@ async function startGateway(world, settings) {
 	const began = performance.now();
 	await world.startGateway({
 		settings: { log_level: 'info', listen: 'systemd', ...settings },
-		prefix: [...inGroup, binary('keep_socket'), String(RESTART_MS)],
+		prefix: [...group.prefix, binary('keep_socket'), String(RESTART_MS)],
 	});
 	return began;
 }
@@ -176,7 +139,7 @@ function memory(workers, kernelBefore, runner, aim) {
 		say(row(`  ${kind.toUpperCase()}`, all.map((m) => m[kind]), 'KiB', 0));
 	say(row('  page tables', workers.map(pageTables), 'KiB', 0));
 	say(`  mean PSS ${(mean('pss') / 1024).toFixed(3)} MiB (${aim}); kernel memory ${kernel.toFixed(0)} KiB a worker ` +
-	    `(${group !== null ? 'memory cgroup' : '/proc/meminfo'}, page tables included)`);
+	    `(${group.prefix.length > 0 ? 'memory cgroup' : '/proc/meminfo'}, page tables included)`);
 	say(`  where it goes in one of them, KiB${''.padEnd(13)}${'PSS'.padStart(7)}${'private'.padStart(9)}${'shared'.padStart(9)}`);
 	for (const [name, s] of whereItGoes(typical(workers)))
 		if (s.pss + s.private + s.shared > 0)
@@ -293,21 +256,7 @@ async function crashes(world, instances) {
 
 async function linkAll(world) {
 	const began = performance.now();
-	const instances = [];
-	for (let i = 0; i < N; i++)
-		instances.push(await world.newInstance());
-	await inLanes(instances, LANES, async (instance) => {
-		const phone = await world.newPhone();
-		for (let tries = 0; ; tries++) {
-			const { json } = await world.connect(instance);
-			const scanned = json.qrCode === undefined ? undefined : await world.scan(phone, json.qrCode);
-			if (scanned?.status === 200)
-				break;
-			if (tries === 3)
-				throw new Error(scanned?.text ?? JSON.stringify(json));
-		}
-		await world.until(instance, 'connected', { timeoutMs: 60_000 });
-	});
+	const instances = await linkMany(world, N);
 	say(`linked ${N} by QR in ${((performance.now() - began) / 1000).toFixed(0)} s`);
 	return instances;
 }
@@ -339,13 +288,5 @@ try {
 } finally {
 	world.secrets.clear(); // thousands, in logs of a hundred gateways: looking for them is a test's work
 	await world.stop();
-	if (group !== null)
-		await eventually(() => {
-			try {
-				rmdirSync(group.dir);
-				return true;
-			} catch {
-				return readdirSync(group.dir).length === 0;
-			}
-		}).catch(() => say(`left behind: ${group.dir}`));
+	await eventually(() => group.remove(), { timeoutMs: 2000, what: 'an empty group' }).catch((error) => console.log(error.message));
 }

@@ -6,10 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { binary, eventually } from '../integration/harness.mjs';
 import * as raw from '../integration/rawhttp.mjs';
-import { describeMachine, quantile } from './machine.mjs';
+import { QUICK, begin, record, sized, summary } from './machine.mjs';
 
-const SECONDS = Number(process.argv[2]); // of one run; a whole minute's limit must not run out in it
-const ROUNDS = Number(process.env.ROUNDS ?? 3);
+const SECONDS = sized(1, 4); // of one run; a whole minute's limit must not run out in it
+const ROUNDS = Number(process.env.ROUNDS ?? (QUICK ? 1 : 5));
 const ONLY = process.env.ONLY; // run the scenarios whose name has this in it
 const CONNECTIONS = 64;
 const SERVER_CORE = '0';
@@ -167,8 +167,6 @@ function load({ port, child }, token, expected) {
 	return { cpu: (cpuUs(child.pid) - before) / all, perS: Number(stdout.match(/Requests\/sec:\s+([\d.]+)/)[1]), p50: millis(stdout, '50%'), p99: millis(stdout, '99%') };
 }
 
-const median = (values) => quantile([...values].sort((a, b) => a - b), 0.5);
-
 // A B A B ...: what else the machine does meets both.
 async function compare({ name, instances, limit, known, logged, status }) {
 	const ours = [];
@@ -189,13 +187,16 @@ async function compare({ name, instances, limit, known, logged, status }) {
 		theirs.push(load(n, token, status));
 		await stop(n.child);
 	}
-	const of = (list, key) => median(list.map((r) => r[key]));
+	const of = (list, key) => summary(list.map((r) => r[key])).median;
 	const ratio = of(ours, 'perS') / of(theirs, 'perS');
 	const cells = [of(ours, 'perS').toFixed(0), of(theirs, 'perS').toFixed(0), ratio.toFixed(2),
 		of(ours, 'p50').toFixed(2), of(theirs, 'p50').toFixed(2), of(ours, 'p99').toFixed(2), of(theirs, 'p99').toFixed(2),
 		of(ours, 'cpu').toFixed(2), of(theirs, 'cpu').toFixed(2)];
 	console.log(`${`${name} (${bytes} bytes)`.padEnd(44)}${cells.map((c) => c.padStart(9)).join('')}` +
 	    `  ${ratio >= AIM ? 'aim reached' : ratio >= MUST ? 'reached' : 'MISSED'}`);
+	for (const [what, key, unit, more] of [['requests a second', 'perS', '/s', true], ['p99', 'p99', 'ms', false]])
+		for (const [who, list] of [['Warden', ours], ['nginx', theirs]])
+			record(`${name}, ${what}`, who, unit, list.map((r) => r[key]), { more });
 }
 
 const SCENARIOS = [
@@ -205,8 +206,9 @@ const SCENARIOS = [
 	{ name: '429', instances: 0, limit: 100, known: false, status: 429 },
 ].flatMap((s) => [{ ...s, name: `${s.name}, no log`, logged: false }, { ...s, name: `${s.name}, access log`, logged: true }]);
 
-console.log(`HTTP: ${CONNECTIONS} kept connections, ${ROUNDS} rounds of ${SECONDS} s, median; wardend | nginx, each alone on core ${SERVER_CORE}`);
-console.log(describeMachine());
+begin('HTTP beside nginx', `${CONNECTIONS} kept connections from one wrk for ${SECONDS} s a run, in turn; the server alone on core ${SERVER_CORE}, wrk on core ${CLIENT_CORE}. nginx has one
+worker process and answers a constant body with the same bytes and as many header fields, and checks nothing; Warden parses strictly, looks
+the token up, counts its limit and makes the list. A ratio below 1 is what that costs.`);
 console.log(`must: ${MUST} of nginx's requests a second; aim: ${AIM}`);
 console.log(`${''.padEnd(44)}${['req/s', 'nginx', 'ratio', 'p50 ms', 'nginx', 'p99 ms', 'nginx', 'CPU us', 'nginx'].map((c) => c.padStart(9)).join('')}`);
 try {

@@ -3,7 +3,7 @@ import { startWorld } from '../integration/harness.mjs';
 import { killUnderTraffic } from '../integration/kills.mjs';
 import { describeMachine } from './machine.mjs';
 
-const N = Number(process.argv[2]);
+const N = Number(process.argv[2] ?? 200);
 const SEED = Number(process.env.SEED ?? 1);
 const WORLD = 100; // kills of one session: its event stream is compared as a whole
 

@@ -2,7 +2,7 @@
 import { startWorld } from '../integration/harness.mjs';
 import { describeMachine, row } from './machine.mjs';
 
-const N = Number(process.argv[2]);
+const N = Number(process.argv[2] ?? 200);
 const LANES = 4;
 
 const world = await startWorld({ sim: { tls: true }, gateway: { settings: { log_level: 'notice' } } });

@@ -1,34 +1,25 @@
-// tests/bench/queued.mjs - N private texts queued at login (fault O16): how fast they become events, what it costs, Baileys beside it
+// tests/bench/queued.mjs - private texts queued at login (fault O16): how fast they become events, what it costs, Baileys beside it
 //
-// Argument: N (50000). Five phones write to an instance whose gateway and worker are away; then they come back, and one
-// reader has its stream of events: simulator, TLS, worker, session.db, gateway, events.db, HTTP. What is delivered has been
-// committed twice. Then Baileys, linked to another phone of the same simulator, comes back to a queue of BAILEYS_N (5000) such
-// texts, which it only keeps in memory. All of it on the same cores, the simulator and the reader too. RESTED=1 also waits for
-// the worker to come to rest, before and after, for its memory.
-import { Agent } from 'node:https';
-import { readFileSync } from 'node:fs';
+// Argument: how many texts in all. Five phones write to each instance while gateway and workers are away; then they come
+// back, and each instance has a reader of its stream of events: simulator, TLS, worker, session.db, gateway, events.db,
+// HTTP. What is delivered has been committed twice. Then Baileys comes back to a queue of as many sessions, which it only
+// keeps in memory. All of it on the same cores, the simulator and the readers too. RESTED=1 also waits for the worker to
+// come to rest, before and after, for its memory.
 import http from 'node:http';
-import { eventually, startWorld } from '../integration/harness.mjs';
-import { Chat } from '../interop/chat.mjs';
-import { describeMachine } from './machine.mjs';
+import { proc, startWorld } from '../integration/harness.mjs';
+import { startBaileys } from './baileys.mjs';
+import { QUICK, begin, plot, record, sized } from './machine.mjs';
+import { cpuMs, cpuOfAll, inLanes, peakKib, sleep } from './meter.mjs';
 
-const N = Number(process.argv[2] ?? 50_000);
-const BAILEYS_N = Number(process.env.BAILEYS_N ?? 5_000);
+const N = sized(5_000, 50_000);
+const BAILEYS_N = Math.min(N, QUICK ? 1_000 : 5_000);
+const INSTANCES = QUICK ? [1, 4] : [1, 4, 16, 64];
+const ROUNDS = QUICK ? 1 : 3;
 const RESTED = process.env.RESTED === '1';
 const SENDERS = 5;
 const MARK = Buffer.from('\nevent: message.exchange\n');
 const REST_MS = 13_000; // a worker gives memory back after 10 s
 
-const row = (what, value) => console.log(`${what.padEnd(54)} ${value}`);
-const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-
-const kiB = (pid, file, field) => Number(new RegExp(`^${field}:\\s+(\\d+)`, 'm').exec(readFileSync(`/proc/${pid}/${file}`, 'utf8'))?.[1]);
-
-// CPU so far, ms.
-const cpuMs = (pid) => {
-	const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ');
-	return 10 * (Number(fields[11]) + Number(fields[12]));
-};
 const ownCpuMs = () => {
 	const { user, system } = process.cpuUsage();
 	return (user + system) / 1000;
@@ -57,8 +48,6 @@ class Reader {
 			this.n++;
 		this.rest = seen.subarray(Math.max(end, seen.length - MARK.length + 1));
 		this.last = performance.now();
-		if (this.n > 0)
-			this.first ??= this.last;
 		if (this.n >= this.wanted)
 			this.finish();
 	}
@@ -76,90 +65,115 @@ class Reader {
 	}
 }
 
-async function queueTexts(world, phone, count) {
+// So many to each of the phones, from five others each.
+const queueTexts = (world, phones, each) => inLanes(phones, 4, async (phone) => {
 	for (let s = 0; s < SENDERS; s++) {
 		const sender = await world.newPhone();
-		const r = await world.control('POST', `/phones/${sender.number}/send`, { to: phone.number, count: count / SENDERS, text: `${s} {n}` });
+		const r = await world.control('POST', `/phones/${sender.number}/send`, { to: phone.number, count: each / SENDERS, text: `${sender.number} {n}` });
 		if (r.status !== 200)
 			throw new Error(r.text);
 	}
+});
+
+// So many of each that all of them are about n.
+const share = (n, instances) => Math.ceil(n / instances / SENDERS) * SENDERS;
+
+function insist(who, all, different, n) {
+	if (all !== n || different !== n)
+		throw new Error(`${who}: ${n} sent, ${all} came, ${different} different ones`);
 }
 
-function tell(texts, n) {
-	row('  lost', n - new Set(texts).size);
-	row('  doubled', texts.length - new Set(texts).size);
+async function tellMemory(when, { pid }) {
+	await sleep(REST_MS);
+	const { pss, uss } = proc.memory(pid);
+	console.log(`worker at rest ${when}: PSS ${pss} KiB, USS ${uss} KiB`);
 }
 
-async function warden(world) {
-	const instance = await world.newInstance();
-	const { phone } = await world.link(instance);
-	if (RESTED) {
-		await sleep(REST_MS);
-		const { pid } = world.workers(instance)[0];
-		row('worker at rest, KiB: PSS, private', `${kiB(pid, 'smaps_rollup', 'Pss')}, ${kiB(pid, 'smaps_rollup', 'Private_Dirty')}`);
+async function warden(world, count) {
+	const each = share(N, count), n = each * count;
+	const instances = [], phones = [];
+	for (let i = 0; i < count; i++) {
+		instances.push(await world.newInstance());
+		phones.push((await world.link(instances[i])).phone);
 	}
+	if (RESTED)
+		await tellMemory('before', world.workers()[0]);
 	world.gateway.kill('SIGTERM');
 	await world.gateway.waitExit();
-	await queueTexts(world, phone, N);
-	const before = { simulator: cpuMs(world.sim.pid), reader: ownCpuMs() };
+	await queueTexts(world, phones, each);
+	const before = { simulator: cpuMs(world.sim.pid), readers: ownCpuMs() };
 	const began = performance.now();
-	await world.startGateway({ settings: { log_level: 'info' } });
-	const reader = new Reader(world, instance);
-	let peak = 0;
-	const sample = setInterval(() => {
-		for (const { pid } of world.workers(instance))
-			peak = Math.max(peak, kiB(pid, 'status', 'VmHWM') || 0);
-	}, 1000);
-	await reader.until(N);
-	clearInterval(sample);
-	const [worker] = world.workers(instance);
+	await world.startGateway({ settings: { log_level: 'notice' } });
+	const readers = instances.map((instance) => new Reader(world, instance));
+	await Promise.all(readers.map((r) => r.until(each)));
+	const workers = world.workers().map(({ pid }) => pid);
 	const cpu = {
-		worker: cpuMs(worker.pid), gateway: cpuMs(world.gateway.pid),
-		simulator: cpuMs(world.sim.pid) - before.simulator, reader: ownCpuMs() - before.reader,
+		workers: cpuOfAll(workers), gateway: cpuMs(world.gateway.pid),
+		simulator: cpuMs(world.sim.pid) - before.simulator, readers: ownCpuMs() - before.readers,
 	};
-	row(`${N} texts in the queue, from the gateway's start, s`, ((reader.last - began) / 1000).toFixed(2));
-	row('  from the first event to the last, texts a second', Math.round((N - 1) / (reader.last - reader.first) * 1000));
-	for (const [who, used] of Object.entries(cpu))
-		row(`  CPU of the ${who}, us a text`, (used * 1000 / N).toFixed(1));
-	row('  CPU of all, us a text (200 is 10,000/s on 2 cores)', (Object.values(cpu).reduce((a, b) => a + b) * 1000 / N).toFixed(1));
-	row("  worker's peak, KiB", Math.max(peak, kiB(worker.pid, 'status', 'VmHWM')));
-	reader.request.destroy();
-	tell(reader.texts(), N);
-	if (RESTED) {
-		await sleep(REST_MS);
-		row('worker at rest again, KiB: PSS, private', `${kiB(worker.pid, 'smaps_rollup', 'Pss')}, ${kiB(worker.pid, 'smaps_rollup', 'Private_Dirty')}`);
+	const ms = Math.max(...readers.map((r) => r.last)) - began;
+	const texts = readers.flatMap((r) => r.texts());
+	readers.forEach((r) => r.request.destroy());
+	insist('Warden', texts.length, new Set(texts).size, n);
+	const result = { perS: n / ms * 1000, cpu: Object.fromEntries(Object.entries(cpu).map(([who, ms]) => [who, ms * 1000 / n])),
+		peak: Math.max(...workers.map(peakKib)) };
+	if (RESTED)
+		await tellMemory('after', world.workers()[0]);
+	for (const { name, account } of instances)
+		await world.request('DELETE', `/api/instance/delete/${name}`, { token: account });
+	return result;
+}
+
+async function baileys(world, count) {
+	const each = share(BAILEYS_N, count), n = each * count;
+	const process_ = await startBaileys(world);
+	try {
+		const numbers = new Set((await phonesOf(world)).map((p) => p.number));
+		await process_.ask('link', count);
+		const phones = (await phonesOf(world)).filter((p) => !numbers.has(p.number));
+		await sleep(1000); // its pre-keys
+		await process_.ask('close');
+		await queueTexts(world, phones, each);
+		const { ms, cpu } = await process_.ask('open', n);
+		const { all, different } = await process_.ask('texts');
+		insist('Baileys', all, different, n);
+		return { perS: n / ms * 1000, cpu: cpu * 1000 / n, peak: peakKib(process_.pid) };
+	} finally {
+		await process_.stop();
 	}
 }
 
-async function baileys(world) {
-	const phone = await world.newPhone();
-	const chat = new Chat(world.simInfo, { agent: new Agent({ ca: readFileSync(world.simInfo.ca) }) });
-	const control = (...args) => world.control(...args);
-	await chat.link(control, phone.number);
-	await sleep(500); // its pre-keys
-	await chat.stop();
-	await queueTexts(world, phone, BAILEYS_N);
-	const before = { simulator: cpuMs(world.sim.pid), baileys: ownCpuMs() };
-	const began = performance.now();
-	chat.stopped = false;
-	chat.connect();
-	await eventually(() => chat.messages.length >= BAILEYS_N, { timeoutMs: 120_000, what: 'all of them' });
-	const ms = performance.now() - began;
-	row(`Baileys, ${BAILEYS_N} texts into memory, from its connect, s`, (ms / 1000).toFixed(2));
-	row('  texts a second', Math.round(BAILEYS_N / ms * 1000));
-	row('  CPU of Baileys, us a text', ((ownCpuMs() - before.baileys) * 1000 / BAILEYS_N).toFixed(1));
-	row('  CPU of the simulator, us a text', ((cpuMs(world.sim.pid) - before.simulator) * 1000 / BAILEYS_N).toFixed(1));
-	tell(chat.messages.map((m) => m.message?.conversation ?? m.message?.extendedTextMessage?.text), BAILEYS_N);
-	await chat.stop();
-}
+const phonesOf = async (world) => (await world.control('GET', '/phones')).json;
 
-console.log(describeMachine());
-const world = await startWorld({ sim: { tls: true } });
+begin('Messages in', `Private texts that wait in the simulator's queue when everything comes back (${N.toLocaleString('en-US')} in all for Warden, ${BAILEYS_N.toLocaleString('en-US')} for Baileys, which would take minutes),
+from the start of Warden's gateway, or the making of Baileys' sockets in a running process, to the last of them; simulator, servers and readers on
+the same cores. Warden: each opened, committed to the instance's session.db, acknowledged,
+committed to events.db and read over HTTP by a client; a process per instance. Baileys: each opened and handed to a callback in its one process;
+nothing is stored. Every text is counted, none may be missing or come twice.`);
+const world = await startWorld({ sim: { tls: true }, gateway: { settings: { log_level: 'notice' } } });
 try {
-	await warden(world);
-	if (BAILEYS_N > 0)
-		await baileys(world);
+	for (const count of INSTANCES) {
+		const ours = [], theirs = [];
+		for (let i = 0; i < ROUNDS; i++) {
+			ours.push(await warden(world, count));
+			theirs.push(await baileys(world, count));
+		}
+		const at = { at: count, of: count === 1 ? 'instance' : 'instances' };
+		record('texts a second', 'Warden', '/s', ours.map((r) => r.perS), { ...at, more: true });
+		record('texts a second', 'Baileys, one process', '/s', theirs.map((r) => r.perS), { ...at, more: true });
+		if (count > 1)
+			continue;
+		record('CPU a text', 'Warden, worker and gateway', 'us', ours.map((r) => r.cpu.workers + r.cpu.gateway));
+		record('CPU a text', 'Baileys', 'us', theirs.map((r) => r.cpu));
+		for (const [name, key] of [['of it the worker', 'workers'], ['of it the gateway', 'gateway'], ['besides, the simulator', 'simulator'], ['besides, the reader', 'readers']])
+			record(name, 'Warden', 'us', ours.map((r) => r.cpu[key]));
+		record('peak RSS', 'Warden, worker', 'MiB', ours.map((r) => r.peak / 1024));
+		record('peak RSS', 'Baileys', 'MiB', theirs.map((r) => r.peak / 1024));
+	}
+	plot('queued.svg', {
+		title: 'Texts a second, all instances together', x: 'instances', y: 'texts a second', logX: true,
+		lines: [{ figure: 'texts a second', who: 'Warden' }, { figure: 'texts a second', who: 'Baileys, one process' }],
+	});
 } finally {
 	await world.stop();
 }
-process.exit(0); // Baileys leaves timers behind

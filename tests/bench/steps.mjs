@@ -4,7 +4,7 @@ import { withWorld } from '../integration/linked.mjs';
 import { randomSteps } from '../integration/steps.mjs';
 import { describeMachine } from './machine.mjs';
 
-const N = Number(process.argv[2]);
+const N = Number(process.argv[2] ?? 200);
 const SEED = Number(process.env.SEED ?? 15);
 
 await withWorld({ gateway: { settings: { log_level: 'notice' } } }, async (world) => {

@@ -7,7 +7,7 @@ import { startWorld, eventually } from '../integration/harness.mjs';
 import { describeMachine } from './machine.mjs';
 import { killRound, makeRandom, measurePairing } from '../integration/killpoints.mjs';
 
-const N = Number(process.argv[2]);
+const N = Number(process.argv[2] ?? 200);
 const SEED = Number(process.env.SEED ?? 1);
 const LANES = 4; // rounds at once
 

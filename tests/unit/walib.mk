@@ -96,8 +96,12 @@ tests_unit_test_wa_stanza_LDADD = $(WALIB_LDADD)
 tests_unit_test_wa_token_SOURCES = tests/unit/test_wa_token.c
 tests_unit_test_wa_token_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_wa_token_LDADD = $(WALIB_LDADD)
-# Figures, not a test: build and run it by hand.
+# Figures, not tests: for ./bench, or to be built and run by hand.
 EXTRA_PROGRAMS = tests/bench/wa
 tests_bench_wa_SOURCES = tests/bench/wa.c $(WALIB_HISTORY) $(WALIB_SIGNAL)
 tests_bench_wa_CFLAGS = $(UNIT_CFLAGS)
 tests_bench_wa_LDADD = $(WALIB_LDADD)
+EXTRA_PROGRAMS += tests/bench/nodes
+tests_bench_nodes_SOURCES = tests/bench/nodes.c
+tests_bench_nodes_CFLAGS = $(UNIT_CFLAGS)
+tests_bench_nodes_LDADD = $(WALIB_LDADD)

@@ -6,22 +6,15 @@ import { Caller } from './http.mjs';
 import { Ledger } from './ledger.mjs';
 import { LogWatch } from './logwatch.mjs';
 import { kernelGroup } from './kernel.mjs';
+import { inLanes, sleep } from '../meter.mjs';
 
-export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+export { inLanes, sleep };
 export const CALL_TEXT = 'Not now, thanks';
 export const PER_MINUTE = 600; // requests that a token has
 const OF_ACCOUNT = 100;        // instances
 const FRIENDS = 100;           // phones without an instance
 const LANES = 16;
 const ONLINE_MS = 60_000;
-
-export async function inLanes(items, lanes, action) {
-	const left = [...items];
-	await Promise.all(Array.from({ length: lanes }, async () => {
-		for (let i = left.shift(); i !== undefined; i = left.shift())
-			await action(i);
-	}));
-}
 
 /*
  * members: { instance, number, reader, extra: [readers], hooked, labels, calls, called, busy, disturbed }. busy: something is being done to
