@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "appstate_phone.h"
+#include "common/clock.h"
 #include "common/err.h"
 #include "emit_fixture.h"
 #include "http_server.h"
@@ -15,9 +16,12 @@
 #include "worker/appstate/wk_appstate.h"
 #include "worker/history/wk_media.h"
 #include "worker/net/wk_url.h"
+#include "worker/store/wk_batch.h"
+#include "worker/store/wk_store_history.h"
 #include "worker/store/wk_store_lid.h"
 #include "worker/store/wk_store_name.h"
 #include "worker/store/wk_store_outbox.h"
+#include "worker/store/wk_store_signal.h"
 #include "worker/wa/wa_signal.h"
 
 #define LABEL IPC__EVENT__KIND__LABEL_UPDATE
@@ -545,6 +549,103 @@ static void test_appstate_passes_over_a_bad_record(void **state)
 	ef_no_event(f->e);
 }
 
+/* What is undone with a piece is the piece alone: what messages of the same batch have changed of
+ * Signal's records stays, and no pair is taken for known that is not on disk. */
+static void test_appstate_undoes_the_piece_alone(void **state)
+{
+	static const struct wa_signal_addr addr = { .name = "777_1", .device = 3 };
+	struct fixture *f = *state;
+	struct wk_store_signal ss = { f->e->store.st, &f->e->store.creds };
+	Wa__ContactAction c = WA__CONTACT_ACTION__INIT;
+	Wa__SyncActionValue v = WA__SYNC_ACTION_VALUE__INIT, none = v;
+	char user[WK_USER_CAP];
+	struct buf record = { 0 };
+	bool is_new = false;
+
+	begin(f);
+	wk_batch_set_quiet(f->e->batch, 60000); /* one batch */
+	ef_enter(f->e);
+	assert_int_equal(wk_store_signal_ops.session_save(&ss, &addr, (const uint8_t *)"old", 3),
+	                 0);
+	ef_leave(f->e);
+	ef_enter(f->e);
+	assert_int_equal(wk_store_signal_ops.session_save(&ss, &addr, (const uint8_t *)"new", 3),
+	                 0);
+	wk_batch_leave(f->e->batch, 0);
+	v.contact_action = &c;
+	c.full_name = (char *)(uintptr_t) "Ana Book";
+	c.lid_jid = (char *)(uintptr_t) "99@lid";
+	ap_set(&f->phone, "[\"contact\",\"551199@s.whatsapp.net\"]", &v);
+	ap_set(&f->phone, "[\"mute\",\"551199@s.whatsapp.net\"]", &none);
+	set_label(&f->phone, "[\"label_edit\",\"7\"]", "Paid");
+	f->phone.next[2].blob.p[20] ^= 1;
+	ap_patch(&f->phone, &f->patch);
+	answer(f, "name=regular version=1", NULL, &f->patch);
+	assert_int_equal(row_of(f, WK_REGULAR).version, 0);
+	assert_int_equal(wk_store_lid_of(f->e->store.st, "551199", user), -ENOENT);
+	assert_int_equal(wk_batch_flush(f->e->batch), 0);
+	assert_int_equal(wk_store_signal_ops.session_load(&ss, &addr, &record), 0);
+	assert_int_equal(record.len, 3);
+	assert_memory_equal(record.p, "new", 3);
+	assert_int_equal(wk_store_lid_learn(f->e->store.st, "551199", "99", &is_new), 0);
+	assert_true(is_new);
+	buf_free(&record);
+}
+
+static void set_salt(struct appstate_phone *p, const char *salt)
+{
+	Wa__NctSaltSyncAction s = WA__NCT_SALT_SYNC_ACTION__INIT;
+	Wa__SyncActionValue v = WA__SYNC_ACTION_VALUE__INIT;
+
+	s.has_salt = 1;
+	s.salt = (ProtobufCBinaryData){ strlen(salt), (uint8_t *)(uintptr_t)salt };
+	v.nct_salt_sync_action = &s;
+	ap_set(p, "[\"nct_salt_sync\"]", &v);
+}
+
+static void expect_salt(struct fixture *f, const char *wanted)
+{
+	struct buf salt = { 0 };
+	int rc = wk_store_nct_salt_get(f->e->store.st, &salt);
+
+	assert_int_equal(rc, wanted == NULL ? -ENOENT : 0);
+	if (wanted != NULL) {
+		assert_int_equal(salt.len, strlen(wanted));
+		assert_memory_equal(salt.p, wanted, salt.len);
+	}
+	buf_free(&salt);
+}
+
+/* The phone may change the salt and take it back; history fills in where there is none. */
+static void test_appstate_salt(void **state)
+{
+	struct fixture *f = *state;
+	struct wk_store *st = f->e->store.st;
+
+	begin(f);
+	assert_int_equal(wk_store_nct_salt_put(st, (const uint8_t *)"history", 7), 0);
+	set_salt(&f->phone, "first");
+	ap_patch(&f->phone, &f->patch);
+	answer(f, "name=regular version=1", NULL, &f->patch);
+	expect_salt(f, "first");
+	assert_int_equal(wk_store_nct_salt_put(st, (const uint8_t *)"history", 7), 0);
+	expect_salt(f, "first");
+	tell(f, "name=regular version=2");
+	expect_request(f, "regular:1");
+	set_salt(&f->phone, "second");
+	ap_patch(&f->phone, &f->patch);
+	answer(f, "name=regular version=2", NULL, &f->patch);
+	expect_salt(f, "second");
+	tell(f, "name=regular version=3");
+	expect_request(f, "regular:2");
+	ap_remove(&f->phone, "[\"nct_salt_sync\"]");
+	ap_patch(&f->phone, &f->patch);
+	answer(f, "name=regular version=3", NULL, &f->patch);
+	expect_salt(f, NULL);
+	assert_int_equal(wk_store_nct_salt_put(st, (const uint8_t *)"history", 7), 0);
+	expect_salt(f, "history");
+}
+
 /* A patch that nobody can have made is given up after three tries, until there is news. */
 static void test_appstate_gives_up(void **state)
 {
@@ -617,6 +718,28 @@ static void test_appstate_waits_for_a_key(void **state)
 	ap_clear(&first);
 }
 
+/* A phone that did not answer is asked again the next day. */
+static void test_appstate_asks_for_a_key_again(void **state)
+{
+	struct fixture *f = *state;
+	struct wk_appstate_row row = row_of(f, WK_REGULAR);
+	const struct wa_bytes id = { f->phone.key_id, sizeof(f->phone.key_id) };
+
+	memcpy(row.waits, id.p, id.len);
+	row.waits_len = id.len;
+	assert_int_equal(wk_store_appstate_save(f->e->store.st, WK_REGULAR, &row), 0);
+	assert_int_equal(wk_store_appstate_key_ask(f->e->store.st, id, clock_unix_s() - 90000), 1);
+	wk_appstate_start(f->a);
+	run(f);
+	assert_int_equal(f->phone_asked, 1);
+	make(f);
+	wk_appstate_start(f->a);
+	run(f);
+	tell(f, "name=regular version=2");
+	assert_int_equal(f->phone_asked, 1);
+	assert_int_equal(row_of(f, WK_REGULAR).waits_len, 6);
+}
+
 static void test_appstate_errors(void **state)
 {
 	struct fixture *f = *state;
@@ -659,8 +782,11 @@ int main(void)
 		TEST(test_appstate_snapshot),
 		TEST(test_appstate_heals_by_a_snapshot),
 		TEST(test_appstate_passes_over_a_bad_record),
+		TEST(test_appstate_undoes_the_piece_alone),
+		TEST(test_appstate_salt),
 		TEST(test_appstate_gives_up),
 		TEST(test_appstate_waits_for_a_key),
+		TEST(test_appstate_asks_for_a_key_again),
 		TEST(test_appstate_errors),
 	};
 

@@ -156,14 +156,17 @@ static void leave(struct wk_appstate *a)
 void wk_appstate_start(struct wk_appstate *a)
 {
 	struct wk_appstate_row row;
+	bool waits = false;
 
 	a->online = true;
 	for (int i = 0; i < WK_COLLECTION_N; i++) {
-		if (wk_store_appstate_load(a->p.store, (enum wk_collection)i, &row) == 0 &&
-		    (!row.synced || row.told > row.version))
+		if (wk_store_appstate_load(a->p.store, (enum wk_collection)i, &row) < 0)
+			continue;
+		if (!row.synced || row.told > row.version)
 			want(a, (enum wk_collection)i);
+		waits = waits || row.waits_len > 0;
 	}
-	if (wk_appstate_is_due(a))
+	if (waits || wk_appstate_is_due(a))
 		wake(a, 0);
 }
 
@@ -261,6 +264,28 @@ bool wk_appstate_renew(struct wk_appstate *a)
 	for (int i = 0; i < WK_COLLECTION_N; i++)
 		want(a, (enum wk_collection)i);
 	return true;
+}
+
+/* The phone may not have heard of a key that is missing, or not have had it yet. */
+static int ask_keys(struct wk_appstate *a)
+{
+	struct wk_appstate_row row;
+	int rc = 0;
+
+	for (int i = 0; rc == 0 && i < WK_COLLECTION_N; i++) {
+		enum wk_collection c = (enum wk_collection)i;
+
+		if (wk_store_appstate_load(a->p.store, c, &row) < 0 || row.waits_len == 0)
+			continue;
+		rc = wk_batch_enter(a->p.batch);
+		if (rc < 0)
+			return rc;
+		rc = wk_appstate_ask_key(a, c, (struct wa_bytes){ row.waits, row.waits_len });
+		wk_batch_leave(a->p.batch, rc); /* may be the end of the session */
+		if (a->freed)
+			return WA_ESTATE;
+	}
+	return rc;
 }
 
 /* ---- asking -------------------------------------------------------------------------------------
@@ -367,9 +392,9 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	enter(a);
-	if (a->answer == NULL)
+	if (a->answer == NULL && ask_keys(a) == 0)
 		ask(a);
-	else if (a->get == NULL) /* else its end goes on */
+	else if (a->answer != NULL && a->get == NULL) /* else its end goes on */
 		go_on(a);
 	leave(a);
 }

@@ -180,9 +180,10 @@ static int apply_nct_salt(struct wk_appstate *a, const struct wa_appstate_record
 	const Wa__NctSaltSyncAction *s = r->value == NULL ? NULL : r->value->nct_salt_sync_action;
 	int rc;
 
-	if (r->removed || s == NULL || !s->has_salt || s->salt.len == 0)
+	if (!r->removed && (s == NULL || !s->has_salt || s->salt.len == 0))
 		return 0;
-	rc = wk_store_nct_salt_put(a->p.store, s->salt.data, s->salt.len);
+	rc = r->removed ? wk_store_nct_salt_set(a->p.store, NULL, 0)
+	                : wk_store_nct_salt_set(a->p.store, s->salt.data, s->salt.len);
 	return rc == WA_ELIMIT ? 0 : rc;
 }
 

@@ -127,24 +127,13 @@ static int apply_piece(struct wk_appstate *a, enum wk_collection c, bool snapsho
 /* ---- what goes wrong ----------------------------------------------------------------------------
  */
 
-/* Wait for a key, and ask the phone for it. */
-static int wait_for_key(struct wk_appstate *a, enum wk_collection c, const struct wa_appstate *s)
+int wk_appstate_ask_key(struct wk_appstate *a, enum wk_collection c, struct wa_bytes id)
 {
-	const struct wa_bytes id = { s->missing_key_id, s->missing_key_id_len };
-	struct wk_appstate_row row;
 	struct buf message = { 0 };
-	int asked, rc = wk_store_appstate_load(a->p.store, c, &row);
+	int rc, asked = wk_store_appstate_key_ask(a->p.store, id, clock_unix_s());
 
-	if (rc < 0)
-		return rc;
-	memcpy(row.waits, id.p, id.len);
-	row.waits_len = id.len;
-	rc = wk_store_appstate_save(a->p.store, c, &row);
-	if (rc < 0)
-		return rc;
-	asked = wk_store_appstate_key_ask(a->p.store, id, clock_unix_s());
-	LOG(a->p.log, LOG_NOTICE, "appstate_key_missing", LF_STR("collection", s->collection),
-	    LF_BOOL("asked", asked > 0));
+	LOG(a->p.log, asked > 0 ? LOG_NOTICE : LOG_DEBUG, "appstate_key_missing",
+	    LF_STR("collection", wk_collection_name(c)), LF_BOOL("asked", asked > 0));
 	if (asked <= 0)
 		return asked;
 	rc = wa_appstate_ask_keys(&id, 1, &message);
@@ -153,6 +142,20 @@ static int wait_for_key(struct wk_appstate *a, enum wk_collection c, const struc
 	buf_free(&message);
 	/* no session with the phone yet: its first message brings the keys along */
 	return rc == WA_ESTORAGE || rc == WA_ESTORE_CORRUPT || rc == -ENOMEM ? rc : 0;
+}
+
+static int wait_for_key(struct wk_appstate *a, enum wk_collection c, const struct wa_appstate *s)
+{
+	const struct wa_bytes id = { s->missing_key_id, s->missing_key_id_len };
+	struct wk_appstate_row row;
+	int rc = wk_store_appstate_load(a->p.store, c, &row);
+
+	if (rc < 0)
+		return rc;
+	memcpy(row.waits, id.p, id.len);
+	row.waits_len = id.len;
+	rc = wk_store_appstate_save(a->p.store, c, &row);
+	return rc < 0 ? rc : wk_appstate_ask_key(a, c, id);
 }
 
 /*
@@ -195,7 +198,9 @@ int wk_appstate_piece(struct wk_appstate *a, enum wk_collection c, bool snapshot
 
 	if (ours < 0)
 		return ours;
-	rc = wk_store_begin(a->p.store);
+	rc = wk_store_signal_write(a->p.store); /* records may tell of pairs */
+	if (rc == 0)
+		rc = wk_store_begin(a->p.store);
 	if (rc == 0)
 		rc = wk_store_end(a->p.store, apply_piece(a, c, snapshot, data, &s));
 	end = rc < 0 ? after_failure(a, c, &s, rc) : 0;

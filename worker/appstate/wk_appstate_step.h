@@ -23,6 +23,11 @@ enum wk_appstate_next wk_appstate_step(struct wk_appstate *a);
 ATTR_NODISCARD int wk_appstate_piece(struct wk_appstate *a, enum wk_collection c, bool snapshot,
                                      struct wa_bytes data);
 
+/* wk_appstate_piece.c, within a batch: ask the phone for a key that c waits for, unless that was
+ * done within a day. 0, or what ends the session. */
+ATTR_NODISCARD int wk_appstate_ask_key(struct wk_appstate *a, enum wk_collection c,
+                                       struct wa_bytes id);
+
 /* wk_appstate.c: a file is there, or is not to be had. */
 void wk_appstate_go_on(struct wk_appstate *a);
 /* A collection is to be tried again later. */

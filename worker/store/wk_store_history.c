@@ -362,6 +362,20 @@ int wk_store_nct_salt_put(struct wk_store *st, const uint8_t *salt, size_t salt_
 	return rc < 0 ? rc : wk_store_end(st, put_token(st, "", salt, salt_len, 1));
 }
 
+int wk_store_nct_salt_set(struct wk_store *st, const uint8_t *salt, size_t salt_len)
+{
+	sqlite3_stmt *s;
+	int rc = salt_len > WK_TOKEN_MAX ? WA_ELIMIT : wk_store_begin(st);
+
+	if (rc < 0)
+		return rc;
+	rc = wk_store_keep(st, "DELETE FROM token WHERE user = ''", &s);
+	rc = wk_store_run(st, s, rc);
+	if (rc == 0 && salt_len > 0)
+		rc = put_token(st, "", salt, salt_len, 1);
+	return wk_store_end(st, rc);
+}
+
 int wk_store_nct_salt_get(struct wk_store *st, struct buf *salt)
 {
 	int64_t unix_s;

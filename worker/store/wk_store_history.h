@@ -85,8 +85,10 @@ ATTR_NODISCARD int wk_store_tc_token_put(struct wk_store *st, const struct wa_ji
 /* 0; -ENOENT. */
 ATTR_NODISCARD int wk_store_tc_token_get(struct wk_store *st, const struct wa_jid *user,
                                          struct buf *token, int64_t *unix_s_out);
-/* The account's salt; one that is there stays. */
+/* The account's salt. From history: one that is there stays. */
 ATTR_NODISCARD int wk_store_nct_salt_put(struct wk_store *st, const uint8_t *salt, size_t salt_len);
+/* From app state: in the place of the one that is there; salt_len 0: there is none any more. */
+ATTR_NODISCARD int wk_store_nct_salt_set(struct wk_store *st, const uint8_t *salt, size_t salt_len);
 ATTR_NODISCARD int wk_store_nct_salt_get(struct wk_store *st, struct buf *salt);
 
 #endif

@@ -110,7 +110,10 @@ void wk_store_forget(struct wk_store *st);
 
 /*
  * BEGIN IMMEDIATE, for calls that are durable when they return. While a stanza of a batch is worked
- * on they join it instead; an idle batch is committed first.
+ * on they join it instead, as a part that can be undone alone; an idle batch is committed first.
+ *
+ * A part is undone in the database, not among the records of Signal in memory: one in which they
+ * may be written (wk_store_lid_learn() does) is begun after wk_store_signal_write().
  */
 ATTR_NODISCARD int wk_store_begin(struct wk_store *st);
 /* COMMIT of the next generation when rc is 0, else (or when that fails) ROLLBACK. Returns the first

@@ -181,6 +181,7 @@ int wk_store_end(struct wk_store *st, int rc)
 	if (rc < 0) {
 		wk_store_outbox_forget(st);
 		wk_store_name_drop(st);
+		wk_store_lid_drop(st);
 	}
 	out = db_exec(st->db, "RELEASE part");
 	return rc < 0 ? rc : out;
