@@ -12,6 +12,7 @@
 #include "common/err.h"
 #include "online_fixture.h"
 #include "worker/events/wk_emit.h"
+#include "worker/receive/wk_recv.h"
 #include "worker/store/wk_batch.h"
 #include "worker/store/wk_store_appstate.h"
 #include "worker/store/wk_store_history.h"
@@ -1037,6 +1038,34 @@ static void test_history_receipts_are_kept_until_acknowledged(void **state)
 	assert_int_equal(wk_store_history_told_next(f->store, 0, &seq, id), -ENOENT);
 }
 
+/* A request that can't be sent, while a stanza is worked on or a file waits: whoever asked for it
+ * goes on, and what holds the session is told afterwards. */
+static void test_failing_waits_for_whoever_runs(void **state)
+{
+	struct fx *f = *state;
+	char id[WK_MSG_ID_CAP];
+	struct wk_batch *b;
+
+	for (int i = 0; i < 2; i++) {
+		f->send_rc = 0;
+		fx_online(f, 1);
+		b = wk_online_batch(f->online);
+		f->send_rc = WA_ESTATE;
+		f->free_at = "FAILED";
+		if (i == 0) {
+			assert_false(wk_online_ask_media(f->online));
+		} else {
+			assert_int_equal(wk_batch_enter(b), 0);
+			assert_int_equal(
+			    wk_recv_send_phone(wk_online_recv(f->online), "m", 1, NULL, id), 0);
+			wk_batch_leave(b, 0);
+		}
+		assert_non_null(f->online);
+		fx_expect(f, "FAILED");
+		assert_null(f->online);
+	}
+}
+
 static void test_read_receipts_follow_the_accounts_privacy(void **state)
 {
 	const struct wa_msg_view v = { .type = WA_MSG_TEXT, .text = "hi" };
@@ -1126,6 +1155,7 @@ int main(void)
 		TEST(test_stanza_that_comes_again_is_only_acked),
 		TEST(test_identities_are_learned_from_notifications),
 		TEST(test_history_receipts_are_kept_until_acknowledged),
+		TEST(test_failing_waits_for_whoever_runs),
 		TEST(test_read_receipts_follow_the_accounts_privacy),
 	};
 

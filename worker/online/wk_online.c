@@ -1,4 +1,5 @@
-/* worker/online/wk_online.c - a live session put together: what it holds, how it fails, its one timer */
+/* worker/online/wk_online.c - a live session put together: what it holds, how it fails, its one
+ * timer */
 #include "worker/online/wk_online.h"
 
 #include <errno.h>
@@ -20,7 +21,8 @@
 /* ---- one way in, one way out --------------------------------------------------------------------
  *
  * Callbacks may free the object: everything that comes in from outside runs between enter() and
- * leave(), and the memory goes with the last leave().
+ * leave(), and the memory goes with the last leave(). That it has failed is told by the event loop:
+ * whoever holds the session closes the store then, which may be in use when it fails.
  */
 
 bool wk_online_is_over(const struct wk_online *o)
@@ -32,6 +34,8 @@ static void destroy(struct wk_online *o)
 {
 	if (o->timer != NULL)
 		event_free(o->timer);
+	if (o->tells != NULL)
+		event_free(o->tells);
 	wk_online_in_clear(o);
 	wk_prekeys_clear(&o->keys);
 	free(o);
@@ -78,6 +82,17 @@ void wk_online_leave(struct wk_online *o)
 		destroy(o);
 }
 
+static void on_failure(evutil_socket_t fd, short what, void *arg)
+{
+	struct wk_online *o = arg;
+
+	(void)fd;
+	(void)what;
+	wk_online_enter(o);
+	o->p.ops->on_failed(&o->failure, o->p.arg);
+	wk_online_leave(o);
+}
+
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct wk_online *o = arg;
@@ -107,7 +122,8 @@ int wk_online_new(const struct wk_online_params *params, struct wk_online **onli
 	wk_iq_init(&o->iq, tag, params->speed);
 	wk_prekeys_init(&o->keys, params->store, params->creds);
 	o->timer = evtimer_new(params->base, on_timer, o);
-	rc = o->timer == NULL ? -ENOMEM : wk_online_in_init(o);
+	o->tells = evtimer_new(params->base, on_failure, o);
+	rc = o->timer == NULL || o->tells == NULL ? -ENOMEM : wk_online_in_init(o);
 	if (rc < 0) {
 		wk_online_free(o);
 		return rc;
@@ -125,6 +141,8 @@ void wk_online_free(struct wk_online *o)
 		return;
 	o->phase = WK_PHASE_OVER;
 	o->freed = true;
+	if (o->tells != NULL)
+		(void)event_del(o->tells);
 	/* Its file may be on its way: what fetches it is the session's. */
 	wk_appstate_free(o->appstate);
 	o->appstate = NULL;
@@ -138,7 +156,6 @@ void wk_online_free(struct wk_online *o)
 void wk_online_fail(struct wk_online *o, int rc, const char *fmt, ...)
 {
 	char why[WK_DETAIL_CAP];
-	struct wk_failure f;
 	va_list ap;
 
 	if (wk_online_is_over(o))
@@ -148,8 +165,8 @@ void wk_online_fail(struct wk_online *o, int rc, const char *fmt, ...)
 	va_end(ap);
 	LOG(o->p.log, LOG_WARNING, "session_failed", LF_ERR("err", rc), LF_STR("why", why));
 	o->phase = WK_PHASE_OVER;
-	wk_failure_set(&f, rc, "%s", why);
-	o->p.ops->on_failed(&f, o->p.arg);
+	wk_failure_set(&o->failure, rc, "%s", why);
+	event_active(o->tells, EV_TIMEOUT, 1); /* needs no memory */
 }
 
 void wk_online_send(struct wk_online *o, struct wa_node *takes)
@@ -224,8 +241,13 @@ void wk_online_count(const struct wk_online *o, struct wk_online_counts *out)
 
 bool wk_online_ask_media(struct wk_online *o)
 {
+	bool asked;
+
 	if (o->phase != WK_PHASE_ONLINE)
 		return false;
+	wk_online_enter(o);
 	wk_online_ask(o, WK_REQ_MEDIA);
-	return !wk_online_is_over(o);
+	asked = !wk_online_is_over(o);
+	wk_online_leave(o);
+	return asked;
 }

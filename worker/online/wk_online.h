@@ -48,7 +48,8 @@ struct wk_online_ops {
 	void (*on_media_retry)(const struct wa_node *n, void *arg);
 	/*
 	 * The stream can't go on: the store failed (WA_ESTORAGE, WA_ESTORE_CORRUPT), send failed,
-	 * or the server leaves a request of the bring-up unanswered (WA_ETIMEOUT). Once, last call.
+	 * or the server leaves a request of the bring-up unanswered (WA_ETIMEOUT). Once, last call;
+	 * from the event loop, never from within a function of wk_online.
 	 */
 	void (*on_failed)(const struct wk_failure *f, void *arg);
 };

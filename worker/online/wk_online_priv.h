@@ -71,6 +71,8 @@ struct wk_online {
 	struct wk_online_params p;
 	struct event *timer; /* the next deadline of any kind */
 	uint64_t timer_ms;   /* when it fires; 0: it is not set */
+	struct event *tells; /* that it has failed */
+	struct wk_failure failure;
 	unsigned depth;      /* calls into this object that are running */
 	bool freed;          /* destroyed when depth is back at 0 */
 	enum wk_phase phase;
@@ -108,7 +110,8 @@ void wk_online_enter(struct wk_online *o);
 void wk_online_leave(struct wk_online *o);
 /* Has it failed, or been freed, in the meantime? Asked after everything that calls out. */
 bool wk_online_is_over(const struct wk_online *o);
-/* The stream can't go on: on_failed, and nothing after it. Does nothing when it is over. */
+/* The stream can't go on: nothing is done any more, the loop calls on_failed. Does nothing when it
+ * is over. */
 void wk_online_fail(struct wk_online *o, int rc, const char *fmt, ...) ATTR_PRINTF(3, 4);
 /* Send a stanza that was built for this (NULL: no memory) and free it; fails the stream if need be.
  */

@@ -90,9 +90,12 @@ int wk_online_want_phone(void *online)
 	phone.device = 0;
 	if (rc == 0)
 		rc = wk_sessions_want(o->sessions, &phone);
-	if (rc == 0)
-		wk_sessions_ask(o->sessions);
-	return rc;
+	if (rc < 0)
+		return rc;
+	wk_online_enter(o);
+	wk_sessions_ask(o->sessions);
+	wk_online_leave(o);
+	return 0;
 }
 
 int wk_online_on_declined(const struct wa_jid *caller, const struct wa_jid *alt, void *online)

@@ -107,7 +107,7 @@ void wk_online_rotate(struct wk_online *o)
 	int64_t due_s = wk_prekeys_signed_due_s(c, clock_unix_s());
 	int rc = 0;
 
-	if (!wk_iq_is_idle(&o->iq, WK_REQ_ROTATE))
+	if (wk_online_is_over(o) || !wk_iq_is_idle(&o->iq, WK_REQ_ROTATE))
 		return;
 	if (!c->signed_prekey_waits && due_s == 0)
 		rc = wk_store_rotate_signed(o->p.store, c, clock_unix_s());
