@@ -24,6 +24,7 @@
 #define BOB "99@lid"
 #define GROUP "120363021033254949@g.us"
 #define OWN_PN SF_PN "@s.whatsapp.net"
+#define OWN_LID SF_LID "@lid"
 
 static struct sigpeer bob, phone;
 
@@ -443,6 +444,10 @@ static void test_account_state_is_believed_from_own_devices_only(void **state)
 	assert_string_equal(wa_node_attr(rf_sent(f, "peer_msg"), "to"), OWN_PN);
 	assert_int_equal(h.n, 1);
 	assert_true(h.from_phone);
+	/* by the other identity, the receipt goes to that one */
+	give(f, protocol_message("H5", OWN_LID, &phone, 999));
+	rf_expect(f, "peer_msg");
+	assert_string_equal(wa_node_attr(rf_sent(f, "peer_msg"), "to"), OWN_LID);
 	give(f, protocol_message("H2", BOB, &bob, WA_PROTO_HISTORY_SYNC_NOTIFICATION));
 	give(f, protocol_message("H3", BOB, &bob, WA_PROTO_APP_STATE_SYNC_KEY_SHARE));
 	rf_expect(f, "inactive inactive");
@@ -713,6 +718,38 @@ static void test_newsletter_is_in_the_clear(void **state)
 		rf_expect(f, i == 0 ? "text:L1=news ack" : "ack");
 	}
 	buf_free(&plain);
+}
+
+/* Its secret may stand beside the message: votes and edits that come later need it. */
+static void test_what_the_phone_sends_again_keeps_its_secret(void **state)
+{
+	struct recv_fixture *f = *state;
+	uint8_t secret[WA_MSG_SECRET_LEN], got[WA_MSG_SECRET_LEN];
+	Wa__WebMessageInfo info = WA__WEB_MESSAGE_INFO__INIT;
+	Wa__MessageKey key = WA__MESSAGE_KEY__INIT;
+	Wa__Message m = WA__MESSAGE__INIT;
+	struct buf b = { 0 };
+	struct wa_jid chat;
+
+	memset(secret, 5, sizeof(secret));
+	m.conversation = (char *)(uintptr_t) "late";
+	key.remote_jid = (char *)(uintptr_t)BOB;
+	key.id = (char *)(uintptr_t) "R1";
+	info.key = &key;
+	info.message = &m;
+	info.has_message_secret = 1;
+	info.message_secret = (ProtobufCBinaryData){ sizeof(secret), secret };
+	assert_int_equal(buf_reserve(&b, wa__web_message_info__get_packed_size(&info)), 0);
+	b.len = wa__web_message_info__pack(&info, b.p);
+	assert_int_equal(wk_batch_enter(f->batch), 0);
+	assert_int_equal(wk_recv_take_resent(f->recv, b.p, b.len), 0);
+	wk_batch_leave(f->batch, 0);
+	rf_turn(f);
+	rf_expect(f, "text:R1=late");
+	assert_int_equal(wa_jid_parse(BOB, strlen(BOB), &chat), 0);
+	assert_int_equal(wk_store_msg_secret(f->sf.st, &chat, "R1", got), 0);
+	assert_memory_equal(got, secret, sizeof(got));
+	buf_free(&b);
 }
 
 static void test_unavailable_is_asked_of_the_phone(void **state)
@@ -1043,6 +1080,7 @@ int main(void)
 		T(test_refusals),
 		T(test_bots_answer_under_the_secret_of_the_question),
 		T(test_newsletter_is_in_the_clear),
+		T(test_what_the_phone_sends_again_keeps_its_secret),
 		T(test_unavailable_is_asked_of_the_phone),
 		T(test_request_for_a_chat_is_private),
 		T(test_phone_gets_a_message_and_asks_again),

@@ -158,17 +158,16 @@ static void receipt(struct wk_recv_in *in)
 {
 	struct wk_recv *r = in->r;
 	const struct wa_source *src = &in->src;
-	char own_pn[WA_JID_TEXT_CAP];
-	struct wa_jid own;
+	struct wa_jid own = src->sender;
+	char to[WA_JID_TEXT_CAP];
 
 	if (src->kind == WA_CHAT_NEWSLETTER) {
 		ack(in, 0);
-	} else if (src->is_peer && src->from_me &&
-	           wa_jid_parse(r->p.creds->jid, strlen(r->p.creds->jid), &own) == 0) {
-		own.device = 0;
-		(void)wa_jid_format(&own, own_pn);
+	} else if (src->is_peer && src->from_me) {
+		own.device = 0; /* by the identity that it came from */
+		(void)wa_jid_format(&own, to);
 		wk_batch_after_at(r->p.batch, in->place,
-		                  wa_receipt_to_self(src->id, own_pn, WA_RECEIPT_PEER_MSG));
+		                  wa_receipt_to_self(src->id, to, WA_RECEIPT_PEER_MSG));
 	} else {
 		bool shown = r->p.is_shown != NULL && r->p.is_shown(r->p.arg);
 

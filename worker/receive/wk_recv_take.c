@@ -306,6 +306,14 @@ static int resent_row(const struct wk_event_msg *ev, struct wk_msg *row)
 	return row->id == NULL ? WA_EPROTO : 0;
 }
 
+/* NULL: it has none. */
+static const uint8_t *secret_of(const Wa__WebMessageInfo *info, const struct wa_msg_view *v)
+{
+	if (info->has_message_secret && info->message_secret.len == WA_MSG_SECRET_LEN)
+		return info->message_secret.data;
+	return v->message_secret.len == WA_MSG_SECRET_LEN ? v->message_secret.p : NULL;
+}
+
 static int take_info(struct wk_recv *r, const Wa__WebMessageInfo *info)
 {
 	struct buf plain = { 0 };
@@ -330,7 +338,7 @@ static int take_info(struct wk_recv *r, const Wa__WebMessageInfo *info)
 	if (!wk_event_msg_shows(&ev, r->p.settings))
 		return 0;
 	row.flags |= (v.has_media ? WK_MSG_MEDIA : 0) | (is_addon(&v) ? WK_MSG_ADDON : 0);
-	row.secret = v.message_secret.len == WA_MSG_SECRET_LEN ? v.message_secret.p : NULL;
+	row.secret = secret_of(info, &v);
 	rc = pack(info->message, &plain);
 	row.message = plain.p;
 	row.message_len = plain.len;
