@@ -14,6 +14,8 @@
 #include "worker/history/wk_age.h"
 #include "worker/store/wk_batch.h"
 #include "worker/store/wk_store_age.h"
+#include "worker/store/wk_store_appstate.h"
+#include "worker/store/wk_store_history.h"
 #include "worker/store/wk_store_lid.h"
 #include "worker/store/wk_store_msg.h"
 #include "worker/store/wk_store_priv.h"
@@ -548,6 +550,45 @@ static void test_records_follow_their_lid(void **state)
 	}
 }
 
+static void expect_token(struct store_fixture *f, const char *user, const char *want)
+{
+	struct wa_jid jid = jid_of(user);
+	struct buf token = { 0 };
+	int64_t unix_s;
+
+	assert_int_equal(wk_store_tc_token_get(f->st, &jid, &token, &unix_s), 0);
+	assert_int_equal(token.len, strlen(want));
+	assert_memory_equal(token.p, want, token.len);
+	buf_free(&token);
+}
+
+/* Tokens, marks and the phone's name of a chat were told by phone number: found by LID then. */
+static void test_what_is_known_follows_its_lid(void **state)
+{
+	struct wa_jid pn = jid_of("4477@s.whatsapp.net"), lid = jid_of("99@lid");
+	struct wa_jid other = jid_of("4478@s.whatsapp.net"), other_lid = jid_of("98@lid");
+	struct store_fixture *f = *state;
+	int64_t marks[WK_CHAT_MARK_N];
+	char phone_jid[WA_JID_TEXT_CAP];
+	bool none;
+
+	assert_int_equal(wk_store_tc_token_put(f->st, &pn, (const uint8_t *)"one", 3, 7), 0);
+	assert_int_equal(wk_store_tc_token_put(f->st, &other, (const uint8_t *)"new", 3, 9), 0);
+	assert_int_equal(wk_store_tc_token_put(f->st, &other_lid, (const uint8_t *)"old", 3, 8), 0);
+	assert_int_equal(wk_store_chat_mark(f->st, &pn, WK_CHAT_PINNED, 1), 0);
+	assert_int_equal(wk_store_history_chat_put(f->st, &pn, WK_OLDER_NONE), 0);
+	assert_int_equal(wk_store_lid_learn(f->st, "4477", "99", NULL), 0);
+	assert_int_equal(wk_store_lid_learn(f->st, "4478", "98", NULL), 0);
+	expect_token(f, "99@lid", "one");
+	expect_token(f, "4477@s.whatsapp.net", "one");
+	expect_token(f, "98@lid", "new");
+	assert_int_equal(wk_store_chat_marks(f->st, &lid, marks), 0);
+	assert_int_equal(marks[WK_CHAT_PINNED], 1);
+	assert_int_equal(wk_store_history_chat_get(f->st, &lid, phone_jid, &none), 0);
+	assert_string_equal(phone_jid, "4477@s.whatsapp.net");
+	assert_true(none);
+}
+
 static void test_more_records_than_are_kept(void **state)
 {
 	struct store_fixture *f = *state;
@@ -825,6 +866,7 @@ int main(void)
 		T(test_body_is_sealed),
 		T(test_pairs_both_ways),
 		T(test_records_follow_their_lid),
+		T(test_what_is_known_follows_its_lid),
 		T(test_more_records_than_are_kept),
 		T(test_own_keys),
 		T(test_batch_sends_after_its_commit),

@@ -119,6 +119,16 @@ static int run_texts(struct wk_store *st, const char *sql, const char *a, const 
 	return wk_store_run(st, s, rc);
 }
 
+static int run_steps(struct wk_store *st, const char *const *steps, size_t n, const char *from,
+                     const char *to)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		rc = run_texts(st, steps[i], from, to);
+	return rc;
+}
+
 /* Rows keep their ids, so what is sealed for them stays readable. */
 static int move_signal(struct wk_store *st, const char *pn, const char *lid_name)
 {
@@ -130,11 +140,25 @@ static int move_signal(struct wk_store *st, const char *pn, const char *lid_name
 		"DELETE FROM identity WHERE name = ?1 AND ?2 <> ''",
 		"DELETE FROM sender_key WHERE name = ?1 AND ?2 <> ''",
 	};
-	int rc = 0;
 
-	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(steps); i++)
-		rc = run_texts(st, steps[i], pn, lid_name);
-	return rc;
+	return run_steps(st, steps, ARRAY_LEN(steps), pn, lid_name);
+}
+
+/* What is known of the person, or of the chat: the newer token, else what the LID has wins. */
+static int move_known(struct wk_store *st, const char *from, const char *to)
+{
+	static const char *const steps[] = {
+		("DELETE FROM token WHERE user = ?2"
+		 " AND unix_s < (SELECT unix_s FROM token WHERE user = ?1)"),
+		"UPDATE OR IGNORE token SET user = ?2 WHERE user = ?1",
+		"UPDATE OR IGNORE history_chat SET chat = ?2 WHERE chat = ?1",
+		"UPDATE OR IGNORE chat_mark SET jid = ?2 WHERE jid = ?1",
+		"DELETE FROM token WHERE user = ?1 AND ?2 <> ''",
+		"DELETE FROM history_chat WHERE chat = ?1 AND ?2 <> ''",
+		"DELETE FROM chat_mark WHERE jid = ?1 AND ?2 <> ''",
+	};
+
+	return run_steps(st, steps, ARRAY_LEN(steps), from, to);
 }
 
 static int chat_id(struct wk_store *st, const char *jid, int64_t *id_out)
@@ -172,7 +196,9 @@ static int move_chat(struct wk_store *st, const char *pn, const char *lid)
 
 	(void)snprintf(from, sizeof(from), "%s@s.whatsapp.net", pn);
 	(void)snprintf(to, sizeof(to), "%s@lid", lid);
-	rc = chat_id(st, from, &from_id);
+	rc = move_known(st, from, to);
+	if (rc == 0)
+		rc = chat_id(st, from, &from_id);
 	if (rc < 0)
 		return rc == -ENOENT ? 0 : rc;
 	rc = chat_id(st, to, &to_id);

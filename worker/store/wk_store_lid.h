@@ -22,9 +22,10 @@ ATTR_NODISCARD int wk_store_lid_of(struct wk_store *st, const char *pn, char lid
 ATTR_NODISCARD int wk_store_pn_of(struct wk_store *st, const char *lid, char pn_out[WK_USER_CAP]);
 
 /*
- * Remember a pair; the newest counts. A new one takes sessions, identities, sender keys and the
- * chat that are kept under the number along to the LID (those of the LID win). Users that are not
- * digits are passed over. *new_out (may be NULL): it was not known before.
+ * Remember a pair; the newest counts. A new one takes sessions, identities, sender keys, the chat
+ * and what is known of it that are kept under the number along to the LID (those of the LID win;
+ * of privacy tokens the newer). Users that are not digits are passed over. *new_out (may be NULL):
+ * it was not known before.
  */
 ATTR_NODISCARD int wk_store_lid_learn(struct wk_store *st, const char *pn, const char *lid,
                                       bool *new_out);
