@@ -8,6 +8,7 @@
 
 #include "cli/ctl_text.h"
 #include "common/err.h"
+#include "common/json_text.h"
 #include "common/secret.h"
 
 #define DEFAULT_URL "http://127.0.0.1:8080"
@@ -259,7 +260,7 @@ static bool read_answer(const struct ctl_http_resp *resp, json_t **answer_out,
                         struct ctl_fail *fail_out)
 {
 	json_t *answer =
-	    json_loadb((const char *)resp->body.p, resp->body.len, JSON_REJECT_DUPLICATES, NULL);
+	    json_text_read((const char *)resp->body.p, resp->body.len, JSON_REJECT_DUPLICATES);
 
 	if (json_is_object(answer) && resp->status >= 200 && resp->status <= 299) {
 		*answer_out = answer;
@@ -286,7 +287,7 @@ bool ctl_api_try(const struct ctl_api *api, const char *method, const char *path
 
 	*fail_out = (struct ctl_fail){ .rc = -ENOMEM };
 	if (body != NULL) {
-		text = json_dumps(body, JSON_COMPACT);
+		text = json_text(body);
 		json_decref(body);
 		if (text == NULL)
 			return false;

@@ -17,6 +17,7 @@
 #include "cli/ctl_sse.h"
 #include "cli/ctl_text.h"
 #include "common/err.h"
+#include "common/json_text.h"
 
 #define PATH_CAP 512
 #define SILENCE_MS 50000 /* a comment comes every 15 s */
@@ -58,7 +59,7 @@ static int describe(const json_t *event, struct buf *out)
 	int rc;
 
 	if (strcmp(ctl_json_str(event, "event"), "instance.state") != 0) {
-		text = data == NULL ? NULL : json_dumps(data, JSON_COMPACT | JSON_ENCODE_ANY);
+		text = json_text(data);
 		rc = text == NULL ? 0 : ctl_text_clean(out, text);
 		free(text);
 		return rc;
@@ -96,7 +97,7 @@ static enum ctl_exit print_event(const json_t *event)
 static int on_event(const char *name, const char *text, size_t text_len, void *arg)
 {
 	struct follow *f = arg;
-	json_t *event = json_loadb(text, text_len, JSON_REJECT_DUPLICATES, NULL);
+	json_t *event = json_text_read(text, text_len, JSON_REJECT_DUPLICATES);
 	const json_t *sequence = json_object_get(event, "sequence");
 	enum ctl_exit rc = CTL_EXIT_OK;
 
@@ -168,8 +169,8 @@ static void on_done(int rc, const char *why, const struct ctl_http_resp *resp, v
 	else
 		fail.status = resp->status;
 	if (rc == 0 && resp->body.len > 0)
-		fail.answer = json_loadb((const char *)resp->body.p, resp->body.len,
-		                         JSON_REJECT_DUPLICATES, NULL);
+		fail.answer = json_text_read((const char *)resp->body.p, resp->body.len,
+		                             JSON_REJECT_DUPLICATES);
 	if (f->begun && (fail.status == 200 || ctl_fail_may_pass(&fail)))
 		ask_again(f, rc < 0 ? why : "it ended");
 	else

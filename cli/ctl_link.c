@@ -20,6 +20,7 @@
 #include "cli/ctl_text.h"
 #include "common/clock.h"
 #include "common/err.h"
+#include "common/json_text.h"
 #include "common/qr.h"
 
 #define PATH_CAP 224
@@ -294,7 +295,7 @@ static int on_event(const char *event, const char *text, size_t text_len, void *
 		i++;
 	if (i == ARRAY_LEN(link_events))
 		return 0; /* a later gateway may tell more */
-	data = json_loadb(text, text_len, JSON_REJECT_DUPLICATES, NULL);
+	data = json_text_read(text, text_len, JSON_REJECT_DUPLICATES);
 	if (!json_is_object(data)) {
 		json_decref(data);
 		return WA_EPROTO;
@@ -335,8 +336,8 @@ static void on_done(int rc, const char *why, const struct ctl_http_resp *resp, v
 	clear_code(l);
 	ctl_screen_end(&l->screen);
 	if (rc == 0 && resp->body.len > 0)
-		answer = json_loadb((const char *)resp->body.p, resp->body.len,
-		                    JSON_REJECT_DUPLICATES, NULL);
+		answer = json_text_read((const char *)resp->body.p, resp->body.len,
+		                        JSON_REJECT_DUPLICATES);
 	if (rc < 0)
 		end_link(l, ctl_api_unreachable(&l->api, rc, why));
 	else if (resp->status != 200)

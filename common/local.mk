@@ -10,7 +10,7 @@ libcommon_a_SOURCES = \
 	common/err.c common/err.h \
 	common/heap.c \
 	common/ipc.h common/ipc_frame.c common/ipc_chan.c common/ipc_memfd.c common/ipc_memfd.h \
-	common/json_check.c common/json_check.h common/json_out.c common/json_out.h \
+	common/json_check.c common/json_check.h common/json_out.c common/json_out.h common/json_text.c common/json_text.h \
 	common/landlock.c common/landlock.h \
 	common/log.c common/log.h common/log_tail.c common/log_tail.h \
 	common/log_journal.c common/log_journal.h \
@@ -23,7 +23,8 @@ libcommon_a_SOURCES = \
 	common/secret.c common/secret.h \
 	common/settings.c common/settings.h \
 	common/ws_accept.c common/ws_accept.h
-libcommon_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(CRYPTO_CFLAGS) $(PROTOBUFC_CFLAGS) $(SQLITE_CFLAGS) $(QRENCODE_CFLAGS)
+libcommon_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(CRYPTO_CFLAGS) $(PROTOBUFC_CFLAGS) $(SQLITE_CFLAGS) $(QRENCODE_CFLAGS) \
+	$(JANSSON_CFLAGS)
 common/libcommon_a-ipc_frame.$(OBJEXT): proto/ipc.pb-c.h
 common/libcommon_a-ipc_chan.$(OBJEXT): proto/ipc.pb-c.h
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/err.h"
+#include "common/json_text.h"
 #include "gateway/api/gw_outcome.h"
 #include "gateway/http/gw_body.h"
 #include "gateway/http/gw_req.h"
@@ -161,7 +162,7 @@ void gw_api_passkey_answer(struct gw_req *req)
 	} else if (wrong != NULL) {
 		gw_req_fail(req, GW_ERR_BODY, wrong);
 	} else {
-		text = json_dumps(body, JSON_COMPACT);
+		text = json_text(body);
 		answer_passkey(
 		    req,
 		    text == NULL ? -ENOMEM : gw_instance_passkey_answer(inst, text, gw_req_id(req)),

@@ -7,11 +7,12 @@
 #include <string.h>
 
 #include "common/err.h"
+#include "common/json_text.h"
 #include "gateway/supervision/gw_worker_ask.h"
 
 int gw_event_message_id(const struct gw_event *e, char *out, size_t out_cap)
 {
-	json_t *data = json_loadb(e->text + e->data_at, e->data_len, 0, NULL);
+	json_t *data = json_text_read(e->text + e->data_at, e->data_len, 0);
 	const char *id = json_string_value(json_object_get(data, "id"));
 	int rc = id != NULL && *id != '\0' && strlen(id) < out_cap ? 0 : -ENOENT;
 
@@ -48,15 +49,10 @@ static int set_media(json_t *media, const struct gw_ask_result *r)
 	return json_object_set_new(media, "error", v);
 }
 
-static int append(const char *text, size_t text_len, void *out)
-{
-	return buf_append(out, text, text_len);
-}
-
 int gw_event_text_with_media(const struct gw_event *e, const struct gw_ask_result *r,
                              struct buf *out)
 {
-	json_t *event = json_loadb(e->text, e->text_len, 0, NULL);
+	json_t *event = json_text_read(e->text, e->text_len, 0);
 	json_t *media =
 	    json_object_get(json_object_get(json_object_get(event, "data"), "message"), "media");
 	size_t len = out->len;
@@ -66,8 +62,7 @@ int gw_event_text_with_media(const struct gw_event *e, const struct gw_ask_resul
 		json_decref(event);
 		return buf_append(out, e->text, e->text_len);
 	}
-	rc = event == NULL || set_media(media, r) < 0 ||
-	             json_dump_callback(event, append, out, JSON_COMPACT) < 0
+	rc = event == NULL || set_media(media, r) < 0 || json_text_append(event, 0, out) < 0
 	         ? -ENOMEM
 	         : 0;
 	if (rc < 0)

@@ -11,6 +11,7 @@
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/ipc.h"
+#include "common/json_text.h"
 #include "common/log.h"
 #include "common/secret.h"
 #include "gateway/gw.h"
@@ -206,9 +207,9 @@ int gw_events_emit(struct gw_events *ev, struct gw_instance *inst, enum gw_event
 		goto out;
 	j->u.event.kind = kind;
 	j->u.event.unix_ms = clock_unix_ms();
-	j->u.event.data = json_dumps(data, JSON_COMPACT);
+	j->u.event.data = json_text(data);
 	if (live != NULL)
-		j->u.event.live = json_dumps(live, JSON_COMPACT);
+		j->u.event.live = json_text(live);
 	j->u.event.live_until_ms = clock_ms() + live_ms;
 	if (j->u.event.data == NULL || (live != NULL && j->u.event.live == NULL))
 		goto out;

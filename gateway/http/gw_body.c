@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/json_text.h"
 #include "gateway/http/gw_req.h"
 #include "gateway/instance/gw_instance.h"
 
@@ -132,7 +133,7 @@ int gw_body_settings(const json_t *body, char **text_out, char *why_out)
 			                                                            : -ENOMEM;
 	}
 	if (n >= 0)
-		text = json_dumps(settings, JSON_COMPACT);
+		text = json_text(settings);
 	json_decref(settings);
 	if (text == NULL)
 		return -ENOMEM;

@@ -1,4 +1,5 @@
-/* gateway/http/gw_conn.c - one client connection: reading through the gate, deadlines, the way out */
+/* gateway/http/gw_conn.c - one client connection: reading through the gate, deadlines, the way out
+ */
 #include "gateway/http/gw_conn.h"
 
 #include <assert.h>
@@ -42,8 +43,7 @@ static void arm(struct gw_conn *c, uint64_t deadline_ms)
 	wait = deadline_ms > now ? deadline_ms - now : 0;
 	tv.tv_sec = (time_t)(wait / 1000);
 	tv.tv_usec = (suseconds_t)(wait % 1000 * 1000);
-	evtimer_add(&c->ev_timer, &tv);
-	c->armed_ms = deadline_ms;
+	c->armed_ms = evtimer_add(&c->ev_timer, &tv) < 0 ? 0 : deadline_ms;
 }
 
 /* The instant by which the body's average rate would be too low, were nothing more to come. */
@@ -231,10 +231,10 @@ static void read_on(struct gw_conn *c)
 {
 	if (c->state == CONN_CLOSED || c->state == CONN_LINGER || c->eof)
 		return;
-	if (is_reading(c) || c->in.len - c->in_at <= IN_MAX)
-		event_add(&c->ev_read, NULL);
-	else
+	if (!is_reading(c) && c->in.len - c->in_at > IN_MAX)
 		event_del(&c->ev_read);
+	else if (event_add(&c->ev_read, NULL) < 0)
+		gw_conn_close(c, "out of memory");
 }
 
 /* Requests that are answered at once are read one after the other; never re-entered. */
@@ -323,8 +323,9 @@ static void conn_begin_linger(struct gw_conn *c)
 	buf_wipe(&c->in);
 	c->in_at = 0;
 	buf_wipe(&c->body);
-	event_add(&c->ev_read, NULL);
 	gw_conn_set_deadline(c);
+	if (event_add(&c->ev_read, NULL) < 0)
+		gw_conn_close(c, "out of memory");
 }
 
 /* The answer has left. */
@@ -404,8 +405,9 @@ void gw_conn_start(struct gw_conn *c)
 	event_assign(&c->ev_read, base, c->fd, EV_READ | EV_PERSIST, on_conn_read, c);
 	event_assign(&c->ev_write, base, c->fd, EV_WRITE | EV_PERSIST, on_conn_write, c);
 	evtimer_assign(&c->ev_timer, base, on_conn_timer, c);
-	event_add(&c->ev_read, NULL);
 	gw_conn_set_deadline(c);
+	if (event_add(&c->ev_read, NULL) < 0)
+		gw_conn_close(c, "out of memory");
 }
 
 /* ---- one request ----------------------------------------------------------------------------- */

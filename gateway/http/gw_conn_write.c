@@ -58,8 +58,10 @@ void gw_conn_flush(struct gw_conn *c)
 			gw_conn_close(c, "client does not read");
 			return;
 		}
-		if (c->pending_ms == 0)
-			event_add(&c->ev_write, NULL);
+		if (c->pending_ms == 0 && event_add(&c->ev_write, NULL) < 0) {
+			gw_conn_close(c, "out of memory");
+			return;
+		}
 		if (c->pending_ms == 0 || (c->on_room != NULL && c->out_at > before))
 			c->pending_ms = clock_ms();
 		gw_conn_set_deadline(c);

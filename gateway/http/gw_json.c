@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/json_text.h"
 #include "common/secret.h"
 
 #define INT_DIGITS_MAX 18 /* fit into json_int_t, whatever they are */
@@ -105,46 +106,34 @@ static void shrink_numbers(char *p, size_t n)
 	}
 }
 
-static int load_rc(const json_error_t *error)
-{
-	return json_error_code(error) == json_error_out_of_memory ? -ENOMEM : -EINVAL;
-}
-
 /* The rare body with such a number, read again from a copy. */
 static int load_shrunk(const char *text, size_t text_len, json_t **json_out)
 {
 	char *copy = malloc(text_len);
-	json_error_t error;
-	json_t *json;
+	int rc;
 
 	if (copy == NULL)
 		return -ENOMEM;
 	memcpy(copy, text, text_len);
 	shrink_numbers(copy, text_len);
-	json = json_loadb(copy, text_len, JSON_REJECT_DUPLICATES, &error);
+	rc = json_text_load(copy, text_len, JSON_REJECT_DUPLICATES, json_out);
 	secret_wipe(copy, text_len); /* may hold a token or a password */
 	free(copy);
-	if (json == NULL)
-		return load_rc(&error);
-	*json_out = json;
-	return 0;
+	return rc;
 }
 
 int gw_json_object(const void *text, size_t text_len, json_t **json_out)
 {
-	json_error_t error;
-	json_t *json;
-	int rc = 0;
+	json_t *json = NULL;
+	int rc;
 
 	if (!depth_ok(text, text_len))
 		return -EINVAL;
-	json = json_loadb(text, text_len, JSON_REJECT_DUPLICATES, &error);
-	if (json == NULL)
-		rc = json_error_code(&error) == json_error_numeric_overflow
-		         ? load_shrunk(text, text_len, &json)
-		         : load_rc(&error);
+	rc = json_text_load(text, text_len, JSON_REJECT_DUPLICATES, &json);
+	if (rc == -ERANGE)
+		rc = load_shrunk(text, text_len, &json);
 	if (rc < 0)
-		return rc;
+		return rc == -ENOMEM ? rc : -EINVAL;
 	if (!json_is_object(json)) {
 		json_decref(json);
 		return -EINVAL;

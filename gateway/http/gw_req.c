@@ -10,6 +10,7 @@
 
 #include "common/clock.h"
 #include "common/codec.h"
+#include "common/json_text.h"
 #include "common/secret.h"
 #include "gateway/gw.h"
 #include "gateway/http/gw_conn.h"
@@ -217,8 +218,15 @@ static void copy_head(struct gw_req *req, const struct gw_gate *head)
 
 static void answer_no_memory(struct gw_conn *c)
 {
+	static const char lines[] =
+	    "Content-Type: application/json\r\nCache-Control: " CACHE_NONE "\r\n";
+	const struct buf headers = {
+		.p = (uint8_t *)(uintptr_t)lines,
+		.len = sizeof(lines) - 1,
+	};
 	const struct gw_answer a = {
 		.status = 503,
+		.headers = &headers,
 		.body = errors[GW_ERR_AT_CAPACITY].body,
 		.body_len = errors[GW_ERR_AT_CAPACITY].body_len,
 		.close = true,
@@ -482,7 +490,7 @@ void gw_req_reply_data(struct gw_req *req, int status, const char *content_type,
 
 void gw_req_reply(struct gw_req *req, int status, json_t *json)
 {
-	char *text = json == NULL ? NULL : json_dumps(json, JSON_COMPACT);
+	char *text = json_text(json);
 
 	if (text == NULL)
 		gw_req_fail(req, GW_ERR_AT_CAPACITY, NULL);
@@ -621,7 +629,7 @@ static void end_stream(struct gw_req *req)
 {
 	json_t *json =
 	    gw_error_json(gw_error_message(GW_ERR_TOKEN), gw_error_code(GW_ERR_TOKEN), token_ended);
-	char *text = json == NULL ? NULL : json_dumps(json, JSON_COMPACT);
+	char *text = json_text(json);
 	struct buf piece = { 0 };
 	int rc = 0;
 

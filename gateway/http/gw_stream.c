@@ -10,6 +10,7 @@
 
 #include "common/buf.h"
 #include "common/err.h"
+#include "common/json_text.h"
 #include "common/secret.h"
 #include "gateway/api/gw_outcome.h"
 #include "gateway/gw.h"
@@ -43,7 +44,7 @@ static void on_hangup(void *arg)
 /* takes data. Negative: the caller is gone, and with it the stream. */
 static int write_event(struct gw_req *req, const char *event, json_t *data)
 {
-	char *text = data == NULL ? NULL : json_dumps(data, JSON_COMPACT);
+	char *text = json_text(data);
 	struct buf piece = { 0 };
 	int rc = 0;
 

@@ -10,6 +10,7 @@
 
 #include "common/clock.h"
 #include "common/err.h"
+#include "common/json_text.h"
 #include "common/log.h"
 #include "common/secret.h"
 #include "gateway/events/gw_events.h"
@@ -267,7 +268,7 @@ static int settings_load(struct gw_instance *inst, const char *text)
 	if (rc == -EINVAL) /* a row that someone edited: the defaults are better than no start */
 		rc = gw_settings_normalise(NULL, &known);
 	if (rc == 0)
-		inst->settings = json_loads(known, 0, NULL);
+		inst->settings = json_text_read(known, strlen(known), 0);
 	free(known);
 	return inst->settings != NULL ? 0 : -ENOMEM;
 }
@@ -281,8 +282,8 @@ static int events_make(struct gw_instance *inst)
 	inst->ev_retry = event_new(base, -1, 0, gw_instance_on_retry, inst);
 	inst->ev_show = event_new(base, -1, 0, gw_instance_on_show, inst);
 	inst->ev_told = event_new(base, -1, 0, gw_instance_on_told, inst);
-	return inst->ev_notify != NULL && inst->ev_told != NULL && inst->ev_deadline != NULL && inst->ev_retry != NULL &&
-	               inst->ev_show != NULL
+	return inst->ev_notify != NULL && inst->ev_told != NULL && inst->ev_deadline != NULL &&
+	               inst->ev_retry != NULL && inst->ev_show != NULL
 	           ? 0
 	           : -ENOMEM;
 }
@@ -421,7 +422,7 @@ void gw_instance_updated(struct gw_instance *inst, int64_t unix_ms)
 void gw_instance_settings_changed(struct gw_instance *inst, const char *partial,
                                   int64_t updated_unix_ms)
 {
-	json_t *given = json_loads(partial, 0, NULL);
+	json_t *given = json_text_read(partial, strlen(partial), 0);
 
 	/* without memory the change is there with the next start */
 	if (given == NULL || json_object_update(inst->settings, given) < 0)

@@ -1,4 +1,5 @@
-/* gateway/instance/gw_instance_json.c - an instance as the contract shows it in list; its settings */
+/* gateway/instance/gw_instance_json.c - an instance as the contract shows it in list; its settings
+ */
 #include "gateway/instance/gw_instance.h"
 
 #include <errno.h>
@@ -7,6 +8,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/json_text.h"
 #include "gateway/instance/gw_instance_priv.h"
 #include "gateway/instance/gw_proxy.h"
 #include "gateway/webhook/gw_hook_config.h"
@@ -50,10 +52,13 @@ int gw_settings_normalise(const char *text, char **text_out)
 	if (kept == NULL)
 		goto out;
 	if (text != NULL) {
-		given = json_loads(text, 0, NULL);
-		rc = -EINVAL;
-		if (!json_is_object(given))
+		rc = json_text_load(text, strlen(text), 0, &given);
+		if (rc == 0 && !json_is_object(given))
+			rc = -EINVAL;
+		if (rc < 0) {
+			rc = rc == -ENOMEM ? rc : -EINVAL;
 			goto out;
+		}
 	}
 	rc = -ENOMEM;
 	for (size_t i = 0; i < ARRAY_LEN(known_settings); i++) {
@@ -62,7 +67,7 @@ int gw_settings_normalise(const char *text, char **text_out)
 		if (v != NULL && json_object_set(kept, known_settings[i].name, v) < 0)
 			goto out;
 	}
-	out = json_dumps(kept, JSON_COMPACT);
+	out = json_text(kept);
 	if (out == NULL)
 		goto out;
 	*text_out = out;

@@ -1,9 +1,11 @@
 /*
- * gateway/instance/gw_instance_shown.c - the text of an instance in list, kept until the instance changes
+ * gateway/instance/gw_instance_shown.c - the text of an instance in list, kept until the instance
+ * changes
  *
  * What the text is made from is copied beside it and compared before it is used again, so that
  * nobody who changes an instance has to think of it.
  */
+#include "common/json_text.h"
 #include "gateway/instance/gw_instance.h"
 
 #include <assert.h>
@@ -61,17 +63,19 @@ static bool is_current(const struct gw_shown *shown, const struct gw_instance *i
 static int render(struct gw_instance *inst)
 {
 	json_t *json = gw_instance_json(inst);
-	size_t len = json == NULL ? 0 : json_dumpb(json, NULL, 0, JSON_COMPACT);
+	char *text = json_text(json);
+	size_t len = text == NULL ? 0 : strlen(text);
 	struct gw_shown *shown = len == 0 ? NULL : malloc(sizeof(*shown) + len);
 
 	if (shown != NULL) {
 		source_of(inst, &shown->source);
 		memcpy(&shown->source.link, &inst->link, sizeof(inst->link));
-		shown->len = json_dumpb(json, shown->text, len, JSON_COMPACT);
-		assert(shown->len == len);
+		shown->len = len;
+		memcpy(shown->text, text, len);
 		free(inst->shown);
 		inst->shown = shown;
 	}
+	free(text);
 	json_decref(json);
 	return shown == NULL ? -ENOMEM : 0;
 }
@@ -81,7 +85,7 @@ static int render(struct gw_instance *inst)
 static void check_current(const struct gw_instance *inst)
 {
 	json_t *json = gw_instance_json(inst);
-	char *text = json == NULL ? NULL : json_dumps(json, JSON_COMPACT);
+	char *text = json_text(json);
 
 	assert(text == NULL || (strlen(text) == inst->shown->len &&
 	                        memcmp(text, inst->shown->text, inst->shown->len) == 0));

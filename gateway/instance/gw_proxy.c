@@ -1,5 +1,5 @@
-/* gateway/instance/gw_proxy.c - an instance's proxy as the registry keeps it: JSON, user name and password
- * sealed */
+/* gateway/instance/gw_proxy.c - an instance's proxy as the registry keeps it: JSON, user name and
+ * password sealed */
 #include "gateway/instance/gw_proxy.h"
 
 #include <errno.h>
@@ -9,6 +9,7 @@
 
 #include "common/codec.h"
 #include "common/err.h"
+#include "common/json_text.h"
 #include "common/secret.h"
 
 #define SEALED_CAP (SEALED_OVERHEAD + GW_PROXY_TEXT_MAX)
@@ -128,7 +129,7 @@ int gw_proxy_encode(const struct gw_proxy *p, const struct sealed_key *key, cons
 	if (rc == 0)
 		rc = seal_into(o, "password", p->password, "password", key, instance_id);
 	if (rc == 0) {
-		*text_out = json_dumps(o, JSON_COMPACT);
+		*text_out = json_text(o);
 		rc = *text_out != NULL ? 0 : -ENOMEM;
 	}
 	json_decref(o);
@@ -170,11 +171,12 @@ static bool fields_get(const json_t *o, struct gw_proxy *p)
 int gw_proxy_decode(const char *text, const struct sealed_key *key, const char *instance_id,
                     struct gw_proxy *p_out)
 {
-	json_t *o = json_loads(text != NULL ? text : "{}", 0, NULL);
-	int rc = 0;
+	const char *stored = text != NULL ? text : "{}";
+	json_t *o = NULL;
+	int rc = json_text_load(stored, strlen(stored), 0, &o);
 
 	*p_out = (struct gw_proxy){ .enabled = false };
-	if (!json_is_object(o) || !fields_get(o, p_out))
+	if (rc < 0 ? rc != -ENOMEM : !json_is_object(o) || !fields_get(o, p_out))
 		rc = WA_ESTORE_CORRUPT;
 	if (rc == 0)
 		rc = open_from(o, "user", "username", key, instance_id, p_out->username);

@@ -11,6 +11,7 @@
 
 #include "common/clock.h"
 #include "common/err.h"
+#include "common/json_text.h"
 #include "common/log.h"
 
 #define FILE_MAX 4096
@@ -50,7 +51,7 @@ static void file_read(struct gw_version *v)
 		n = read(fd, text, sizeof(text));
 		close(fd);
 	}
-	o = n > 0 ? json_loadb(text, (size_t)n, 0, NULL) : NULL;
+	o = n > 0 ? json_text_read(text, (size_t)n, 0) : NULL;
 	revision = json_integer_value(json_object_get(o, "revision"));
 	at = json_integer_value(json_object_get(o, "foundAt"));
 	json_decref(o);

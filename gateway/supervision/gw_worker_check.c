@@ -5,6 +5,7 @@
 
 #include "common/attr.h"
 #include "common/codec.h"
+#include "common/json_text.h"
 
 #define NUMBER_MIN 7
 #define NUMBER_MAX 15
@@ -114,7 +115,7 @@ json_t *gw_check_passkey_options(const char *text)
 
 	if (text == NULL || strlen(text) > OPTIONS_MAX || !depth_ok(text))
 		return NULL;
-	o = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+	o = json_text_read(text, strlen(text), JSON_REJECT_DUPLICATES);
 	if (json_is_object(o))
 		return o;
 	json_decref(o);

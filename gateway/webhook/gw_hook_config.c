@@ -1,4 +1,5 @@
-/* gateway/webhook/gw_hook_config.c - who is to hear of an instance's events: its webhooks, its WebSocket */
+/* gateway/webhook/gw_hook_config.c - who is to hear of an instance's events: its webhooks, its
+ * WebSocket */
 #include "gateway/webhook/gw_hook_config.h"
 
 #include <errno.h>
@@ -8,6 +9,7 @@
 
 #include "common/clock.h"
 #include "common/err.h"
+#include "common/json_text.h"
 #include "common/secret.h"
 
 #define TEXT_MAX 2048               /* of what is sealed: a URL is the longest */
@@ -367,7 +369,7 @@ int gw_hook_patch_seal(const json_t *patch, const struct sealed_key *key, const 
 			rc = seal_key(o, sealed_keys[i], label, key, instance_id);
 	}
 	if (rc == 0) {
-		*text_out = json_dumps(copy, JSON_COMPACT);
+		*text_out = json_text(copy);
 		rc = *text_out == NULL ? -ENOMEM : 0;
 	}
 	json_decref(copy);
@@ -421,8 +423,9 @@ int gw_hook_config_load(const char *text, const struct sealed_key *key, const ch
 	*c_out = NULL;
 	if (text == NULL || strcmp(text, "{}") == 0)
 		return 0;
-	patch = json_loads(text, 0, NULL);
-	if (!json_is_object(patch))
+	patch = NULL;
+	rc = json_text_load(text, strlen(text), 0, &patch);
+	if (rc < 0 ? rc != -ENOMEM : !json_is_object(patch))
 		rc = WA_ESTORE_CORRUPT;
 	json_object_foreach(json_object_get(patch, "webhooks"), label, o)
 	{

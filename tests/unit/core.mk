@@ -1,5 +1,5 @@
 CORE_TESTS = tests/unit/test_binary_id tests/unit/test_buf tests/unit/test_log_tail tests/unit/test_codec tests/unit/test_db tests/unit/test_ipc_chan \
-	tests/unit/test_ipc_frame tests/unit/test_json_check tests/unit/test_json_out tests/unit/test_log tests/unit/test_pb_guard tests/unit/test_powercut tests/unit/test_qr \
+	tests/unit/test_ipc_frame tests/unit/test_json_check tests/unit/test_json_out tests/unit/test_json_text tests/unit/test_log tests/unit/test_pb_guard tests/unit/test_powercut tests/unit/test_qr \
 	tests/unit/test_rd_wr tests/unit/test_sealed tests/unit/test_secret tests/unit/test_settings
 check_PROGRAMS += $(CORE_TESTS)
 TESTS += $(CORE_TESTS)
@@ -27,6 +27,10 @@ tests_unit_test_ipc_frame_LDADD = $(CORE_TEST_LIBS)
 tests_unit_test_json_out_SOURCES = tests/unit/test_json_out.c
 tests_unit_test_json_out_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_json_out_LDADD = $(CORE_TEST_LIBS)
+
+tests_unit_test_json_text_SOURCES = tests/unit/test_json_text.c
+tests_unit_test_json_text_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_json_text_LDADD = $(CORE_TEST_LIBS)
 tests_unit_test_json_check_SOURCES = tests/unit/test_json_check.c
 tests_unit_test_json_check_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_json_check_LDADD = $(CORE_TEST_LIBS)

@@ -8,13 +8,14 @@
 
 #include "common/codec.h"
 #include "common/err.h"
+#include "common/json_text.h"
 #include "common/secret.h"
 
 #define LOAD_FLAGS (JSON_REJECT_DUPLICATES)
 
 bool wk_passkey_options_valid(const char *json, size_t json_len)
 {
-	json_t *root = json_loadb(json, json_len, LOAD_FLAGS, NULL);
+	json_t *root = json_text_read(json, json_len, LOAD_FLAGS);
 	bool ok = json_is_object(root);
 
 	json_decref(root);
@@ -76,7 +77,7 @@ static int write_assertion(const json_t *root, json_t *response, struct wk_crede
 		raw = id;
 	made = json_pack("{s:s, s:s, s:s, s:O}", "id", json_string_value(id), "rawId",
 	                 json_string_value(raw), "type", "public-key", "response", response);
-	out->assertion = made != NULL ? json_dumps(made, JSON_COMPACT) : NULL;
+	out->assertion = json_text(made);
 	json_decref(made);
 	return out->assertion != NULL ? 0 : -ENOMEM;
 }
@@ -94,9 +95,12 @@ int wk_credential_read(const char *json, struct wk_credential *out, const char *
 		goto out;
 	rc = WA_EPROTO;
 	*why_out = "it is not a JSON object";
-	root = json_loadb(json, len, LOAD_FLAGS, NULL);
-	if (!json_is_object(root))
+	rc = json_text_load(json, len, LOAD_FLAGS, &root);
+	if (rc < 0 ? rc != -ENOMEM : !json_is_object(root))
+		rc = WA_EPROTO;
+	if (rc < 0)
 		goto out;
+	rc = WA_EPROTO;
 	response = json_object();
 	*why_out = read_id(root, out);
 	if (*why_out == NULL)
