@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "common/db_vfs.h"
@@ -51,6 +52,22 @@ int db_exec(sqlite3 *db, const char *sql)
 	return db_err(sqlite3_exec(db, sql, NULL, NULL, NULL));
 }
 
+/* Text may have to be copied for its NUL. */
+int db_text(sqlite3_stmt *s, int column, char *out, size_t out_cap)
+{
+	bool is_null = sqlite3_column_type(s, column) == SQLITE_NULL;
+	const unsigned char *text = sqlite3_column_text(s, column);
+	size_t len = (size_t)sqlite3_column_bytes(s, column);
+
+	if (text == NULL)
+		return is_null ? WA_ESTORE_CORRUPT : -ENOMEM;
+	if (len >= out_cap)
+		return WA_ESTORE_CORRUPT;
+	memcpy(out, text, len);
+	out[len] = '\0';
+	return 0;
+}
+
 /* Exclusive locking is lazy: take the lock now, so that a second process is refused at the door. */
 static int take_lock(sqlite3 *db)
 {
@@ -61,13 +78,17 @@ static int check_sound(sqlite3 *db)
 {
 	sqlite3_stmt *st = NULL;
 	int rc = db_err(sqlite3_prepare_v2(db, "PRAGMA quick_check(1)", -1, &st, NULL));
+	int step = rc == 0 ? sqlite3_step(st) : SQLITE_DONE;
 
-	if (rc == 0 && sqlite3_step(st) == SQLITE_ROW) {
+	if (rc == 0)
+		rc = step == SQLITE_ROW || step == SQLITE_DONE ? WA_ESTORE_CORRUPT : db_err(step);
+	if (step == SQLITE_ROW) {
 		const unsigned char *word = sqlite3_column_text(st, 0);
 
-		rc = word != NULL && word[0] == 'o' && word[1] == 'k' ? 0 : WA_ESTORE_CORRUPT;
-	} else if (rc == 0) {
-		rc = WA_ESTORE_CORRUPT;
+		if (word == NULL) /* no memory to say it in */
+			rc = -ENOMEM;
+		else if (word[0] == 'o' && word[1] == 'k')
+			rc = 0;
 	}
 	sqlite3_finalize(st);
 	return rc;

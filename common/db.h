@@ -3,6 +3,7 @@
 #define DB_H
 
 #include <sqlite3.h>
+#include <stddef.h>
 
 #include "common/attr.h"
 
@@ -30,6 +31,13 @@ ATTR_NODISCARD int db_migrate(sqlite3 *db, const char *const *steps, int steps_n
 
 /* Run SQL without results. 0, or db_err(). */
 ATTR_NODISCARD int db_exec(sqlite3 *db, const char *sql);
+
+/*
+ * A column's text with its NUL into out.
+ * 0; WA_ESTORE_CORRUPT: it is NULL, or longer than out_cap - 1; -ENOMEM. out is untouched on
+ * failure.
+ */
+ATTR_NODISCARD int db_text(sqlite3_stmt *s, int column, char *out, size_t out_cap);
 
 /* An SQLite result code as ours: WA_ESTORE_CORRUPT, WA_EALREADY_RUNNING, -ENOMEM, WA_ESTORAGE; 0
  * for OK/ROW/DONE. */

@@ -123,6 +123,7 @@ int gw_events_db_begin(struct gw_events_tx *tx)
 {
 	static const char sql[] = "BEGIN IMMEDIATE";
 
+	gw_events_db_rollback(tx); /* what could not be rolled back then */
 	return gw_events_db_exec(tx, sql);
 }
 

@@ -313,6 +313,8 @@ int gw_store_db_meta_put(struct gw_store_db *d, const char *name, const void *da
 
 int gw_store_db_begin(struct gw_store_db *d)
 {
+	if (gw_store_db_in_transaction(d)) /* it could not be rolled back then */
+		(void)!run(d, GW_SQL_ROLLBACK);
 	return run(d, GW_SQL_BEGIN);
 }
 
@@ -332,17 +334,6 @@ bool gw_store_db_in_transaction(const struct gw_store_db *d)
 
 /* ---- opening and loading ---------------------------------------------------- */
 
-static int column_text(sqlite3_stmt *s, int col, char *out, size_t out_cap)
-{
-	const unsigned char *text = sqlite3_column_text(s, col);
-	size_t len = (size_t)sqlite3_column_bytes(s, col);
-
-	if (text == NULL || len >= out_cap)
-		return WA_ESTORE_CORRUPT;
-	memcpy(out, text, len + 1);
-	return 0;
-}
-
 static int column_hash(sqlite3_stmt *s, int col, uint8_t *out)
 {
 	const void *blob = sqlite3_column_blob(s, col);
@@ -360,8 +351,7 @@ static int load_account(struct gw_store_db *d, sqlite3_stmt *s,
 		                      .created_unix_ms = sqlite3_column_int64(s, 3) };
 
 	(void)d;
-	if (column_text(s, 0, row.name, sizeof(row.name)) < 0 ||
-	    column_hash(s, 2, row.token_hash) < 0)
+	if (db_text(s, 0, row.name, sizeof(row.name)) < 0 || column_hash(s, 2, row.token_hash) < 0)
 		return WA_ESTORE_CORRUPT;
 	return loader->on_account(&row, arg);
 }
@@ -372,12 +362,11 @@ static int load_link(sqlite3_stmt *s, struct gw_device *l)
 	char jid[GW_JID_CAP];
 	int64_t end = sqlite3_column_int64(s, 9);
 
-	if (column_text(s, 10, jid, sizeof(jid)) < 0 ||
-	    column_text(s, 11, l->lid, sizeof(l->lid)) < 0 ||
-	    column_text(s, 12, l->platform, sizeof(l->platform)) < 0 ||
-	    column_text(s, 13, l->push_name, sizeof(l->push_name)) < 0 ||
-	    column_text(s, 14, l->business_name, sizeof(l->business_name)) < 0 ||
-	    column_text(s, 19, l->last_error.detail, sizeof(l->last_error.detail)) < 0)
+	if (db_text(s, 10, jid, sizeof(jid)) < 0 || db_text(s, 11, l->lid, sizeof(l->lid)) < 0 ||
+	    db_text(s, 12, l->platform, sizeof(l->platform)) < 0 ||
+	    db_text(s, 13, l->push_name, sizeof(l->push_name)) < 0 ||
+	    db_text(s, 14, l->business_name, sizeof(l->business_name)) < 0 ||
+	    db_text(s, 19, l->last_error.detail, sizeof(l->last_error.detail)) < 0)
 		return WA_ESTORE_CORRUPT;
 	if (end < GW_END_NONE || end > GW_END_BANNED)
 		return WA_ESTORE_CORRUPT;
@@ -425,11 +414,16 @@ static int load_instance(struct gw_store_db *d, sqlite3_stmt *s,
 		                       .hooks = (const char *)sqlite3_column_text(s, 22) };
 	int rc;
 
-	if (column_text(s, 0, row.id, sizeof(row.id)) < 0 ||
-	    column_text(s, 1, row.account, sizeof(row.account)) < 0 ||
-	    column_text(s, 2, row.name, sizeof(row.name)) < 0 ||
+	if (db_text(s, 0, row.id, sizeof(row.id)) < 0 ||
+	    db_text(s, 1, row.account, sizeof(row.account)) < 0 ||
+	    db_text(s, 2, row.name, sizeof(row.name)) < 0 ||
 	    column_hash(s, 3, row.token_hash) < 0 || load_link(s, &row.link) < 0)
 		return WA_ESTORE_CORRUPT;
+	/* without memory: never without the proxy that was set */
+	if ((row.settings == NULL && sqlite3_column_type(s, 6) != SQLITE_NULL) ||
+	    (row.proxy == NULL && sqlite3_column_type(s, 7) != SQLITE_NULL) ||
+	    (row.hooks == NULL && sqlite3_column_type(s, 22) != SQLITE_NULL))
+		return -ENOMEM;
 	/* gone when a deletion was cut short: the instance is still there, without a session */
 	if (mkdirat(d->instances_fd, row.id, 0700) < 0 && errno != EEXIST)
 		return WA_ESTORAGE;
@@ -447,10 +441,10 @@ static int load_invite(struct gw_store_db *d, sqlite3_stmt *s, const struct gw_s
 		                     .terms.history_days = (uint32_t)sqlite3_column_int64(s, 6) };
 
 	(void)d;
-	if (column_text(s, 0, row.instance_id, sizeof(row.instance_id)) < 0 ||
-	    column_text(s, 1, row.account, sizeof(row.account)) < 0 ||
-	    column_text(s, 2, row.name, sizeof(row.name)) < 0 || column_hash(s, 3, row.hash) < 0 ||
-	    column_text(s, 5, row.terms.number, sizeof(row.terms.number)) < 0)
+	if (db_text(s, 0, row.instance_id, sizeof(row.instance_id)) < 0 ||
+	    db_text(s, 1, row.account, sizeof(row.account)) < 0 ||
+	    db_text(s, 2, row.name, sizeof(row.name)) < 0 || column_hash(s, 3, row.hash) < 0 ||
+	    db_text(s, 5, row.terms.number, sizeof(row.terms.number)) < 0)
 		return WA_ESTORE_CORRUPT;
 	return loader->on_invite(&row, arg);
 }

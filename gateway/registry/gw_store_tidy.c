@@ -48,10 +48,9 @@ static bool next_id(struct gw_store_db *d, const char *sql, char id[GW_ID_LEN + 
 	sqlite3_stmt *s = NULL;
 	bool found = sqlite3_prepare_v2(d->db, sql, -1, &s, NULL) == SQLITE_OK &&
 	             sqlite3_bind_text(s, 1, id, -1, SQLITE_TRANSIENT) == SQLITE_OK &&
-	             sqlite3_step(s) == SQLITE_ROW && sqlite3_column_bytes(s, 0) == GW_ID_LEN;
+	             sqlite3_step(s) == SQLITE_ROW && sqlite3_column_bytes(s, 0) == GW_ID_LEN &&
+	             db_text(s, 0, id, GW_ID_LEN + 1) == 0;
 
-	if (found)
-		memcpy(id, sqlite3_column_text(s, 0), GW_ID_LEN + 1);
 	(void)sqlite3_finalize(s);
 	return found;
 }

@@ -59,6 +59,26 @@ static int pragma_int(sqlite3 *db, const char *sql)
 	return v;
 }
 
+static void test_db_text_is_whole_or_refused(void **state)
+{
+	const struct place *p = *state;
+	sqlite3_stmt *st = NULL;
+	sqlite3 *db = NULL;
+	char out[6] = "as is";
+
+	assert_int_equal(db_open(p->path, &db), 0);
+	assert_int_equal(sqlite3_prepare_v2(db, "SELECT 'hello', 'longer', NULL", -1, &st, NULL),
+	                 SQLITE_OK);
+	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+	assert_int_equal(db_text(st, 1, out, sizeof(out)), WA_ESTORE_CORRUPT);
+	assert_int_equal(db_text(st, 2, out, sizeof(out)), WA_ESTORE_CORRUPT);
+	assert_string_equal(out, "as is");
+	assert_int_equal(db_text(st, 0, out, sizeof(out)), 0);
+	assert_string_equal(out, "hello");
+	sqlite3_finalize(st);
+	db_close(db);
+}
+
 static void test_db_is_private_and_durable(void **state)
 {
 	const struct place *p = *state;
@@ -201,6 +221,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_db_is_private_and_durable),
+		T(test_db_text_is_whole_or_refused),
 		T(test_second_process_is_refused),
 		T(test_garbage_file_is_corrupt_and_left_alone),
 		T(test_damaged_page_is_found_at_open),

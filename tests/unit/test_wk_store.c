@@ -21,6 +21,7 @@
 #include "common/clock.h"
 #include "common/err.h"
 #include "worker/store/wk_store.h"
+#include "worker/store/wk_store_priv.h"
 #include "worker/wa/wa_prekey.h"
 
 #define ID "abcdefghijklmnop"
@@ -485,6 +486,31 @@ static void test_no_write_is_told_done_on_a_disk_that_stays_so(void **state)
 	sweep(*state, SQLITE_IOERR_FSYNC, true);
 }
 
+static int no_end(void *arg, int action, const char *what, const char *b, const char *c,
+                  const char *d)
+{
+	(void)arg;
+	(void)b;
+	(void)c;
+	(void)d;
+	return action == SQLITE_TRANSACTION && strcmp(what, "BEGIN") != 0 ? SQLITE_DENY : SQLITE_OK;
+}
+
+/* Neither COMMIT nor ROLLBACK could be run, for want of memory for one: the next change is made all
+ * the same. */
+static void test_a_transaction_that_could_not_be_ended_is_in_nobodys_way(void **state)
+{
+	struct place *p = *state;
+
+	link_it(p);
+	assert_int_equal(sqlite3_set_authorizer(p->st->db, no_end, NULL), SQLITE_OK);
+	assert_int_equal(wk_store_update(p->st, &p->creds), WA_ESTORAGE);
+	assert_int_equal(sqlite3_get_autocommit(p->st->db), 0);
+	assert_int_equal(sqlite3_set_authorizer(p->st->db, NULL, NULL), SQLITE_OK);
+	assert_int_equal(wk_store_update(p->st, &p->creds), 0);
+	assert_int_equal(sqlite3_get_autocommit(p->st->db), 1);
+}
+
 /* ---- which state it is in ------------------------------------------------------------------- */
 
 static void test_every_commit_is_a_generation(void **state)
@@ -640,6 +666,7 @@ int main(void)
 		TEST(test_what_was_told_done_survives_a_kill),
 		TEST(test_a_full_disk_changes_nothing),
 		TEST(test_no_failing_write_is_told_done),
+		TEST(test_a_transaction_that_could_not_be_ended_is_in_nobodys_way),
 		TEST(test_no_write_is_told_done_on_a_disk_that_stays_so),
 		TEST(test_every_commit_is_a_generation),
 		TEST(test_a_new_link_is_newer_than_the_one_before),

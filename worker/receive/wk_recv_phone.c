@@ -119,7 +119,7 @@ static int next_waiting(struct wk_store *st, char *out, size_t out_cap)
 	if (rc == 0)
 		rc = wk_store_row(s);
 	if (rc == 0)
-		(void)snprintf(out, out_cap, "%s", (const char *)sqlite3_column_text(s, 0));
+		rc = db_text(s, 0, out, out_cap);
 	wk_store_done(st, s);
 	return rc;
 }
@@ -338,8 +338,7 @@ static int resend(struct wk_recv *r, const struct wa_retry *ask, bool fetched)
 static bool put_aside(struct wk_recv *r, const struct wa_node *n)
 {
 	if (r->p.want_phone == NULL || r->retries_n == WK_RECV_RETRIES ||
-	    r->p.want_phone(r->p.arg) < 0 ||
-	    wa_stanza_encode(n, &r->retries[r->retries_n]) < 0)
+	    r->p.want_phone(r->p.arg) < 0 || wa_stanza_encode(n, &r->retries[r->retries_n]) < 0)
 		return false;
 	r->retries_n++;
 	return true;

@@ -182,15 +182,10 @@ int wk_store_history_told_next(struct wk_store *st, int64_t after, int64_t *seq_
 		rc = db_err(sqlite3_bind_int64(s, 1, after));
 	if (rc == 0)
 		rc = wk_store_row(s);
-	if (rc == 0) {
-		const char *id = (const char *)sqlite3_column_text(s, 1);
-
-		rc = id == NULL || strlen(id) > WK_MSG_ID_MAX ? WA_ESTORE_CORRUPT : 0;
-		if (rc == 0) {
-			memcpy(message_id_out, id, strlen(id) + 1);
-			*seq_out = sqlite3_column_int64(s, 0);
-		}
-	}
+	if (rc == 0)
+		rc = db_text(s, 1, message_id_out, WK_MSG_ID_MAX + 1);
+	if (rc == 0)
+		*seq_out = sqlite3_column_int64(s, 0);
 	wk_store_done(st, s);
 	return rc;
 }
@@ -433,12 +428,7 @@ int wk_store_history_chat_get(struct wk_store *st, const struct wa_jid *chat,
 	if (rc == 0)
 		rc = wk_store_row(s);
 	if (rc == 0) {
-		const char *phone_jid = (const char *)sqlite3_column_text(s, 0);
-
-		if (phone_jid == NULL || strlen(phone_jid) >= WA_JID_TEXT_CAP)
-			rc = WA_ESTORE_CORRUPT;
-		else
-			memcpy(phone_jid_out, phone_jid, strlen(phone_jid) + 1);
+		rc = db_text(s, 0, phone_jid_out, WA_JID_TEXT_CAP);
 		*none_older_out = sqlite3_column_int64(s, 1) == WK_OLDER_NONE;
 	}
 	wk_store_done(st, s);

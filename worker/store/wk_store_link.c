@@ -77,18 +77,6 @@ static struct sealed_place place_of(const struct wk_store *st, const char *colum
 
 /* ---- reading ------------------------------------------------------------------------------- */
 
-static int read_text(sqlite3_stmt *s, int column, char *out, size_t cap)
-{
-	const void *text = sqlite3_column_text(s, column);
-	size_t len = (size_t)sqlite3_column_bytes(s, column);
-
-	if (text == NULL || len >= cap)
-		return WA_ESTORE_CORRUPT;
-	memcpy(out, text, len);
-	out[len] = '\0';
-	return 0;
-}
-
 /* len_out NULL: exactly cap bytes. */
 static int read_blob(sqlite3_stmt *s, int column, void *out, size_t cap, uint32_t *len_out)
 {
@@ -116,16 +104,16 @@ static int read_u32(sqlite3_stmt *s, int column, uint32_t *out)
 
 static int read_texts(sqlite3_stmt *s, struct wk_creds *c)
 {
-	int rc = read_text(s, C_JID, c->jid, sizeof(c->jid));
+	int rc = db_text(s, C_JID, c->jid, sizeof(c->jid));
 
 	if (rc == 0)
-		rc = read_text(s, C_LID, c->lid, sizeof(c->lid));
+		rc = db_text(s, C_LID, c->lid, sizeof(c->lid));
 	if (rc == 0)
-		rc = read_text(s, C_PLATFORM, c->platform, sizeof(c->platform));
+		rc = db_text(s, C_PLATFORM, c->platform, sizeof(c->platform));
 	if (rc == 0)
-		rc = read_text(s, C_BUSINESS_NAME, c->business_name, sizeof(c->business_name));
+		rc = db_text(s, C_BUSINESS_NAME, c->business_name, sizeof(c->business_name));
 	if (rc == 0)
-		rc = read_text(s, C_PUSH_NAME, c->push_name, sizeof(c->push_name));
+		rc = db_text(s, C_PUSH_NAME, c->push_name, sizeof(c->push_name));
 	return rc;
 }
 

@@ -158,6 +158,14 @@ static int commit(struct wk_store *st, int rc)
 	return rc;
 }
 
+/* What could not even be rolled back must not stand in the way for good. */
+static int begin(struct wk_store *st)
+{
+	if (!sqlite3_get_autocommit(st->db))
+		rollback(st);
+	return db_exec(st->db, "BEGIN IMMEDIATE");
+}
+
 int wk_store_begin(struct wk_store *st)
 {
 	int rc = 0;
@@ -166,7 +174,7 @@ int wk_store_begin(struct wk_store *st)
 		return db_exec(st->db, "SAVEPOINT part");
 	if (st->batch.open)
 		rc = st->batch.flush(st->batch.arg);
-	return rc < 0 ? rc : db_exec(st->db, "BEGIN IMMEDIATE");
+	return rc < 0 ? rc : begin(st);
 }
 
 int wk_store_end(struct wk_store *st, int rc)
@@ -209,7 +217,7 @@ int wk_store_batch_begin(struct wk_store *st, int (*flush)(void *arg), void *arg
 	if (!st->batch.wide)
 		rc = db_exec(st->db, "PRAGMA cache_size=-1024");
 	if (rc == 0)
-		rc = db_exec(st->db, "BEGIN IMMEDIATE");
+		rc = begin(st);
 	if (rc == 0)
 		st->batch = (struct wk_store_batch){
 			.open = true, .wide = true, .flush = flush, .arg = arg
