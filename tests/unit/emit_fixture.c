@@ -58,6 +58,8 @@ static void on_failed(int rc, void *arg)
 	struct emit_fixture *f = arg;
 
 	f->failed_rc = rc;
+	if (f->at_failure != NULL)
+		f->at_failure(f->at_failure_arg);
 }
 
 /* ---- set up and down ----------------------------------------------------------------------------

@@ -23,10 +23,12 @@ struct emit_fixture {
 	struct wk_emit *emit;
 	struct wk_settings settings;
 	struct log_ctx log;
-	uint64_t seen;   /* number of the last event that was looked at */
-	char sent[2048]; /* "tag attr=value ...\n" of what left, bar times and our own ids */
+	uint64_t seen;      /* number of the last event that was looked at */
+	char sent[2048];    /* "tag attr=value ...\n" of what left, bar times and our own ids */
 	char declined[256]; /* "user@server " of each whose call was declined */
 	int failed_rc;
+	void (*at_failure)(void *arg); /* what a session would do then; NULL: nothing */
+	void *at_failure_arg;
 };
 
 /* cmocka's; *state is the fixture. */

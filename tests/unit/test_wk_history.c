@@ -22,6 +22,7 @@
 #include "worker/store/wk_store_msg.h"
 #include "worker/store/wk_store_name.h"
 #include "worker/store/wk_store_outbox.h"
+#include "worker/store/wk_store_priv.h"
 #include "worker/wa/wa_media.h"
 
 #define CHATS 4
@@ -575,11 +576,35 @@ static void test_a_notice_that_is_none_is_passed_over(void **state)
 	assert_false(is_waiting(f));
 }
 
+static void end_session(void *arg)
+{
+	struct fixture *f = arg;
+
+	wk_history_free(f->h);
+	f->h = NULL;
+}
+
+/* The store fails in the middle of it, and with it the session. */
+static void test_a_start_may_be_its_end(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(
+	    sqlite3_exec(f->e->store.st->db, "DROP TABLE history_told", NULL, NULL, NULL),
+	    SQLITE_OK);
+	f->e->at_failure = end_session;
+	f->e->at_failure_arg = f;
+	wk_history_start(f->h);
+	assert_int_equal(f->e->failed_rc, WA_ESTORAGE);
+	assert_null(f->h);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_a_blob_is_fetched_stored_told_and_acknowledged),
+		T(test_a_start_may_be_its_end),
 		T(test_the_same_blob_again_stores_nothing),
 		T(test_what_is_too_old_is_passed_over),
 		T(test_the_phone_is_told_again_until_that_is_acknowledged),

@@ -239,13 +239,14 @@ void wk_history_start(struct wk_history *h)
 {
 	h->started = true;
 	wk_history_enter(h);
-	tell_again(h);
+	tell_again(h); /* which may be the session's end */
+	if (!h->freed)
+		wk_history_tell_state(h);
+	if (!h->freed)
+		wk_history_quiet_soon(h);
+	if (!h->freed)
+		wk_history_soon(h, 0);
 	wk_history_leave(h);
-	if (h->freed)
-		return;
-	wk_history_tell_state(h);
-	wk_history_quiet_soon(h);
-	wk_history_soon(h, 0);
 }
 
 int wk_history_notice(struct wk_history *h, const char *message_id,
