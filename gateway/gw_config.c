@@ -365,6 +365,7 @@ static const char *const other_env[] = {
 	"WARDEN_TOKEN",
 	GW_SANDBOX_ENV,
 #ifdef WARDEN_TEST_HOOKS
+	"WARDEN_TEST_FAULTS",
 	"WARDEN_TEST_FORK",
 	"WARDEN_TEST_OUTBOX",
 	"WARDEN_TEST_SANDBOX",

@@ -1,5 +1,5 @@
-/* gateway/supervision/gw_exec.c - starting a program from an open file, with one channel and nothing else of
- * ours */
+/* gateway/supervision/gw_exec.c - starting a program from an open file, with one channel and
+ * nothing else of ours */
 #include "gateway/supervision/gw_exec.h"
 
 #include <errno.h>
@@ -90,6 +90,7 @@ void gw_exec_env(struct gw_exec *e)
 {
 	static const char *const prefixes[] = {
 #ifdef WARDEN_TEST_HOOKS
+		"LD_PRELOAD=", /* tests/tools/faults.c */
 		"WARDEN_TEST_",
 #endif
 #ifdef WARDEN_SANITIZERS

@@ -15,3 +15,13 @@ noinst_PROGRAMS += tests/tools/hostile_worker
 tests_tools_hostile_worker_SOURCES = tests/tools/hostile_worker.c
 tests_tools_hostile_worker_CFLAGS = $(AM_CFLAGS) $(PROTOBUFC_CFLAGS)
 tests_tools_hostile_worker_LDADD = $(COMMON_LIBS) $(EVENT_LIBS) $(PROTOBUFC_LIBS) $(CRYPTO_LIBS)
+
+# For LD_PRELOAD, so never with the programs' own flags.
+EXTRA_DIST += tests/tools/faults.c tests/tools/faults.h
+if TEST_HOOKS
+noinst_DATA += tests/tools/faults.so
+CLEANFILES += tests/tools/faults.so
+tests/tools/faults.so: $(top_srcdir)/tests/tools/faults.c $(top_srcdir)/tests/tools/faults.h
+	$(AM_V_CCLD)$(MKDIR_P) tests/tools && $(CC) -std=gnu17 -O2 -g -fPIC -shared -Wall -Wextra -I$(top_srcdir) $(SQLITE_CFLAGS) \
+		-o $@ $(top_srcdir)/tests/tools/faults.c -ldl
+endif
