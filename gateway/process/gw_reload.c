@@ -271,14 +271,15 @@ int gw_reload_exec(struct gw_reload *r)
 	size_t own = 0, last;
 	char **env = env_new(r, &own);
 	int rc = env == NULL ? -ENOMEM : place_sockets(&r->kept);
+	size_t at = strlen(names);
 
-	if (rc < 0)
+	if (rc < 0) {
+		env_free(env, own);
 		return rc;
-	for (size_t i = 0; i < r->kept.n; i++) {
-		if (i > 0)
-			strcat(names, ":");
-		strcat(names, r->kept.sockets[i].name);
 	}
+	for (size_t i = 0; i < r->kept.n; i++)
+		at += (size_t)snprintf(names + at, sizeof(names) - at, "%s%s", i > 0 ? ":" : "",
+		                       r->kept.sockets[i].name);
 	snprintf(pid, sizeof(pid), "LISTEN_PID=%ld", (long)getpid());
 	snprintf(n, sizeof(n), "LISTEN_FDS=%zu", r->kept.n);
 	for (last = own; env[last] != NULL; last++)
@@ -287,7 +288,10 @@ int gw_reload_exec(struct gw_reload *r)
 	env[last + 1] = n;
 	env[last + 2] = names;
 	execve(r->exe, r->argv, env);
-	return -errno;
+	rc = -errno;
+	env[last] = NULL;
+	env_free(env, own);
+	return rc;
 }
 
 /* ---- life -------------------------------------------------------------------------------------
