@@ -135,7 +135,7 @@ static void printable(const char *text, char *out, size_t cap)
 {
 	size_t n = 0;
 
-	for (; text[n] != '\0' && n < cap - 1; n++)
+	for (; n < cap - 1 && text[n] != '\0'; n++)
 		out[n] = (char)((unsigned char)text[n] < ' ' || text[n] == 0x7f ? '?' : text[n]);
 	out[n] = '\0';
 }

@@ -95,7 +95,7 @@ int gw_qr_png(const char *text, struct buf *out)
 	if (rc < 0)
 		return rc;
 	rc = -ENOMEM;
-	row = malloc((size_t)(qr.width + 2 * QR_QUIET));
+	row = malloc((size_t)qr.width + 2 * QR_QUIET);
 	png = png_create_write_struct(PNG_LIBPNG_VER_STRING, NULL, on_png_error, on_png_warning);
 	if (png != NULL)
 		info = png_create_info_struct(png);

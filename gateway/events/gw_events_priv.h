@@ -167,7 +167,7 @@ struct gw_events {
 };
 
 /* The thread. */
-void *gw_events_thread(void *ev);
+void *gw_events_thread(void *arg);
 /* Is this a JSON object that may be an event's data? */
 bool gw_events_data_ok(const char *data, size_t len);
 

@@ -71,9 +71,9 @@ struct gw_conns_params {
 ATTR_NODISCARD int gw_conns_new(const struct gw_conns_params *params, struct gw_conns **conns_out);
 /* Ends every connection. NULL is fine. */
 void gw_conns_free(struct gw_conns *conns);
-/* Takes fd, non-blocking, just accepted from peer. Over the limits, the oldest without a token
+/* Takes fd, non-blocking, just accepted from addr. Over the limits, the oldest without a token
  * goes. */
-void gw_conns_add(struct gw_conns *conns, int fd, const struct gw_addr *peer);
+void gw_conns_add(struct gw_conns *conns, int fd, const struct gw_addr *addr);
 size_t gw_conns_n(const struct gw_conns *conns);
 /*
  * Is any request without its whole answer, or about to come on a connection that was just made?

@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -99,7 +100,7 @@ static int bind_unix(const struct gw_listen *where, mode_t mode)
 
 	if (strlen(where->path) >= sizeof(sun.sun_path))
 		return -ENAMETOOLONG;
-	strcpy(sun.sun_path, where->path);
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", where->path);
 	rc = clear_path(&sun);
 	if (rc < 0)
 		return rc;

@@ -390,7 +390,7 @@ void gw_supervisor_adopt(struct gw_supervisor *sup, uint32_t at_most_ms, void (*
 	sup->adopt.arg = arg;
 	while (n > 0 && sup->gw->registry != NULL &&
 	       (inst = gw_registry_next_any(sup->gw->registry, inst)) != NULL) {
-		struct socket_id key, *found;
+		struct socket_id key = { .known = false }, *found;
 
 		snprintf(key.id, sizeof(key.id), "%s", gw_instance_id(inst));
 		found = bsearch(&key, all, n, sizeof(*all), socket_id_cmp);

@@ -345,9 +345,9 @@ static int make_patch(struct sim_appstate *as, enum sim_as_collection c,
 	size_t at;
 	int rc = sim_as_sum(st, key, names[c], version, m, n, hash, snapshot_mac, patch_mac);
 
-	if (flaw == SIM_AS_FLAW_PATCH_MAC)
+	if (rc == 0 && flaw == SIM_AS_FLAW_PATCH_MAC)
 		patch_mac[0] ^= 1;
-	if (flaw == SIM_AS_FLAW_SNAPSHOT_MAC)
+	if (rc == 0 && flaw == SIM_AS_FLAW_SNAPSHOT_MAC)
 		snapshot_mac[0] ^= 1;
 	sim_pbw_init(&w, &patch);
 	at = sim_pbw_begin(&w, 1);

@@ -2,6 +2,7 @@
 #include "simulator/phone/sim_mail.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -237,7 +238,7 @@ static void count(struct sim_mail *m, const char *type)
 {
 	for (size_t i = 0; i < TYPES_MAX; i++) {
 		if (m->counts[i].n == 0)
-			strcpy(m->counts[i].type, type); /* as large as where it comes from */
+			snprintf(m->counts[i].type, sizeof(m->counts[i].type), "%s", type);
 		if (strcmp(m->counts[i].type, type) == 0) {
 			m->counts[i].n++;
 			return;

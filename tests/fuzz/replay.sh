@@ -4,7 +4,9 @@
 srcdir=${srcdir:-.}
 failed=0 ran=0
 for target in tests/fuzz/fuzz_*; do
-	[ -x "$target" ] && [ -f "$target" ] || continue
+	if [ ! -x "$target" ] || [ ! -f "$target" ]; then
+		continue
+	fi
 	case $target in *.o) continue ;; esac
 	name=${target##*/fuzz_}
 	if ! "$target" "$srcdir/tests/fuzz/corpus/$name" >"tests/fuzz/$name.replay.log" 2>&1; then

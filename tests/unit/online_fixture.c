@@ -244,7 +244,8 @@ int fx_teardown(void **state)
 		(void)snprintf(path, sizeof(path), "%s/%s", f->dir, e->d_name);
 		(void)unlink(path);
 	}
-	closedir(d);
+	if (d != NULL)
+		closedir(d);
 	(void)rmdir(f->dir);
 	free(f);
 	return 0;

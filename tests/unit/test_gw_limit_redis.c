@@ -25,8 +25,6 @@
 #define KEYS_N 4
 #define URL_CAP (TEST_DIR_CAP + 32)
 
-extern char **environ;
-
 struct fixture {
 	struct event_base *base;
 	char dir[TEST_DIR_CAP];

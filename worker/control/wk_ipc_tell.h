@@ -32,7 +32,7 @@ struct wk_tell {
 extern const struct wk_session_ops wk_tell_ops;
 
 /* PROBE_DONE. layers: of wk_sandbox.h, in force. */
-void wk_tell_probe(const struct wk_probe_result *r, unsigned layers, void *tell);
+void wk_tell_probe(const struct wk_probe_result *r, unsigned layers, void *arg);
 /* FAILED, also for what fails before there is a session to speak of. */
 void wk_tell_failed(const struct wk_failure *f, void *tell);
 /* The last word once more, if there is one. */

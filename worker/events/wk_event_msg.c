@@ -1,6 +1,7 @@
 /* worker/events/wk_event_msg.c - a message as the data of a message.exchange event */
 #include "worker/events/wk_event_msg.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "common/err.h"
@@ -119,7 +120,8 @@ static struct wa_jid sender_of(const struct wk_event_w *w, const struct wk_event
 	if (wk_jid_is_set(&jid) || !m->from_me || user[0] == '\0')
 		return jid;
 	memcpy(jid.user, user, strlen(user) + 1);
-	strcpy(jid.server, user == own->pn ? WK_SERVER_PN : WK_SERVER_LID);
+	snprintf(jid.server, sizeof(jid.server), "%s",
+	         user == own->pn ? WK_SERVER_PN : WK_SERVER_LID);
 	return jid;
 }
 

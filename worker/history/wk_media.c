@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -76,6 +77,11 @@ static void poke(struct wk_media *m)
 /* ---- hosts -------------------------------------------------------------------------------------
  */
 
+static void add_host(struct wk_media *m, const char *host)
+{
+	snprintf(m->hosts[m->hosts_n++], HOST_CAP, "%s", host);
+}
+
 /* Where nothing is known: WhatsApp's own; a test server's are where its chat is. */
 static void default_hosts(struct wk_media *m)
 {
@@ -84,10 +90,10 @@ static void default_hosts(struct wk_media *m)
 
 	m->hosts_n = 0;
 	if (len > tail && strcasecmp(host + len - tail, WHATSAPP) == 0) {
-		strcpy(m->hosts[m->hosts_n++], "mmg.whatsapp.net");
-		strcpy(m->hosts[m->hosts_n++], "mmg-fallback.whatsapp.net");
+		add_host(m, "mmg.whatsapp.net");
+		add_host(m, "mmg-fallback.whatsapp.net");
 	} else {
-		strcpy(m->hosts[m->hosts_n++], m->p.chat->hostport);
+		add_host(m, m->p.chat->hostport);
 	}
 	m->hosts_until_ms = clock_ms() + scaled(m, TTL_MIN_S * 1000);
 }
@@ -104,7 +110,7 @@ static void take_hosts(struct wk_media *m, const struct wa_node *conn, const cha
 		if (!wa_node_is(n, "host") || name == NULL || strlen(name) >= HOST_CAP ||
 		    fallback != (strcmp(type, "fallback") == 0) || m->hosts_n == WK_MEDIA_HOSTS_MAX)
 			continue;
-		strcpy(m->hosts[m->hosts_n++], name);
+		add_host(m, name);
 	}
 }
 

@@ -163,7 +163,7 @@ void wk_session_event_commit(struct wk_session *s, const Ipc__EventCommit *msg);
 /* Permission for one dial. */
 void wk_session_dial_go(struct wk_session *s);
 /* The gateway's answer: a revision (0: none is known), or find out. */
-void wk_session_version(struct wk_session *s, uint32_t revision, bool look_up);
+void wk_session_version(struct wk_session *s, uint32_t revision, bool wanted);
 /* Passkey step; dropped when out of turn. */
 void wk_session_passkey_answer(struct wk_session *s, const char *credential);
 void wk_session_passkey_confirm(struct wk_session *s);

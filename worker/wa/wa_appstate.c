@@ -358,7 +358,8 @@ static int hash_patch(struct mutation *list, size_t n, const struct wa_appstate_
 {
 	int rc = 0;
 
-	qsort(list, n, sizeof(*list), by_index);
+	if (n > 0)
+		qsort(list, n, sizeof(*list), by_index);
 	for (size_t i = 0, j; rc == 0 && i < n; i = j) {
 		for (j = i + 1; j < n && memcmp(list[i].wire.index_mac, list[j].wire.index_mac,
 		                                WA_APPSTATE_MAC_LEN) == 0;)

@@ -193,7 +193,7 @@ static int cbc(int encrypt, const uint8_t key[32], const uint8_t iv[16], const u
 	     EVP_CipherFinal_ex(ctx, out + n, &last) == 1;
 	EVP_CIPHER_CTX_free(ctx);
 	ERR_pop_to_mark();
-	*out_len = (size_t)(n + last);
+	*out_len = (size_t)n + (size_t)last;
 	return ok ? 0 : WA_EPROTO;
 }
 

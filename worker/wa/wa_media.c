@@ -377,7 +377,7 @@ static int cbc_encrypt(const struct wa_media_keys *keys, const uint8_t *data, si
 	     EVP_EncryptFinal_ex(ctx, out + n, &last) == 1;
 	EVP_CIPHER_CTX_free(ctx);
 	ERR_pop_to_mark();
-	*out_len = (size_t)(n + last);
+	*out_len = (size_t)n + (size_t)last;
 	return ok ? 0 : WA_ECRYPTO;
 }
 

@@ -180,10 +180,10 @@ static const char *domain_server(uint8_t domain)
 
 static int read_ad_jid(struct dec *d, struct wa_jid *jid)
 {
-	uint8_t domain = rd_u8(&d->rd);
+	const char *server = domain_server(rd_u8(&d->rd));
 
 	jid->device = rd_u8(&d->rd);
-	strcpy(jid->server, domain_server(domain));
+	memcpy(jid->server, server, strlen(server) + 1);
 	return read_jid_user(d, jid);
 }
 

@@ -285,7 +285,8 @@ static int crypt_buffer(struct wa_signal_crypto *c, signal_buffer **out, int mod
 	      EVP_CipherUpdate(c->cipher, signal_buffer_data(work), &n, in, (int)in_len) == 1) &&
 	     EVP_CipherFinal_ex(c->cipher, signal_buffer_data(work) + n, &last) == 1;
 	if (ok)
-		result = signal_buffer_create(signal_buffer_data(work), (size_t)(n + last));
+		result =
+		    signal_buffer_create(signal_buffer_data(work), (size_t)n + (size_t)last);
 	EVP_CIPHER_CTX_reset(c->cipher); /* holds the key */
 	signal_buffer_bzero_free(work);
 	if (result == NULL)
