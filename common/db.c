@@ -77,7 +77,7 @@ static int take_lock(sqlite3 *db)
 static int check_sound(sqlite3 *db)
 {
 	sqlite3_stmt *st = NULL;
-	int rc = db_err(sqlite3_prepare_v2(db, "PRAGMA quick_check(1)", -1, &st, NULL));
+	int rc = db_err(sqlite3_prepare_v2(db, "PRAGMA main.quick_check(1)", -1, &st, NULL));
 	int step = rc == 0 ? sqlite3_step(st) : SQLITE_DONE;
 
 	if (rc == 0)
@@ -139,6 +139,17 @@ int db_open(const char *path, sqlite3 **db_out)
 int db_open_large(const char *path, sqlite3 **db_out)
 {
 	return open_as(path, true, db_out);
+}
+
+void db_rest(sqlite3 *db)
+{
+	if (!sqlite3_get_autocommit(db))
+		return;
+	for (sqlite3_stmt *st = NULL; (st = sqlite3_next_stmt(db, st)) != NULL;)
+		if (sqlite3_stmt_busy(st))
+			return;
+	(void)sqlite3_exec(db, "PRAGMA writable_schema=RESET", NULL, NULL, NULL);
+	(void)sqlite3_db_release_memory(db);
 }
 
 void db_close(sqlite3 *db)

@@ -19,6 +19,12 @@ ATTR_NODISCARD int db_open(const char *path, sqlite3 **db_out);
  * met; a larger cache.
  */
 ATTR_NODISCARD int db_open_large(const char *path, sqlite3 **db_out);
+/*
+ * Let go of what is made again when it is needed: the pages held, and the schema as it was parsed
+ * (some 0.3 ms). Statements that are kept stay good. Nothing happens while one of them is being
+ * stepped, or a transaction is open.
+ */
+void db_rest(sqlite3 *db);
 /* NULL is fine. */
 void db_close(sqlite3 *db);
 

@@ -215,6 +215,57 @@ static void test_failed_step_leaves_the_version(void **state)
 	db_close(db);
 }
 
+/* Bytes that the schema takes. */
+static int schema_bytes(sqlite3 *db)
+{
+	int now = 0, most = 0;
+
+	assert_int_equal(sqlite3_db_status(db, SQLITE_DBSTATUS_SCHEMA_USED, &now, &most, 0), 0);
+	return now;
+}
+
+static void test_rest_lets_go_and_statements_stay_good(void **state)
+{
+	const struct place *p = *state;
+	sqlite3_stmt *st = NULL;
+	sqlite3 *db = NULL;
+
+	assert_int_equal(db_open(p->path, &db), 0);
+	assert_int_equal(db_migrate(db, steps, 2), 0);
+	assert_int_equal(sqlite3_prepare_v2(db, "INSERT INTO a(x) VALUES (7)", -1, &st, NULL), 0);
+	assert_true(schema_bytes(db) > 300);
+	db_rest(db);
+	assert_in_range(schema_bytes(db), 0, 300);
+	assert_int_equal(sqlite3_step(st), SQLITE_DONE);
+	sqlite3_finalize(st);
+	assert_int_equal(pragma_int(db, "SELECT x FROM a"), 7);
+	db_close(db);
+}
+
+static void test_rest_disturbs_nothing_that_runs(void **state)
+{
+	const struct place *p = *state;
+	sqlite3_stmt *st = NULL;
+	sqlite3 *db = NULL;
+	int before;
+
+	assert_int_equal(db_open(p->path, &db), 0);
+	assert_int_equal(db_migrate(db, steps, 2), 0);
+	assert_int_equal(db_exec(db, "INSERT INTO a(x) VALUES (7), (8); BEGIN;"), 0);
+	before = schema_bytes(db);
+	db_rest(db);
+	assert_int_equal(schema_bytes(db), before);
+	assert_int_equal(db_exec(db, "COMMIT"), 0);
+	assert_int_equal(sqlite3_prepare_v2(db, "SELECT x FROM a", -1, &st, NULL), 0);
+	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+	db_rest(db);
+	assert_int_equal(schema_bytes(db), before);
+	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+	assert_int_equal(sqlite3_column_int(st, 0), 8);
+	sqlite3_finalize(st);
+	db_close(db);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -230,6 +281,8 @@ int main(void)
 		T(test_migration_runs_each_step_once),
 		T(test_newer_file_is_refused),
 		T(test_failed_step_leaves_the_version),
+		T(test_rest_lets_go_and_statements_stay_good),
+		T(test_rest_disturbs_nothing_that_runs),
 	};
 
 	return cmocka_run_group_tests_name("db", tests, NULL, NULL);

@@ -91,8 +91,12 @@ static bool is_alive_answer(struct wk_session *s, const struct wa_node *n)
 	uint32_t rnd = 0;
 
 	(void)!secret_random(&rnd, sizeof(rnd)); /* only spreads the pings */
-	return id != NULL && wk_alive_answer(&s->alive, id, now, rnd) &&
-	       wk_timer_set(s->alive_timer, s->alive.due_ms - now) == 0;
+	if (id == NULL || !wk_alive_answer(&s->alive, id, now, rnd) ||
+	    wk_timer_set(s->alive_timer, s->alive.due_ms - now) < 0)
+		return false;
+	(void)!wk_timer_set(s->later,
+	                    0); /* nobody waits: what it took, and other work, goes back */
+	return true;
 }
 
 static bool is_answer(const struct wa_node *n)

@@ -213,7 +213,7 @@ static int sync_dir(const char *dir)
 
 static void store_free(struct wk_store *st)
 {
-	wk_store_outbox_close(st);
+	wk_store_outbox_trim(st);
 	wk_store_drop(st);
 	wk_store_forget(st);
 	sealed_run_free(st->sealing);
@@ -292,7 +292,7 @@ void wk_store_trim(struct wk_store *st)
 	if (st->batch.wide)
 		(void)sqlite3_exec(st->db, "PRAGMA cache_size=-256", NULL, NULL, NULL);
 	st->batch.wide = false;
-	(void)sqlite3_db_release_memory(st->db);
+	db_rest(st->db);
 }
 
 /* What a clean close leaves of the log is nothing; after a failed one it goes along. */

@@ -39,7 +39,7 @@ ATTR_NODISCARD int wk_store_open(const char *dir, const char *instance_id,
                                  struct wk_store **store_out);
 /* Closes; wipes the key. NULL is fine. */
 void wk_store_close(struct wk_store *st);
-/* Give back the memory of pages that need not be held. Safe at any time; NULL is fine. */
+/* Give back all memory that need not be held. Safe at any time; NULL is fine. */
 void wk_store_trim(struct wk_store *st);
 
 /*

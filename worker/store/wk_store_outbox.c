@@ -143,13 +143,10 @@ void wk_store_outbox_trim(struct wk_store *st)
 		fresh_drop(st->outbox.fresh);
 	free(st->outbox.fresh);
 	st->outbox.fresh = NULL;
-}
-
-void wk_store_outbox_close(struct wk_store *st)
-{
-	wk_store_outbox_trim(st);
-	for (int i = 0; i < WK_STORE_OUTBOX_SQL_N; i++)
+	for (int i = 0; i < WK_STORE_OUTBOX_SQL_N; i++) {
 		sqlite3_finalize(st->outbox.stmt[i]);
+		st->outbox.stmt[i] = NULL;
+	}
 }
 
 /* Numbers and counts that were noted within a transaction that was taken back are not true. */

@@ -82,10 +82,8 @@ extern const char wk_store_history_told_schema[];
 void wk_store_outbox_committed(struct wk_store *st);
 /* A transaction was rolled back. */
 void wk_store_outbox_forget(struct wk_store *st);
-/* What is in memory is let go. */
+/* What is in memory is let go, statements too: never while one of them is in use. */
 void wk_store_outbox_trim(struct wk_store *st);
-/* Before the database is closed. */
-void wk_store_outbox_close(struct wk_store *st);
 
 /* Prepare; *st_out is NULL on failure. Codes as in wk_store.h. */
 ATTR_NODISCARD int wk_store_prepare(struct wk_store *st, const char *sql, sqlite3_stmt **st_out);
