@@ -127,6 +127,7 @@ static enum parsed parse_options(int argc, char **argv, struct options *o)
  */
 static void tune_memory(void)
 {
+	wk_heap_init();
 	(void)mallopt(M_ARENA_MAX, 1);
 	(void)mallopt(M_TOP_PAD, 16 * 1024);
 	(void)mallopt(M_TRIM_THRESHOLD, 256 * 1024);
@@ -175,7 +176,7 @@ static int run_zygote(struct wk_title *title, const struct wk_tls *tls, const st
 	(void)signal(SIGINT, SIG_IGN); /* a terminal's keys are for the gateway */
 	(void)signal(SIGHUP, SIG_IGN);
 	(void)signal(SIGPIPE, SIG_IGN);
-	wk_heap_fill();
+	wk_heap_share();
 	status = wk_zygote_run(&z);
 	free(z.packet);
 	return status;
@@ -233,10 +234,10 @@ int main(int argc, char **argv)
 		return WK_EXIT_USAGE;
 	}
 	wk_close_from(WK_CONTROL_FD + 1);
+	tune_memory();
 	log_init("warden-worker", o.log_level, o.log_format);
 	if (!o.zygote) /* whose children have their own */
 		log_open_journal();
-	tune_memory();
 	rc = init_libraries(o.zygote, &tls);
 	if (rc == 0)
 		rc = wk_sandbox_new(wk_sandbox_test_layers(), &sandbox);
