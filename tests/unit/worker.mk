@@ -5,7 +5,7 @@ WORKER_TESTS = tests/unit/test_wk_appstate tests/unit/test_wk_emit_stanza tests/
 	tests/unit/test_wk_dial_proxy tests/unit/test_wk_proxy tests/unit/test_wk_link_code \
 	tests/unit/test_wk_pair tests/unit/test_wk_passkey tests/unit/test_wk_recv tests/unit/test_wk_retry \
 	tests/unit/test_wk_heap tests/unit/test_wk_sandbox tests/unit/test_wk_send tests/unit/test_wk_session tests/unit/test_wk_session_life \
-	tests/unit/test_wk_outbox tests/unit/test_wk_store tests/unit/test_wk_store_msg \
+	tests/unit/test_wk_outbox tests/unit/test_wk_store tests/unit/test_wk_store_heap tests/unit/test_wk_store_msg \
 	tests/unit/test_wk_target tests/unit/test_wk_tls \
 	tests/unit/test_wk_upgrade tests/unit/test_wk_version tests/unit/test_wk_ws \
 	tests/unit/test_wk_zygote
@@ -161,6 +161,9 @@ tests_unit_test_wk_prekeys_SOURCES = tests/unit/test_wk_prekeys.c $(ONLINE_FIXTU
 tests_unit_test_wk_prekeys_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_wk_prekeys_LDADD = $(WORKER_TEST_LIBS)
 
+tests_unit_test_wk_store_heap_SOURCES = tests/unit/test_wk_store_heap.c
+tests_unit_test_wk_store_heap_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_wk_store_heap_LDADD = $(WORKER_TEST_LIBS)
 tests_unit_test_wk_heap_SOURCES = tests/unit/test_wk_heap.c
 tests_unit_test_wk_heap_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_wk_heap_LDADD = $(WORKER_TEST_LIBS)

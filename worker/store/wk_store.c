@@ -15,6 +15,7 @@
 #include "common/db.h"
 #include "common/err.h"
 #include "common/secret.h"
+#include "worker/store/wk_store_heap.h"
 #include "worker/store/wk_store_priv.h"
 
 #define DB_NAME "session.db"
@@ -222,12 +223,24 @@ static void store_free(struct wk_store *st)
 	secret_free(st);
 }
 
+/* Where each allocation is failed or looked after by a tool, SQLite's are malloc()'s. */
+static int own_heap(void)
+{
+#if defined(WARDEN_SANITIZERS) || defined(WARDEN_TEST_HOOKS)
+	return SQLITE_OK;
+#else
+	return sqlite3_config(SQLITE_CONFIG_MALLOC, &wk_store_heap_methods);
+#endif
+}
+
 int wk_store_init(void)
 {
 	int rc = sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, 0);
 
 	if (rc == SQLITE_OK)
 		rc = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+	if (rc == SQLITE_OK)
+		rc = own_heap();
 	if (rc == SQLITE_OK)
 		rc = sqlite3_initialize();
 	return rc == SQLITE_OK ? 0 : WA_ESTORAGE;
@@ -293,6 +306,7 @@ void wk_store_trim(struct wk_store *st)
 		(void)sqlite3_exec(st->db, "PRAGMA cache_size=-256", NULL, NULL, NULL);
 	st->batch.wide = false;
 	db_rest(st->db);
+	wk_store_heap_trim();
 }
 
 /* What a clean close leaves of the log is nothing; after a failed one it goes along. */
