@@ -90,7 +90,7 @@ const zygoteOf = (world) => proc.findByArgs((args) => args.includes('--zygote'))
 const kinds = [
 	['worker binary: text, constants', (m) => m.path.endsWith('/warden-worker') && !m.perms.includes('w')],
 	['worker binary: data, bss', (m) => m.path.endsWith('/warden-worker')],
-	['heap (malloc, brk)', (m) => m.path === '[heap]'],
+	['heap (malloc, brk)', (m) => m.path === '[heap]' || m.path.startsWith('/memfd:warden-heap')],
 	['stack', (m) => m.path === '[stack]'],
 	['libcrypto, libssl', (m) => /lib(crypto|ssl)\./.test(m.path)],
 	['libsqlite3', (m) => /libsqlite3\./.test(m.path)],
@@ -98,7 +98,7 @@ const kinds = [
 	['other libraries', (m) => /\.so(\.|$)/.test(m.path)],
 	['log ring (memfd)', (m) => m.path.includes('warden-log')],
 	['vdso, vvar', (m) => m.path.startsWith('[v')],
-	['anonymous maps (secret memory, malloc, bss)', () => true],
+	['anonymous maps (SQLite, secret memory, bss)', () => true],
 ];
 
 // A worker's memory by what it is for: kind -> { pss, private, shared } in KiB.

@@ -17,7 +17,7 @@ tests_tools_hostile_worker_CFLAGS = $(AM_CFLAGS) $(PROTOBUFC_CFLAGS)
 tests_tools_hostile_worker_LDADD = $(COMMON_LIBS) $(EVENT_LIBS) $(PROTOBUFC_LIBS) $(CRYPTO_LIBS)
 
 # For LD_PRELOAD, so never with the programs' own flags.
-EXTRA_DIST += tests/tools/faults.c tests/tools/faults.h
+EXTRA_DIST += tests/tools/faults.c tests/tools/faults.h tests/tools/owners.c
 if TEST_HOOKS
 noinst_DATA += tests/tools/faults.so
 CLEANFILES += tests/tools/faults.so
