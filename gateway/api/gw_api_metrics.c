@@ -1,26 +1,18 @@
-/*
- * gateway/api/gw_api_metrics.c - GET /metrics (contract section 5)
- *
- * The memory of workers is read from /proc, some 0.1 ms each: a few per loop pass, so that a
- * thousand of them keep nobody waiting.
- */
+/* gateway/api/gw_api_metrics.c - GET /metrics (contract section 5) */
 #include "gateway/api/gw_api.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#include <event2/event.h>
-
 #include "gateway/gw.h"
 #include "gateway/http/gw_addr.h"
 #include "gateway/http/gw_gate.h"
 #include "gateway/http/gw_req.h"
 #include "gateway/metrics/gw_metrics.h"
-#include "gateway/supervision/gw_supervisor.h"
+#include "gateway/supervision/gw_survey.h"
 #include "gateway/supervision/gw_worker.h"
 
-#define WORKERS_A_PASS 8
 #define CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
 /* ---- who may read ---------------------------------------------------------------------------- */
@@ -70,18 +62,15 @@ static bool judged_by(const struct gw_req *req, struct gw_addr *who)
 
 struct scrape {
 	struct gw_req *req;
-	struct event *ev; /* the next few */
+	struct gw_survey *survey;
 	struct gw_metrics_memory memory[GW_MEMORY_N];
-	size_t pids_n, at;
-	pid_t pids[];
 };
 
 static void scrape_free(void *arg)
 {
 	struct scrape *s = arg;
 
-	if (s->ev != NULL)
-		event_free(s->ev);
+	gw_survey_free(s->survey);
 	free(s);
 }
 
@@ -108,49 +97,39 @@ static void add(struct gw_metrics_memory *m, int64_t kib)
 		m->max = bytes;
 }
 
-static void on_pass(evutil_socket_t fd, short what, void *arg)
+static void on_worker(const struct gw_worker *w, void *arg)
 {
-	static const struct timeval now = { 0 };
 	struct scrape *s = arg;
-	struct gw_worker_memory mem;
-	struct gw_req *req = s->req;
+	struct gw_worker_info info;
 
-	(void)fd;
-	(void)what;
-	for (int i = 0; i < WORKERS_A_PASS && s->at < s->pids_n; i++) {
-		gw_worker_memory(gw_req_gw(req)->sup, s->pids[s->at++], &mem);
-		add(&s->memory[GW_MEMORY_RESIDENT], mem.rss_kib);
-		add(&s->memory[GW_MEMORY_PROPORTIONAL], mem.pss_kib);
-		add(&s->memory[GW_MEMORY_PRIVATE], mem.private_kib);
-	}
-	if (s->at < s->pids_n && evtimer_add(s->ev, &now) == 0)
+	if (gw_worker_pid(w) == 0)
 		return;
-	gw_req_resume(req);
-	answer(req, s->memory);
+	gw_worker_info(w, &info);
+	add(&s->memory[GW_MEMORY_RESIDENT], info.rss_kib);
+	add(&s->memory[GW_MEMORY_PROPORTIONAL], info.pss_kib);
+	add(&s->memory[GW_MEMORY_PRIVATE], info.private_kib);
+}
+
+static void on_done(void *arg)
+{
+	struct scrape *s = arg;
+
+	gw_req_resume(s->req);
+	answer(s->req, s->memory);
 	scrape_free(s);
 }
 
-/* The processes as they are now; one that ends meanwhile is no longer there to be read. */
 static struct scrape *scrape_new(struct gw_req *req)
 {
-	struct gw *gw = gw_req_gw(req);
-	size_t max = gw_supervisor_count(gw->sup);
-	struct scrape *s = calloc(1, sizeof(*s) + max * sizeof(s->pids[0]));
-	struct gw_worker *w = NULL;
+	static const struct gw_survey_ops ops = { on_worker, on_done };
+	struct scrape *s = calloc(1, sizeof(*s));
 
 	if (s == NULL)
 		return NULL;
 	s->req = req;
-	s->ev = evtimer_new(gw->base, on_pass, s);
-	if (s->ev == NULL) {
+	if (gw_survey_new(gw_req_gw(req), &ops, s, &s->survey) < 0) {
 		free(s);
 		return NULL;
-	}
-	while (s->pids_n < max && (w = gw_supervisor_next(gw->sup, w)) != NULL) {
-		pid_t pid = gw_worker_pid(w);
-
-		if (pid > 0)
-			s->pids[s->pids_n++] = pid;
 	}
 	return s;
 }
@@ -171,5 +150,4 @@ void gw_api_metrics(struct gw_req *req)
 		return;
 	}
 	gw_req_wait(req, false, scrape_free, s);
-	on_pass(-1, 0, s);
 }

@@ -1,12 +1,14 @@
 /* gateway/api/gw_api_workers.c - workers, over the admin socket only: list, last words, upgrade */
 #include "gateway/api/gw_api.h"
 
+#include <stdlib.h>
+
 #include "common/codec.h"
 #include "gateway/gw.h"
 #include "gateway/http/gw_req.h"
 #include "gateway/instance/gw_instance.h"
 #include "gateway/registry/gw_registry.h"
-#include "gateway/supervision/gw_supervisor.h"
+#include "gateway/supervision/gw_survey.h"
 #include "gateway/supervision/gw_upgrade.h"
 #include "gateway/supervision/gw_worker.h"
 
@@ -30,18 +32,58 @@ static json_t *worker_json(const struct gw_worker *w)
 	                 size_json(info.private_kib), "rssKiB", size_json(info.rss_kib));
 }
 
+struct listing {
+	struct gw_req *req;
+	struct gw_survey *survey;
+	json_t *all; /* NULL: no memory for it */
+};
+
+static void listing_free(void *arg)
+{
+	struct listing *l = arg;
+
+	gw_survey_free(l->survey);
+	json_decref(l->all);
+	free(l);
+}
+
+static void on_worker(const struct gw_worker *w, void *arg)
+{
+	struct listing *l = arg;
+
+	if (l->all == NULL || json_array_append_new(l->all, worker_json(w)) == 0)
+		return;
+	json_decref(l->all);
+	l->all = NULL;
+}
+
+static void on_done(void *arg)
+{
+	struct listing *l = arg;
+	json_t *all = l->all;
+
+	l->all = NULL;
+	gw_req_resume(l->req);
+	gw_req_reply(l->req, 200, json_pack("{s:b, s:o}", "success", 1, "workers", all));
+	listing_free(l);
+}
+
 void gw_api_admin_workers(struct gw_req *req)
 {
-	struct gw_worker *w = NULL;
-	json_t *all = json_array();
+	static const struct gw_survey_ops ops = { on_worker, on_done };
+	struct listing *l = calloc(1, sizeof(*l));
 
-	while (all != NULL && (w = gw_supervisor_next(gw_req_gw(req)->sup, w)) != NULL) {
-		if (json_array_append_new(all, worker_json(w)) < 0) {
-			json_decref(all);
-			all = NULL;
-		}
+	if (l != NULL) {
+		l->req = req;
+		l->all = json_array();
 	}
-	gw_req_reply(req, 200, json_pack("{s:b, s:o}", "success", 1, "workers", all));
+	if (l == NULL || gw_survey_new(gw_req_gw(req), &ops, l, &l->survey) < 0) {
+		if (l != NULL)
+			listing_free(l);
+		gw_req_fail(req, GW_ERR_AT_CAPACITY, NULL);
+		return;
+	}
+	gw_req_wait(req, false, listing_free, l);
 }
 
 /* ---- the last lines of one that crashed -------------------------------------------------------

@@ -21,6 +21,7 @@
 #include "gateway/registry/gw_dir.h"
 #include "gateway/registry/gw_registry.h"
 #include "gateway/supervision/gw_runner.h"
+#include "gateway/supervision/gw_survey.h"
 #include "gateway/supervision/gw_worker_priv.h"
 
 const struct gw_worker_times gw_worker_times_default = {
@@ -32,6 +33,8 @@ const struct gw_worker_times gw_worker_times_default = {
 	.shutdown = 5000,
 };
 
+#define SHUTDOWN_EACH_MS 10
+#define SHUTDOWN_MORE_MAX_MS 20000 /* under TimeoutStopSec= of the unit */
 #define SEARCHES_PER_S 32
 
 struct gw_supervisor {
@@ -41,6 +44,7 @@ struct gw_supervisor {
 	int run_dir_fd; /* holds the lock */
 	struct gw_worker_list workers;
 	struct gw_worker_list queue; /* waiting for a start slot */
+	struct gw_survey_list surveys;
 	size_t workers_n;
 	unsigned starting_n;
 	uint32_t last_spawn_id;
@@ -70,6 +74,20 @@ const struct gw_worker_times *gw_supervisor_times(const struct gw_supervisor *su
 struct gw_runner *gw_supervisor_runner(const struct gw_supervisor *sup)
 {
 	return sup->runner;
+}
+
+struct gw_survey_list *gw_supervisor_surveys(struct gw_supervisor *sup)
+{
+	return &sup->surveys;
+}
+
+/* All leave at once, and each writes its log back into its database: the more, the longer. */
+uint32_t gw_supervisor_shutdown_ms(const struct gw_supervisor *sup)
+{
+	size_t more = sup->workers_n * SHUTDOWN_EACH_MS;
+
+	return sup->times->shutdown +
+	       (uint32_t)(more < SHUTDOWN_MORE_MAX_MS ? more : SHUTDOWN_MORE_MAX_MS);
 }
 
 uint32_t gw_supervisor_spawn_id(struct gw_supervisor *sup)
@@ -106,6 +124,10 @@ void gw_supervisor_release(struct gw_supervisor *sup, struct gw_worker *w)
 
 void gw_supervisor_forget(struct gw_supervisor *sup, struct gw_worker *w)
 {
+	struct gw_survey *s;
+
+	for (s = TAILQ_FIRST(&sup->surveys); s != NULL; s = TAILQ_NEXT(s, link))
+		gw_survey_skip(s, w);
 	TAILQ_REMOVE(&sup->workers, w, in_all);
 	sup->workers_n--;
 	work_later(sup);
@@ -416,8 +438,11 @@ bool gw_supervisor_outlives(const struct gw_supervisor *sup)
 
 void gw_supervisor_part(struct gw_supervisor *sup)
 {
+	struct gw_survey *s;
 	struct gw_worker *w;
 
+	for (s = TAILQ_FIRST(&sup->surveys); s != NULL; s = TAILQ_NEXT(s, link))
+		s->next = NULL;
 	while ((w = TAILQ_FIRST(&sup->workers)) != NULL) {
 		TAILQ_REMOVE(&sup->workers, w, in_all);
 		gw_worker_part(w);
@@ -480,6 +505,7 @@ int gw_supervisor_new(struct gw *gw, const struct gw_worker_times *times,
 	sup->run_dir_fd = -1;
 	TAILQ_INIT(&sup->workers);
 	TAILQ_INIT(&sup->queue);
+	TAILQ_INIT(&sup->surveys);
 	sup->dial = (struct gw_dial){ .go = on_dial, .arg = sup, .lane = GW_DIAL_START };
 	sup->ev_work = event_new(gw->base, -1, 0, on_work, sup);
 	sup->adopt.ev = evtimer_new(gw->base, on_adopt_time, sup);

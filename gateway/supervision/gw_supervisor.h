@@ -16,6 +16,7 @@
 struct gw;
 struct gw_instance;
 struct gw_supervisor;
+struct gw_survey_list;
 struct gw_worker;
 
 #define GW_STARTS_MAX 8 /* workers being started at once */
@@ -42,7 +43,7 @@ struct gw_worker_times {
 	unsigned ping_lost; /* PINGs without any answer that make it dead */
 	uint32_t leave;     /* from STOP or FAILED to SIGKILL */
 	uint32_t die;       /* from SIGKILL or the end of its process until it is given up */
-	uint32_t shutdown;  /* the same as leave, when the gateway ends */
+	uint32_t shutdown;  /* as leave, when the gateway ends; 10 ms more for each worker */
 };
 extern const struct gw_worker_times gw_worker_times_default;
 
@@ -81,6 +82,9 @@ bool gw_supervisor_ok(const struct gw_supervisor *sup);
 size_t gw_supervisor_count(const struct gw_supervisor *sup);
 /* Every worker; prev NULL first. Valid until the loop returns to its top. */
 struct gw_worker *gw_supervisor_next(struct gw_supervisor *sup, struct gw_worker *prev);
+
+/* Those who are looking at one after the other (gw_survey.h). */
+struct gw_survey_list *gw_supervisor_surveys(struct gw_supervisor *sup);
 
 /* Workers go on when the gateway is told to stop: they are not ours to end. */
 bool gw_supervisor_outlives(const struct gw_supervisor *sup);

@@ -377,7 +377,6 @@ void gw_worker_stop(struct gw_worker *w, enum gw_stop_reason reason)
 		[GW_STOP_SUPERSEDED] = IPC__STOP__REASON__SUPERSEDED,
 		[GW_STOP_DELETED] = IPC__STOP__REASON__DELETED,
 	};
-	const struct gw_worker_times *t = gw_supervisor_times(w->sup);
 	Ipc__Stop m = IPC__STOP__INIT;
 
 	switch (w->phase) {
@@ -389,7 +388,9 @@ void gw_worker_stop(struct gw_worker *w, enum gw_stop_reason reason)
 		m.has_reason = true;
 		m.reason = reasons[reason];
 		(void)!ipc_chan_send(w->chan, IPC_STOP, 0, &m.base, -1);
-		gw_worker_leaving(w, reason == GW_STOP_SHUTDOWN ? t->shutdown : t->leave);
+		gw_worker_leaving(w, reason == GW_STOP_SHUTDOWN
+		                         ? gw_supervisor_shutdown_ms(w->sup)
+		                         : gw_supervisor_times(w->sup)->leave);
 		break;
 	case GW_W_LEAVING:
 		gw_worker_saved(

@@ -55,15 +55,6 @@ ATTR_NODISCARD int gw_worker_passkey_confirm(struct gw_worker *w, const char *re
 /* 0 while it has no process. */
 pid_t gw_worker_pid(const struct gw_worker *w);
 
-/* Of a worker, in KiB; -1 where it can't be read, or when it is gone. */
-struct gw_worker_memory {
-	int64_t pss_kib;     /* from its smaps_rollup, which it has handed over */
-	int64_t rss_kib;     /* counts shared pages in full */
-	int64_t private_kib; /* the part shared with nobody (USS) */
-};
-/* Reads /proc: some 0.1 ms. pid: of gw_worker_pid(), of one that may have gone since. */
-void gw_worker_memory(struct gw_supervisor *sup, pid_t pid, struct gw_worker_memory *mem_out);
-
 /*
  * What it takes, in bytes: its proportional share, or all that is resident where that can't be
  * read; -1: not known. As it was read last, or, with look, within the last 5 s.

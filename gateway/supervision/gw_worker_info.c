@@ -14,7 +14,14 @@
 #define ROLLUP_CAP 2048
 #define GOOD_FOR_MS 5000
 
-static void read_resident(pid_t pid, struct gw_worker_memory *mem)
+/* In KiB; -1 where it can't be read, or when it is gone. */
+struct memory {
+	int64_t pss_kib;     /* from its smaps_rollup, which it has handed over */
+	int64_t rss_kib;     /* counts shared pages in full */
+	int64_t private_kib; /* the part shared with nobody (USS) */
+};
+
+static void read_resident(pid_t pid, struct memory *mem)
 {
 	char path[64];
 	long pages;
@@ -41,7 +48,7 @@ static size_t read_rollup(int fd, char *out, size_t cap)
 	return n > 0 ? (size_t)n : 0;
 }
 
-static void read_shares(int fd, struct gw_worker_memory *mem)
+static void read_shares(int fd, struct memory *mem)
 {
 	char text[ROLLUP_CAP], *save = NULL;
 	long kib;
@@ -60,7 +67,7 @@ static void read_shares(int fd, struct gw_worker_memory *mem)
 	}
 }
 
-static void read_memory(const struct gw_worker *w, struct gw_worker_memory *mem)
+static void read_memory(const struct gw_worker *w, struct memory *mem)
 {
 	if (w->proc != GW_P_RUNS)
 		return;
@@ -68,20 +75,9 @@ static void read_memory(const struct gw_worker *w, struct gw_worker_memory *mem)
 	read_shares(w->memory_fd, mem);
 }
 
-void gw_worker_memory(struct gw_supervisor *sup, pid_t pid, struct gw_worker_memory *mem_out)
-{
-	struct gw_worker *w = NULL;
-
-	*mem_out = (struct gw_worker_memory){ .pss_kib = -1, .rss_kib = -1, .private_kib = -1 };
-	while ((w = gw_supervisor_next(sup, w)) != NULL && gw_worker_pid(w) != pid)
-		;
-	if (w != NULL)
-		read_memory(w, mem_out);
-}
-
 int64_t gw_worker_memory_bytes(struct gw_worker *w, bool look)
 {
-	struct gw_worker_memory mem = { .pss_kib = -1, .rss_kib = -1, .private_kib = -1 };
+	struct memory mem = { .pss_kib = -1, .rss_kib = -1, .private_kib = -1 };
 	uint64_t now = clock_ms();
 	int64_t kib;
 
@@ -115,7 +111,7 @@ struct gw_instance *gw_worker_instance(const struct gw_worker *w)
 
 void gw_worker_info(const struct gw_worker *w, struct gw_worker_info *info_out)
 {
-	struct gw_worker_memory mem = { .pss_kib = -1, .rss_kib = -1, .private_kib = -1 };
+	struct memory mem = { .pss_kib = -1, .rss_kib = -1, .private_kib = -1 };
 
 	read_memory(w, &mem);
 	*info_out = (struct gw_worker_info){

@@ -176,5 +176,7 @@ void gw_supervisor_settled(struct gw_supervisor *sup);
 void gw_supervisor_release(struct gw_supervisor *sup, struct gw_worker *w);
 /* w is out of every list from here on; its owner is whoever calls. */
 void gw_supervisor_forget(struct gw_supervisor *sup, struct gw_worker *w);
+/* From STOP to SIGKILL when the gateway ends. */
+uint32_t gw_supervisor_shutdown_ms(const struct gw_supervisor *sup);
 
 #endif

@@ -15,6 +15,7 @@
 #include "gateway/supervision/gw_supervisor.h"
 #include "gateway/supervision/gw_upgrade.h"
 #include "gateway/supervision/gw_worker.h"
+#include "gateway/supervision/gw_survey.h"
 #include "gateway/supervision/gw_worker_ask.h"
 #include "gateway/webhook/gw_hooks.h"
 
@@ -565,11 +566,12 @@ pid_t gw_worker_pid(const struct gw_worker *w)
 	return 0;
 }
 
-void gw_worker_memory(struct gw_supervisor *sup, pid_t pid, struct gw_worker_memory *mem_out)
+struct gw_survey_list *gw_supervisor_surveys(struct gw_supervisor *sup)
 {
+	static struct gw_survey_list surveys = TAILQ_HEAD_INITIALIZER(surveys);
+
 	(void)sup;
-	(void)pid;
-	*mem_out = (struct gw_worker_memory){ .pss_kib = -1, .rss_kib = -1, .private_kib = -1 };
+	return &surveys;
 }
 
 int64_t gw_worker_memory_bytes(struct gw_worker *w, bool look)

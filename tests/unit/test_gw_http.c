@@ -31,6 +31,7 @@
 #include "gateway/api/gw_web.h"
 #include "gateway/supervision/gw_upgrade.h"
 #include "gateway/supervision/gw_worker.h"
+#include "gateway/supervision/gw_survey.h"
 #include "gw_fake_supervisor.h"
 #include "redis_peer.h"
 
@@ -105,11 +106,12 @@ pid_t gw_worker_pid(const struct gw_worker *w)
 	return 0;
 }
 
-void gw_worker_memory(struct gw_supervisor *sup, pid_t pid, struct gw_worker_memory *mem_out)
+struct gw_survey_list *gw_supervisor_surveys(struct gw_supervisor *sup)
 {
+	static struct gw_survey_list surveys = TAILQ_HEAD_INITIALIZER(surveys);
+
 	(void)sup;
-	(void)pid;
-	*mem_out = (struct gw_worker_memory){ .pss_kib = -1, .rss_kib = -1, .private_kib = -1 };
+	return &surveys;
 }
 
 void gw_worker_info(const struct gw_worker *w, struct gw_worker_info *info_out)

@@ -21,7 +21,9 @@
 #include "gateway/instance/gw_version.h"
 #include "gateway/registry/gw_master_key.h"
 #include "gateway/supervision/gw_supervisor.h"
+#include "gateway/supervision/gw_survey.h"
 #include "gateway/supervision/gw_worker.h"
+#include "gateway/supervision/gw_worker_priv.h"
 
 #define INSTANCES_MAX 24
 
@@ -593,6 +595,103 @@ static void on_empty(void *arg)
 	*(bool *)arg = true;
 }
 
+struct surveyor {
+	struct gw_survey *survey;
+	unsigned seen_n, at_once_n; /* workers; those since the last look at passed */
+	unsigned most_n;            /* in one pass */
+	bool done;
+};
+
+static void on_surveyed(const struct gw_worker *w, void *arg)
+{
+	struct surveyor *s = arg;
+
+	assert_non_null(gw_worker_instance(w));
+	s->seen_n++;
+	if (++s->at_once_n > s->most_n)
+		s->most_n = s->at_once_n;
+}
+
+static void on_survey_done(void *arg)
+{
+	struct surveyor *s = arg;
+
+	gw_survey_free(s->survey);
+	s->survey = NULL;
+	s->done = true;
+}
+
+static const struct gw_survey_ops survey_ops = { on_surveyed, on_survey_done };
+
+static void test_a_survey_sees_each_worker_once_and_lets_others_go_on(void **state)
+{
+	struct fixture *f = *state;
+	struct surveyor s = { .seen_n = 0 };
+	struct watcher wr[20];
+	unsigned passes_n = 0;
+
+	start(f, &patient);
+	for (size_t i = 0; i < ARRAY_LEN(wr); i++)
+		connect_to(instance(f, "qr"), &wr[i], 0);
+	for (size_t i = 0; i < ARRAY_LEN(wr); i++)
+		test_run_until(f->gw.base, has_code, &wr[i]);
+	assert_int_equal(gw_survey_new(&f->gw, &survey_ops, &s, &s.survey), 0);
+	assert_int_equal(s.seen_n, 0);
+	for (; !s.done; passes_n++) {
+		s.at_once_n = 0;
+		event_base_loop(f->gw.base, EVLOOP_ONCE);
+	}
+	assert_int_equal(s.seen_n, ARRAY_LEN(wr));
+	assert_true(passes_n > 1);
+	assert_true(s.most_n < ARRAY_LEN(wr) / 2);
+}
+
+static void test_a_survey_goes_on_behind_a_worker_that_goes(void **state)
+{
+	struct fixture *f = *state;
+	struct surveyor s = { .seen_n = 0 };
+	struct watcher wr[12];
+
+	start(f, &patient);
+	for (size_t i = 0; i < ARRAY_LEN(wr); i++)
+		connect_to(instance(f, "qr"), &wr[i], 0);
+	for (size_t i = 0; i < ARRAY_LEN(wr); i++)
+		test_run_until(f->gw.base, has_code, &wr[i]);
+	assert_int_equal(gw_survey_new(&f->gw, &survey_ops, &s, &s.survey), 0);
+	event_del(s.survey->ev); /* as between two passes */
+	for (size_t i = 0; i < 2; i++) {
+		struct gw_worker *next = s.survey->next;
+		struct gw_worker *behind = gw_supervisor_next(f->gw.sup, next);
+		bool gone = false;
+
+		gw_instance_delete(gw_worker_instance(next), on_gone, &gone);
+		test_run_until(f->gw.base, is_true, &gone);
+		assert_ptr_equal(s.survey->next, behind);
+	}
+	event_active(s.survey->ev, EV_TIMEOUT, 0);
+	test_run_until(f->gw.base, is_true, &s.done);
+	assert_int_equal(s.seen_n, ARRAY_LEN(wr) - 2);
+
+	/* and one that is given up in the middle leaves nothing */
+	s.done = false;
+	assert_int_equal(gw_survey_new(&f->gw, &survey_ops, &s, &s.survey), 0);
+	gw_survey_free(s.survey);
+	event_base_loop(f->gw.base, EVLOOP_NONBLOCK);
+	assert_false(s.done);
+}
+
+static void test_the_more_workers_the_longer_they_may_take_to_leave(void **state)
+{
+	struct fixture *f = *state;
+	struct watcher wr[20];
+
+	start(f, &patient);
+	assert_int_equal(gw_supervisor_shutdown_ms(f->gw.sup), patient.shutdown);
+	for (size_t i = 0; i < ARRAY_LEN(wr); i++)
+		connect_to(instance(f, "qr"), &wr[i], 0);
+	assert_int_equal(gw_supervisor_shutdown_ms(f->gw.sup), patient.shutdown + 200);
+}
+
 static void test_stop_waits_for_all_and_kills_the_deaf(void **state)
 {
 	struct fixture *f = *state;
@@ -735,6 +834,9 @@ int main(void)
 		T(test_a_dead_zygote_is_started_again_and_its_workers_live_on),
 		T(test_a_zygote_that_hangs_is_replaced),
 		T(test_a_start_that_waits_can_be_called_off),
+		T(test_a_survey_sees_each_worker_once_and_lets_others_go_on),
+		T(test_a_survey_goes_on_behind_a_worker_that_goes),
+		T(test_the_more_workers_the_longer_they_may_take_to_leave),
 		T(test_stop_waits_for_all_and_kills_the_deaf),
 		T(test_a_second_stop_kills_at_once),
 		T(test_stop_without_workers_ends_in_the_next_pass),
