@@ -36,7 +36,7 @@ function makeActors(fleet, messages, chores) {
 	for (const [name, rate] of Object.entries({ subject: 0.2, label: 1, call: 0.3 }))
 		actors.add(name, rate * seldom, () => messages[name]());
 	for (const [name, rate] of Object.entries({ list: 8, listAccount: 0.5, connectOnline: 2, reconnectOnline: 0.5, history: 1, settings: 0.5,
-		wrong: 2, health: 0.2, metrics: 0.1, greed: 0.1, reader: 0.5, kill: 0.05, reset: 0.2, churn: 0.2 }))
+		wrong: 2, health: 0.2, metrics: 0.1, workers: 0.05, greed: 0.1, reader: 0.5, kill: 0.05, reset: 0.2, churn: 0.2 }))
 		actors.add(name, rate * seldom, () => chores[name]());
 	return actors;
 }

@@ -91,6 +91,12 @@ export class Chores {
 		await this.fleet.api.ask('GET', '/metrics', { kind: 'metrics' });
 	}
 
+	async workers() {
+		const r = await this.fleet.admin.ask('GET', '/admin/workers', { kind: 'worker list' });
+		if (r !== undefined && r.json.workers.length < this.fleet.members.length * 0.99)
+			this.fleet.problems.add('a short list of workers', String(r.json.workers.length));
+	}
+
 	// One token asks for more than it may, all at once: so many are answered, the others refused.
 	async greed() {
 		if (performance.now() < this.#greedyAt + 65_000)

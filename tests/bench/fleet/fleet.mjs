@@ -1,4 +1,5 @@
 // tests/bench/fleet/fleet.mjs - a host with N linked instances, each followed by a reader, and who it takes to drive them
+import { join } from 'node:path';
 import { World, eventually } from '../../integration/harness.mjs';
 import { HookServer, SocketReader, StreamReader } from './readers.mjs';
 import { Counts, Latencies, Problems } from './stats.mjs';
@@ -48,6 +49,7 @@ export class Fleet {
 		});
 		await this.hooks.start();
 		this.api = new Caller(this.world.base, { name: 'gateway', ...this });
+		this.admin = new Caller({ socketPath: join(this.world.runDir, 'admin.sock') }, { name: 'admin socket', ...this });
 		this.sim = new Caller(this.world.simInfo.control, { name: 'simulator', problems: this.problems, counts: this.counts });
 		for (let i = 0; i < Math.ceil(this.n / OF_ACCOUNT) + 1; i++)
 			this.accounts.push(await this.world.newAccount());
@@ -149,6 +151,7 @@ export class Fleet {
 			for (const reader of [member.reader, ...member.extra])
 				reader.close();
 		this.api?.close();
+		this.admin?.close();
 		this.sim?.close();
 		this.world.secrets.clear(); // log.secret() has seen to each line
 		await this.world.stop().catch((error) => this.problems.add('at the end', error.message));

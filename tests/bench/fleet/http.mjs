@@ -2,10 +2,12 @@
 import http from 'node:http';
 
 // One request. A kept connection may be closed under it by a server whose time is over: that is asked again, once.
+// base: an origin, or { socketPath }.
 function once(agent, base, method, path, { token, json, timeoutMs = 90_000 }, again) {
 	return new Promise((resolve, reject) => {
 		const body = json === undefined ? undefined : Buffer.from(JSON.stringify(json));
-		const request = http.request(base + path, { method, agent, timeout: timeoutMs, headers: {
+		const [origin, socket] = typeof base === 'string' ? [base, {}] : ['http://localhost', base];
+		const request = http.request(origin + path, { ...socket, method, agent, timeout: timeoutMs, headers: {
 			...(token !== undefined ? { token } : {}),
 			...(body !== undefined ? { 'content-type': 'application/json', 'content-length': body.length } : {}),
 		} }, (response) => {

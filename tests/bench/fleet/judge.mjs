@@ -33,7 +33,7 @@ export const RULES = new Map([
 	['qr p50', flat(10, 0.5, 'ms')], ['qr p99', shown('ms')], ['qr max', shown('ms')],
 	['code p50', flat(10, 0.5, 'ms')],
 	['list of 100 p50', flat(3, 0.5, 'ms')], ['file p50', flat(10, 0.5, 'ms')], ['stored messages p50', flat(5, 0.5, 'ms')],
-	['connect, online p50', flat(3, 0.5, 'ms')], ['metrics p50', flat(10, 0.5, 'ms')],
+	['connect, online p50', flat(3, 0.5, 'ms')], ['metrics p50', flat(300, 1, 'ms')], ['worker list p50', flat(300, 1, 'ms')],
 	['back after a kill p50', flat(500, 0.5, 'ms')], ['back after a reset p50', flat(500, 0.5, 'ms')],
 ]);
 
