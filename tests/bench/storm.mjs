@@ -18,7 +18,8 @@ const FOLDER = process.env.RESULTS ?? fileURLToPath(new URL('plots', import.meta
 
 const CALM_S = 65;          // online for so long, their backoff starts anew
 const DIALS_PER_S = 50;     // of a host
-const SLACK = 5;            // dials that were let through one second and seen the next
+// The gateway counts exactly; what is seen comes late and in a bunch where the machine is busy. So: spans in s, dials they may have.
+const SPANS = [[1, 2 * DIALS_PER_S], [10, 11 * DIALS_PER_S], [60, 61 * DIALS_PER_S]];
 const TRIES_PER_MIN = 12;   // of one session
 const LONGEST_S = 300;      // the longest wait of class B
 const BACK_S = LONGEST_S + Math.ceil(N / DIALS_PER_S) + 20;
@@ -65,6 +66,11 @@ class Watch {
 		return s?.online ?? 0;
 	}
 
+	// When each connection was seen, as far as the polls tell.
+	accepts() {
+		return this.points.slice(1).flatMap((p, i) => Array(p.accepted - this.points[i].accepted).fill(p.at));
+	}
+
 	// When that share was online, after a moment.
 	shareAt(share, after) {
 		return this.points.find((p) => p.at >= after && p.online >= share * N)?.at;
@@ -89,6 +95,13 @@ async function sampleOn(fleet, watch, sampler, samples, going) {
 		const { series } = await sampler.sample({ gatewayPid: fleet.world.gateway.pid });
 		const { http } = fleet.latencies.take();
 		samples.push({ at: watch.now(), ...series, 'http p50': http?.p50, 'http p99': http?.p99, 'http max': http?.max });
+	}
+}
+
+async function pollOn(watch, going) {
+	while (going.on) {
+		await watch.poll();
+		await sleep(POLL_MS);
 	}
 }
 
@@ -120,7 +133,7 @@ async function storm(fleet, messages, sampler) {
 	const before = await devices(fleet);
 	await watch.poll();
 	fleet.latencies.take();
-	const sampling = sampleOn(fleet, watch, sampler, samples, going);
+	const sampling = Promise.all([sampleOn(fleet, watch, sampler, samples, going), pollOn(watch, going)]);
 	await sleep(3000);
 
 	await fleet.control('/server', { open: false });
@@ -131,7 +144,7 @@ async function storm(fleet, messages, sampler) {
 	await fleet.control('/server', { open: true });
 	const back = watch.now();
 	say(`it is back; ${watch.downs.length} dials have failed`);
-	while (await watch.poll() < N && watch.now() < back + BACK_S)
+	while ((watch.points.at(-1).at < back || watch.points.at(-1).online < N) && watch.now() < back + BACK_S)
 		await sleep(POLL_MS);
 	const whole = watch.now();
 	say(`${watch.points.at(-1).online} are online after ${(whole - back).toFixed(1)} s`);
@@ -161,15 +174,10 @@ async function check(fleet, watch, before, spans, { away, back }) {
 		await fleet.until(instance, 'connected', { timeoutMs: 5000 });
 
 	const failed = watch.downs.filter((d) => d.at > away + 1 && d.at < back).map((d) => d.at).sort((a, b) => a - b);
-	for (const span of [1, 10])
-		if (most(failed, span) > DIALS_PER_S * span + SLACK)
-			problems.add('too many dials while it is away', `${most(failed, span)} within ${span} s`);
-	const { points } = watch;
-	for (const p of points) {
-		const from = points.findLast((q) => q.at <= p.at - 1);
-		if (from !== undefined && p.accepted - from.accepted > DIALS_PER_S * (p.at - from.at) + SLACK)
-			problems.add('too many dials when it is back', `${p.accepted - from.accepted} within ${(p.at - from.at).toFixed(1)} s`);
-	}
+	for (const [what, times] of [['while it is away', failed], ['when it is back', watch.accepts()]])
+		for (const [span, allowed] of SPANS)
+			if (most(times, span) > allowed)
+				problems.add(`too many dials ${what}`, `${most(times, span)} within ${span} s`);
 	const of = Map.groupBy(watch.downs, (d) => d.instance);
 	const busiest = Math.max(0, ...[...of.values()].map((list) => most(list.map((d) => d.at), 60)));
 	watch.busiest = busiest;
@@ -191,9 +199,7 @@ function report(fleet, { watch, samples, spans, away, back, whole }) {
 	const good = fleet.problems.total === 0;
 	const times = Object.fromEntries([50, 90, 99, 100].map((share) => [`${share} %`, watch.shareAt(share / 100, back + 0.01) - back]));
 	const failed = watch.downs.filter((d) => d.at > away + 1 && d.at < back).map((d) => d.at).sort((a, b) => a - b);
-	const { points } = watch;
-	const accepted = points.at(-1).accepted - points[0].accepted;
-	const peak = Math.max(0, ...bySecond(watch, Math.ceil(whole), []).map((s) => s.accepted || 0));
+	const accepts = watch.accepts();
 	const busy = (name, from, to) => {
 		const list = samples.filter((s) => s.at > from && s.at <= to && Number.isFinite(s[name])).map((s) => s[name]);
 		return list.length === 0 ? 0 : list.reduce((a, b) => a + b, 0) / list.length;
@@ -204,8 +210,8 @@ function report(fleet, { watch, samples, spans, away, back, whole }) {
 		'| | |', '|---|---|',
 		...Object.entries(times).map(([share, s]) => `| ${share} back after | ${s.toFixed(1)} s |`),
 		`| the last may take (${LONGEST_S} s of backoff, ${N} at ${DIALS_PER_S} a second) | ${BACK_S} s |`,
-		`| dials while it was away: all, most in 1 s, mean over 10 s at most | ${failed.length}, ${most(failed, 1)}, ${(most(failed, 10) / 10).toFixed(1)} |`,
-		`| dials when it was back: all, most in a second | ${accepted}, ${peak} |`,
+		`| dials while it was away: all, a second, most in 1 and in 10 s | ${failed.length}, ${(failed.length / AWAY_S).toFixed(1)}, ${most(failed, 1)}, ${most(failed, 10)} |`,
+		`| dials when it was back: all, most in 1 and in 10 s | ${accepts.length}, ${most(accepts, 1)}, ${most(accepts, 10)} |`,
 		`| most tries of one session in a minute | ${Math.max(0, (watch.busiest ?? 1) - 1)} |`,
 		`| texts sent meanwhile, arrived once | ${fleet.counts.of.arrived} |`,
 		`| linked anew | ${watch.relinked} |`,
@@ -218,7 +224,7 @@ function report(fleet, { watch, samples, spans, away, back, whole }) {
 	const tsv = join(FOLDER, 'storm.tsv');
 	const names = writeTsv(tsv, bySecond(watch, Math.ceil(watch.now()), samples));
 	plot(join(FOLDER, 'storm.svg'), tsv, names, PANELS, 'minutes');
-	writeSummary(FOLDER, 'storm', text, [{ bench: 'storm', n: N, awaySeconds: AWAY_S, verdict: good, backAfter: times, failed: failed.length, accepted,
+	writeSummary(FOLDER, 'storm', text, [{ bench: 'storm', n: N, awaySeconds: AWAY_S, verdict: good, backAfter: times, failed: failed.length, accepted: accepts.length,
 		relinked: watch.relinked, problems: fleet.problems.total, machine: describeMachine() }]);
 	console.log(text);
 	return good;
