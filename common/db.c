@@ -21,7 +21,8 @@ static const char pragmas[] = "PRAGMA locking_mode=EXCLUSIVE;"
                               "PRAGMA foreign_keys=ON;"
                               "PRAGMA mmap_size=0;"
                               "PRAGMA temp_store=MEMORY;" /* a worker sees no /tmp */
-                              "PRAGMA cache_size=-256;";
+                              "PRAGMA cache_size=-256;"
+                              "PRAGMA journal_size_limit=4194304;";
 
 /* What a burst has made of the log is given back. */
 static const char pragmas_large[] = "PRAGMA cache_size=-8192;"
@@ -66,6 +67,32 @@ int db_text(sqlite3_stmt *s, int column, char *out, size_t out_cap)
 	memcpy(out, text, len);
 	out[len] = '\0';
 	return 0;
+}
+
+/* ---- when the log goes back into the database -------------------------------------------------
+ */
+
+#define LOG_PAGES 1000     /* as SQLite has it: a burst pays for few checkpoints */
+#define LOG_PAGES_CALM 256 /* thousands of larger logs were a host's page cache */
+#define BURST_PAGES 64     /* in one commit */
+
+/* arg points to as many of these as the log had pages after the last commit. */
+static const char log_pages[LOG_PAGES + 1];
+
+static int on_commit(void *arg, sqlite3 *db, const char *name, int pages)
+{
+	int before = arg == NULL ? 0 : (int)((const char *)arg - log_pages);
+	int more = pages > before ? pages - before : pages; /* else it has begun anew */
+
+	sqlite3_wal_hook(db, on_commit, (void *)&log_pages[pages < LOG_PAGES ? pages : LOG_PAGES]);
+	if (pages >= LOG_PAGES || (pages >= LOG_PAGES_CALM && more < BURST_PAGES))
+		sqlite3_wal_checkpoint_v2(db, name, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+	return SQLITE_OK; /* the commit holds, whatever became of the checkpoint */
+}
+
+void db_pace_log(sqlite3 *db)
+{
+	sqlite3_wal_hook(db, on_commit, NULL); /* in place of SQLite's own */
 }
 
 /* Exclusive locking is lazy: take the lock now, so that a second process is refused at the door. */
@@ -118,6 +145,8 @@ static int open_as(const char *path, bool large, sqlite3 **db_out)
 	rc = db_exec(db, pragmas);
 	if (rc == 0 && large)
 		rc = db_exec(db, pragmas_large);
+	else
+		db_pace_log(db);
 	if (rc == 0)
 		rc = take_lock(db);
 	if (rc == 0 && !large)

@@ -25,6 +25,11 @@ ATTR_NODISCARD int db_open_large(const char *path, sqlite3 **db_out);
  * stepped, or a transaction is open.
  */
 void db_rest(sqlite3 *db);
+/*
+ * Its log goes back into it from 1 MiB on, in a burst of large commits from 4 MiB on: so it is
+ * after db_open(), until PRAGMA wal_autocheckpoint says otherwise.
+ */
+void db_pace_log(sqlite3 *db);
 /* NULL is fine. */
 void db_close(sqlite3 *db);
 

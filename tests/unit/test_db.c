@@ -266,6 +266,40 @@ static void test_rest_disturbs_nothing_that_runs(void **state)
 	db_close(db);
 }
 
+/* After so many commits of so many bytes each; without an end all of them were in it. */
+static off_t log_after(const struct place *p, int (*open_db)(const char *path, sqlite3 **db_out),
+                       int commits, int bytes)
+{
+	sqlite3 *db = NULL;
+	char wal[128], insert[64];
+	struct stat st;
+
+	assert_int_equal(open_db(p->path, &db), 0);
+	assert_int_equal(db_exec(db, "CREATE TABLE IF NOT EXISTS t (x BLOB) STRICT"), 0);
+	snprintf(insert, sizeof(insert), "INSERT INTO t VALUES (randomblob(%d))", bytes);
+	for (int i = 0; i < commits; i++)
+		assert_int_equal(db_exec(db, insert), 0);
+	snprintf(wal, sizeof(wal), "%s-wal", p->path);
+	assert_int_equal(stat(wal, &st), 0);
+	db_close(db);
+	return st.st_size;
+}
+
+static void test_log_ends_at_a_mebibyte(void **state)
+{
+	const struct place *p = *state;
+
+	assert_in_range(log_after(p, db_open, 250, 20000), 512 * 1024, 1200 * 1024);
+	assert_in_range(log_after(p, db_open_large, 250, 20000), 2048 * 1024, 4400 * 1024);
+}
+
+static void test_log_of_a_burst_ends_later(void **state)
+{
+	const struct place *p = *state;
+
+	assert_in_range(log_after(p, db_open, 20, 400000), 2048 * 1024, 4800 * 1024);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -273,6 +307,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_db_is_private_and_durable),
 		T(test_db_text_is_whole_or_refused),
+		T(test_log_ends_at_a_mebibyte),
+		T(test_log_of_a_burst_ends_later),
 		T(test_second_process_is_refused),
 		T(test_garbage_file_is_corrupt_and_left_alone),
 		T(test_damaged_page_is_found_at_open),

@@ -244,11 +244,12 @@ void wk_store_bulk(struct wk_store *st, bool on)
 {
 	(void)sqlite3_exec(st->db,
 	                   on ? "PRAGMA cache_size=-4096; PRAGMA wal_autocheckpoint=4000;"
-	                      : "PRAGMA cache_size=-256; PRAGMA wal_autocheckpoint=1000;"
-	                        "PRAGMA wal_checkpoint(TRUNCATE);",
+	                      : "PRAGMA cache_size=-256; PRAGMA wal_checkpoint(TRUNCATE);",
 	                   NULL, NULL, NULL);
-	if (!on)
-		(void)sqlite3_db_release_memory(st->db);
+	if (on)
+		return;
+	db_pace_log(st->db);
+	(void)sqlite3_db_release_memory(st->db);
 }
 
 /* ---- tokens ------------------------------------------------------------------------------------
