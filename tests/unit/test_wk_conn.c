@@ -598,6 +598,36 @@ static void test_who_only_looks_sees_a_false_server(void **state)
 	stop(&w);
 }
 
+/* ---- memory ---- */
+
+int __real_wa_stanza_decode(const uint8_t *plain, size_t plain_len, struct wa_node **node_out);
+int __wrap_wa_stanza_decode(const uint8_t *plain, size_t plain_len, struct wa_node **node_out);
+static bool no_memory;
+
+int __wrap_wa_stanza_decode(const uint8_t *plain, size_t plain_len, struct wa_node **node_out)
+{
+	return no_memory ? -ENOMEM : __real_wa_stanza_decode(plain, plain_len, node_out);
+}
+
+/* It may be a message: passed over, it would be missing until the next login. */
+static void test_without_memory_for_a_stanza_the_stream_ends(void **state)
+{
+	struct world w;
+
+	(void)state;
+	start(&w, NULL, 0, NULL, NULL);
+	run_until_ready(&w);
+	while (w.server.stage != OPEN)
+		assert_int_equal(event_base_loop(w.base, EVLOOP_ONCE), 0);
+	no_memory = true;
+	server_send_sealed(&w.server, "\x02", 1);
+	run(&w);
+	no_memory = false;
+	assert_int_equal(w.failure.rc, WA_EWORKER_CRASHED); /* as every want of memory */
+	assert_int_equal(w.bad, 0);
+	stop(&w);
+}
+
 /* ---- limits -------------------------------------------------------------------------------- */
 
 static void test_longest_stanza_is_taken_and_a_longer_frame_ends_it(void **state)
@@ -698,6 +728,7 @@ int main(void)
 		cmocka_unit_test(test_server_that_can_t_prove_itself_gets_no_payload),
 		cmocka_unit_test(test_who_only_looks_says_nothing_of_itself),
 		cmocka_unit_test(test_who_only_looks_sees_a_false_server),
+		cmocka_unit_test(test_without_memory_for_a_stanza_the_stream_ends),
 		cmocka_unit_test(test_longest_stanza_is_taken_and_a_longer_frame_ends_it),
 		cmocka_unit_test(test_peer_that_never_reads_is_left),
 		cmocka_unit_test(test_pings_of_a_peer_that_never_reads_do_not_pile_up),

@@ -54,6 +54,7 @@ tests_unit_test_wk_alive_LDADD = $(WORKER_TEST_LIBS)
 tests_unit_test_wk_conn_SOURCES = tests/unit/test_wk_conn.c tests/unit/tls_peer.c tests/unit/tls_peer.h $(WALIB_FIXTURE)
 tests_unit_test_wk_conn_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_wk_conn_LDADD = libsim.a $(WORKER_TEST_LIBS)
+tests_unit_test_wk_conn_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=wa_stanza_decode
 
 tests_unit_test_wk_dial_SOURCES = tests/unit/test_wk_dial.c
 tests_unit_test_wk_dial_CFLAGS = $(UNIT_CFLAGS)

@@ -292,6 +292,10 @@ static int on_sealed(struct wk_conn *c, const uint8_t *data, size_t data_len)
 		goto out;
 	}
 	rc = wa_stanza_decode(plain.p, plain.len, &n);
+	if (rc == -ENOMEM) { /* nothing is wrong with it: the next login brings it again */
+		wk_failure_set(&c->failure, rc, "no memory for a stanza");
+		goto out;
+	}
 	if (rc == 0)
 		c->ops->on_stanza(n, c->arg);
 	else

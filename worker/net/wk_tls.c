@@ -207,14 +207,36 @@ fail:
 	return rc;
 }
 
+static void on_nothing(struct evbuffer *b, const struct evbuffer_cb_info *info, void *arg)
+{
+	(void)b;
+	(void)info;
+	(void)arg;
+}
+
+/*
+ * A watermark is a callback of the buffer. bufferevent_setwatermark() uses what it could not
+ * allocate; what one callback has had, the next gets.
+ */
+static int limit_reading(struct bufferevent *bev, size_t read_max)
+{
+	struct evbuffer *in = bufferevent_get_input(bev);
+	struct evbuffer_cb_entry *cb = evbuffer_add_cb(in, on_nothing, NULL);
+
+	if (cb == NULL)
+		return -ENOMEM;
+	(void)evbuffer_remove_cb_entry(in, cb);
+	bufferevent_setwatermark(bev, EV_READ, 0, read_max);
+	return 0;
+}
+
 int wk_tls_start(struct bufferevent *bev, bufferevent_data_cb on_read,
                  bufferevent_event_cb on_event, void *arg, size_t read_max)
 {
 	struct bufferevent *below = bufferevent_get_underlying(bev);
 
 	bufferevent_setcb(bev, on_read, NULL, on_event, arg);
-	bufferevent_setwatermark(bev, EV_READ, 0, read_max);
-	if (bufferevent_enable(bev, EV_READ | EV_WRITE) < 0)
+	if (limit_reading(bev, read_max) < 0 || bufferevent_enable(bev, EV_READ | EV_WRITE) < 0)
 		return -ENOMEM;
 	/* What came before there was someone to read it: nobody will call for it. */
 	if (below != NULL)
