@@ -1,5 +1,5 @@
-/* gateway/supervision/gw_supervisor.c - all workers of this gateway: starts in a bounded number, counts, the
- * end */
+/* gateway/supervision/gw_supervisor.c - all workers of this gateway: starts in a bounded number,
+ * counts, the end */
 #include "gateway/supervision/gw_supervisor.h"
 
 #include <dirent.h>
@@ -344,6 +344,9 @@ static void adopt_one(struct gw_supervisor *sup, struct gw_instance *inst)
 
 	if (rc == 0) {
 		rc = gw_worker_adopt(w);
+		if (rc < 0 &&
+		    rc != -ECONNREFUSED) /* memory may have come back; its session is worth it */
+			rc = gw_worker_adopt(w);
 		if (rc == 0)
 			rc = gw_instance_adopt(inst, w);
 		if (rc < 0)

@@ -1,4 +1,5 @@
-/* gateway/supervision/gw_worker_adopt.c - the process of a worker that this gateway did not start */
+/* gateway/supervision/gw_worker_adopt.c - the process of a worker that this gateway did not start
+ */
 #include "gateway/supervision/gw_worker_priv.h"
 
 #include <errno.h>
@@ -86,18 +87,44 @@ static pid_t noted_pid(const struct gw_worker *w)
 	return dec_decode(text, INT32_MAX, &pid) == 0 ? (pid_t)pid : 0;
 }
 
-void gw_worker_track_down(struct gw_worker *w)
+/* A pidfd, or negative. */
+static int find_process(const struct gw_worker *w, pid_t *pid_out)
 {
 	pid_t pid =
 	    gw_supervisor_may_search(w->sup) ? gw_proc_find_worker(gw_instance_id(w->inst)) : 0;
-	int fd;
 
 	if (pid <= 0)
 		pid = noted_pid(w);
-	fd = pid > 0 ? gw_proc_open_worker(pid, gw_instance_id(w->inst), 0, true) : -ESRCH;
+	*pid_out = pid;
+	return pid > 0 ? gw_proc_open_worker(pid, gw_instance_id(w->inst), 0, true) : -ESRCH;
+}
+
+void gw_worker_track_down(struct gw_worker *w)
+{
+	pid_t pid;
+	int fd = find_process(w, &pid);
 
 	if (fd >= 0 && gw_worker_watch(w, pid, fd) < 0)
 		LOG(gw_worker_log(w), LOG_WARNING, "worker_not_watched", LF_INT("pid", pid));
+}
+
+void gw_worker_oust(const struct gw_worker *w)
+{
+	int sock = gw_worker_connect_to(w->sock_path);
+	pid_t pid = 0;
+	int fd;
+
+	if (sock < 0 && sock != -EAGAIN) /* which one that hangs gives, its queue full */
+		return;                  /* nobody listens */
+	if (sock >= 0)
+		close(sock);
+	fd = find_process(w, &pid);
+	if (fd >= 0) {
+		(void)!gw_proc_kill(fd, pid);
+		close(fd);
+	}
+	LOG(gw_worker_log(w), LOG_WARNING, "worker_ousted", LF_INT("pid", pid),
+	    LF_ERR("err", fd < 0 ? fd : 0));
 }
 
 void gw_worker_settled(struct gw_worker *w)

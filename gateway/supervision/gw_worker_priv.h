@@ -132,6 +132,8 @@ ATTR_NODISCARD int gw_worker_watch(struct gw_worker *w, pid_t pid, int pidfd);
 ATTR_NODISCARD int gw_worker_identify(struct gw_worker *w, const Ipc__HelloReply *m);
 /* Its process, should it hang before it said which it is: found by its command line. */
 void gw_worker_track_down(struct gw_worker *w);
+/* One that runs and was not taken over, for want of memory then, holds the store: it makes room. */
+void gw_worker_oust(const struct gw_worker *w);
 /* For the same in a gateway after us. */
 void gw_worker_note_pid(const struct gw_worker *w);
 void gw_worker_forget_pid(const struct gw_worker *w);

@@ -141,9 +141,12 @@ static int ask_runner(struct gw_worker *w, int listen_fd)
 /* With a socket of ours, to which everything has been said before the worker lives. */
 static int launch_with_socket(struct gw_worker *w)
 {
-	int listen_fd = gw_worker_listen_at(w->sock_path);
 	bool is_new = w->mode == GW_MODE_LINK && !gw_instance_is_linked(w->inst);
-	int rc = listen_fd < 0 ? listen_fd : 0;
+	int listen_fd, rc;
+
+	gw_worker_oust(w);
+	listen_fd = gw_worker_listen_at(w->sock_path);
+	rc = listen_fd < 0 ? listen_fd : 0;
 
 	if (rc == 0 && is_new && !gw_room_for_fd(listen_fd))
 		rc = -EMFILE;
