@@ -96,5 +96,4 @@ console.log(table(Object.fromEntries(columns.map((c) => [c, c]))));
 for (const row of rows)
 	console.log(table(row));
 const failed = rows.reduce((n, r) => n + r.failed, 0);
-if (failed > 0)
-	process.exitCode = 1;
+process.exit(failed > 0 ? 1 : process.exitCode); // a scene that could not be recorded may have left a follower

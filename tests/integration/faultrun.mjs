@@ -10,14 +10,15 @@ const CRASHES = new Set([4, 6, 7, 8, 11, 31]); // signals that nobody sends
 async function openWorld(name) {
 	const scene = scenes[name];
 	const world = new FaultWorld();
+	let ctx;
 	try {
-		await world.open({ env: await scene.env?.(world), speed: scene.speed });
-		const ctx = await scene.once?.(world);
+		await world.open({ env: await scene.env?.(world), speed: scene.speed, sim: scene.sim });
+		ctx = await scene.once?.(world);
 		await round(world, scene, ctx); // what is done once only is done
 		await world.settle();
 		return { world, scene, ctx };
 	} catch (error) {
-		await closeWorld({ world, scene }).catch(() => {});
+		await closeWorld({ world, scene, ctx }).catch(() => {});
 		throw error;
 	}
 }
@@ -112,7 +113,11 @@ export async function runPoints(name, points, { lanes = 1, onResult, going = () 
 		let open;
 		try {
 			while (queue.length > 0 && going()) {
-				open ??= await openWorld(name);
+				open ??= await openWorld(name).catch((error) => {
+					onResult({ key: 'a new world', role: '-', cls: '-' }, { outcome: 'no world', failure: error.message });
+				});
+				if (open === undefined)
+					return;
 				const point = queue.shift();
 				const result = await runPoint(open, point);
 				if (result.fired !== undefined)

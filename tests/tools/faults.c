@@ -50,7 +50,7 @@
 
 static struct flt_ctl *ctl;
 static enum flt_role role;
-static bool ready;
+static bool ready, has_sanitizer;
 static __thread int inside __attribute__((tls_model("initial-exec")));
 static __thread int in_sqlite __attribute__((tls_model("initial-exec")));
 
@@ -279,11 +279,13 @@ static void on_crash(int sig)
 	raise(sig);
 }
 
-/* Again in each worker, which begins with no handlers. */
+/* Again in each worker, which begins with no handlers. A sanitizer tells more than we do. */
 static void watch_crashes(void)
 {
 	static const int crashes[] = { SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGSYS };
 
+	if (has_sanitizer)
+		return;
 	for (size_t i = 0; i < sizeof(crashes) / sizeof(*crashes); i++)
 		(void)signal(crashes[i], on_crash);
 }
@@ -435,6 +437,13 @@ EXPORT int posix_memalign(void **p_out, size_t align, size_t n)
 		return ENOMEM;
 	*p_out = p;
 	return 0;
+}
+
+/* For who has another heap, as with sanitizers: does this allocation fail? */
+EXPORT int flt_alloc_fails(void);
+EXPORT int flt_alloc_fails(void)
+{
+	return fault(FLT_ALLOC, FN_malloc) != 0;
 }
 
 /* ---- files ---------------------------------------------------------------------------------- */
@@ -895,6 +904,7 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 		tell_names();
 		ctl->magic = FLT_MAGIC;
 	}
+	has_sanitizer = dlsym(RTLD_DEFAULT, "__asan_init") != NULL;
 	watch_crashes();
 	ready = true;
 }
