@@ -13,7 +13,6 @@
 
 #include "common/codec.h"
 #include "common/log.h"
-#include "common/secret.h"
 #include "gateway/gw.h"
 #include "gateway/http/gw_addr.h"
 #include "gateway/limit/gw_redis_url.h"
@@ -39,16 +38,9 @@ static const char *const log_formats[] = { "auto", "text", "json" };
 
 static int parse_port(const char *text, uint16_t *port_out)
 {
-	unsigned long v = 0;
+	uint64_t v;
 
-	if (*text == '\0' || strlen(text) > 5)
-		return -EINVAL;
-	for (; *text != '\0'; text++) {
-		if (*text < '0' || *text > '9')
-			return -EINVAL;
-		v = v * 10 + (unsigned long)(*text - '0');
-	}
-	if (v > UINT16_MAX)
+	if (dec_decode(text, UINT16_MAX, &v) < 0)
 		return -EINVAL;
 	*port_out = (uint16_t)v;
 	return 0;
@@ -161,13 +153,14 @@ static bool check_wa_version(const char *text, const char **expected_out)
 {
 	static const char prefix[] = "2.3000.";
 	const char *n = text + sizeof(prefix) - 1;
+	uint64_t ignored;
 
 	*expected_out = "auto or 2.3000.N";
 	if (strcmp(text, "auto") == 0)
 		return true;
 	if (strncmp(text, prefix, sizeof(prefix) - 1) != 0)
 		return false;
-	return *n != '\0' && strlen(n) <= 10 && strspn(n, "0123456789") == strlen(n);
+	return dec_decode(n, UINT32_MAX, &ignored) == 0;
 }
 
 static bool check_device_name(const char *text, const char **expected_out)
@@ -354,11 +347,6 @@ static const struct setting table[] = {
 	  .help = "auto: for the journal under systemd, else text" },
 };
 
-/* In the documentation, but without effect in this version: silence would be a trap. */
-static const char *const not_built[] = {
-	"WARDEN_EVENT_RETENTION_DAYS",
-};
-
 /* Not ours, but no mistakes either. */
 static const char *const other_env[] = {
 	"WARDEN_URL",
@@ -372,7 +360,6 @@ static const char *const other_env[] = {
 	"WARDEN_TEST_SPEED",
 	"WARDEN_TEST_HOOK_SPEED",
 #endif
-	"WARDEN_EVENT_RETENTION_DAYS",
 	NULL,
 };
 
@@ -390,22 +377,6 @@ static const struct settings_program program = {
 };
 
 /* ---- after loading ---------------------------------------------------------- */
-
-static void warn_not_built(void)
-{
-	for (size_t i = 0; i < ARRAY_LEN(not_built); i++) {
-		char *value = getenv(not_built[i]);
-
-		if (value == NULL)
-			continue;
-		fprintf(stderr,
-		        "wardend: warning: %s is not supported by this version and has no "
-		        "effect\n",
-		        not_built[i]);
-		secret_wipe(value, strlen(value)); /* may hold a password */
-		unsetenv(not_built[i]);
-	}
-}
 
 /* Relative paths are the caller's: make them mean the same in every process. */
 static bool make_absolute(char **path)
@@ -484,12 +455,7 @@ static bool finish(void *values)
 
 enum settings_result gw_config_load(int argc, char **argv, struct gw_config *cfg)
 {
-	enum settings_result r = settings_load(&program, argc, argv, cfg);
-
-	if (r != SETTINGS_RUN)
-		return r;
-	warn_not_built();
-	return SETTINGS_RUN;
+	return settings_load(&program, argc, argv, cfg);
 }
 
 bool gw_config_worker_usable(const struct gw_config *cfg)

@@ -11,9 +11,9 @@
 
 struct gw_config;
 
-/* Order of the choices of worker_runner. */
 #define GW_CONFIG_SECRETS_MAX 8 /* secret settings that there may be */
 
+/* Order of the choices of worker_runner. */
 enum gw_runner_kind { GW_RUNNER_ZYGOTE, GW_RUNNER_EXEC, GW_RUNNER_SYSTEMD };
 
 #define GW_LISTEN_HOST_CAP 64
