@@ -55,6 +55,22 @@ static uint64_t body_deadline(const struct gw_conn *c)
 	return c->began_ms + (earned_ms > t->body ? earned_ms : t->body);
 }
 
+/*
+ * A whole answer may take as long as it needs while its client takes it at the rate; a stream that
+ * is not paced, and the first byte, have the plain deadline.
+ */
+static uint64_t write_deadline(const struct gw_conn *c)
+{
+	const struct gw_conn_times *t = c->conns->p.times;
+	uint64_t earned_ms = 0;
+
+	if (c->pending_ms == 0)
+		return 0;
+	if (c->state == CONN_ANSWERED)
+		earned_ms = (uint64_t)(c->out_at - c->pending_at) * 1000 / t->body_rate;
+	return c->pending_ms + (earned_ms > t->write ? earned_ms : t->write);
+}
+
 void gw_conn_set_deadline(struct gw_conn *c)
 {
 	const struct gw_conn_times *t = c->conns->p.times;
@@ -71,7 +87,7 @@ void gw_conn_set_deadline(struct gw_conn *c)
 		break;
 	case CONN_HANDLING:
 	case CONN_ANSWERED:
-		arm(c, c->pending_ms == 0 ? 0 : c->pending_ms + t->write);
+		arm(c, write_deadline(c));
 		break;
 	case CONN_LINGER:
 		arm(c, c->began_ms + t->linger);

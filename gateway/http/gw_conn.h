@@ -31,7 +31,7 @@ struct gw_conn_times {
 	uint32_t
 	    head; /* from the first byte (of a new connection: from its start) to the whole head */
 	uint32_t body;       /* after which a body must have come at body_rate on average */
-	uint32_t body_rate;  /* bytes per second */
+	uint32_t body_rate;  /* bytes per second; a whole answer must leave at it, too */
 	uint32_t write;      /* for pending output to leave */
 	uint32_t keep_alive; /* between two requests */
 	uint32_t linger;     /* for the client to read the last answer */
@@ -46,6 +46,7 @@ struct gw_conns_params {
 	    *uncounted; /* proxies: no limit per address; borrowed; may be NULL */
 	const struct gw_conn_times *times; /* borrowed; NULL: the default */
 	uint64_t body_max;
+	size_t out_max; /* bytes that all clients together may leave unread; 0: the default */
 	unsigned requests_max; /* on one connection */
 	void *arg;
 	/*

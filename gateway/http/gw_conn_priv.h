@@ -58,6 +58,7 @@ struct gw_conn {
 	struct buf body;
 	struct buf out; /* from out_at on: not yet sent */
 	size_t out_at;
+	size_t out_held;  /* of conns->held: what out takes */
 	size_t drained_n; /* while lingering */
 	void (*on_gone)(void *arg);
 	void (*on_room)(void *arg); /* the answer is paced; NULL: it is not */
@@ -65,6 +66,7 @@ struct gw_conn {
 	void *on_gone_arg;
 	uint64_t began_ms;    /* of the state's deadline */
 	uint64_t pending_ms;  /* since when there is output; 0: none */
+	size_t pending_at;    /* out_at then */
 	uint64_t deadline_ms; /* 0: none */
 	uint64_t armed_ms;    /* when the timer goes off; 0: not set */
 	struct event ev_read;
@@ -79,7 +81,9 @@ struct gw_conns {
 	struct gw_conn_list unknown; /* oldest first */
 	struct gw_conn_list closed;
 	struct event *ev_reap;
+	struct event *ev_shed;
 	size_t n;
+	size_t held; /* bytes of all output that waits for clients */
 	bool draining;
 	time_t date_at;
 	char date[40]; /* the Date line of that second */
@@ -108,5 +112,7 @@ void gw_conn_flush(struct gw_conn *c);
 void gw_conns_forget_unknown(struct gw_conn *c);
 /* It is closed: out of the lists, to be freed at the end of the loop pass. */
 void gw_conns_remove(struct gw_conn *c);
+/* Count what its out takes now. Over the limit, who holds most is closed, in the next loop pass. */
+void gw_conns_hold_out(struct gw_conn *c);
 
 #endif

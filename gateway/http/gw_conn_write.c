@@ -13,7 +13,7 @@
 #include "common/clock.h"
 #include "gateway/http/gw_conn_priv.h"
 
-#define OUT_MAX (1024 * 1024) /* output that a client does not take */
+#define OUT_MAX (1024 * 1024) /* what may wait of a stream that is not paced */
 #define CORK_MAX (32 * 1024)  /* pieces of a stream that leave together */
 #define BODY_COPY_MAX 2048    /* shorter bodies are copied behind their head */
 #define HEAD_CAP 256          /* what put_head() and put_length() add of their own */
@@ -54,7 +54,8 @@ void gw_conn_flush(struct gw_conn *c)
 		return;
 	}
 	if (rc > 0) {
-		if (c->out.len - c->out_at > OUT_MAX && c->on_room == NULL) {
+		if (c->state == CONN_HANDLING && c->on_room == NULL &&
+		    c->out.len - c->out_at > OUT_MAX) {
 			gw_conn_close(c, "client does not read");
 			return;
 		}
@@ -62,13 +63,17 @@ void gw_conn_flush(struct gw_conn *c)
 			gw_conn_close(c, "out of memory");
 			return;
 		}
-		if (c->pending_ms == 0 || (c->on_room != NULL && c->out_at > before))
+		if (c->pending_ms == 0 || (c->on_room != NULL && c->out_at > before)) {
 			c->pending_ms = clock_ms();
+			c->pending_at = c->out_at;
+		}
+		gw_conns_hold_out(c);
 		gw_conn_set_deadline(c);
 		return;
 	}
 	if (c->pending_ms != 0) {
 		c->pending_ms = 0;
+		gw_conns_hold_out(c);
 		event_del(&c->ev_write);
 		gw_conn_set_deadline(c);
 		if (c->state == CONN_HANDLING && c->on_room != NULL) {

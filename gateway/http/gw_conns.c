@@ -15,6 +15,7 @@
 #include "gateway/instance/gw_room.h"
 
 #define FRESH_MS 200 /* how long a new connection is waited for to say what it wants */
+#define OUT_MAX_DEFAULT ((size_t)256 << 20)
 
 void gw_conns_forget_unknown(struct gw_conn *c)
 {
@@ -33,6 +34,7 @@ void gw_conns_remove(struct gw_conn *c)
 	gw_conns_forget_unknown(c);
 	if (c->peer != NULL)
 		gw_peers_release(conns->peers, c->peer);
+	conns->held -= c->out_held;
 	TAILQ_REMOVE(&conns->all, c, all);
 	TAILQ_INSERT_TAIL(&conns->closed, c, all);
 	conns->n--;
@@ -52,6 +54,39 @@ static void on_reap(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
+/* ---- output that waits ----------------------------------------------------------------------- */
+
+void gw_conns_hold_out(struct gw_conn *c)
+{
+	struct gw_conns *conns = c->conns;
+	size_t held = c->pending_ms == 0 ? 0 : c->out.cap;
+
+	conns->held += held - c->out_held;
+	c->out_held = held;
+	if (conns->held > conns->p.out_max)
+		event_active(conns->ev_shed, EV_TIMEOUT, 0); /* not here: others may be at work */
+}
+
+static struct gw_conn *holds_most(const struct gw_conns *conns)
+{
+	struct gw_conn *c, *most = TAILQ_FIRST(&conns->all);
+
+	for (c = most; c != NULL; c = TAILQ_NEXT(c, all))
+		if (c->out_held > most->out_held)
+			most = c;
+	return most;
+}
+
+static void on_shed(evutil_socket_t fd, short what, void *arg)
+{
+	struct gw_conns *conns = arg;
+
+	(void)fd;
+	(void)what;
+	while (conns->held > conns->p.out_max)
+		gw_conn_close(holds_most(conns), "too much waits for clients");
+}
+
 /* ---- all of them ----------------------------------------------------------------------------- */
 
 int gw_conns_new(const struct gw_conns_params *params, struct gw_conns **conns_out)
@@ -64,11 +99,14 @@ int gw_conns_new(const struct gw_conns_params *params, struct gw_conns **conns_o
 	conns->p = *params;
 	if (conns->p.times == NULL)
 		conns->p.times = &gw_conn_times_default;
+	if (conns->p.out_max == 0)
+		conns->p.out_max = OUT_MAX_DEFAULT;
 	TAILQ_INIT(&conns->all);
 	TAILQ_INIT(&conns->unknown);
 	TAILQ_INIT(&conns->closed);
 	conns->ev_reap = event_new(params->base, -1, 0, on_reap, conns);
-	if (conns->ev_reap != NULL)
+	conns->ev_shed = event_new(params->base, -1, 0, on_shed, conns);
+	if (conns->ev_reap != NULL && conns->ev_shed != NULL)
 		rc = gw_peers_new(&conns->peers);
 	if (rc < 0) {
 		gw_conns_free(conns);
@@ -89,6 +127,8 @@ void gw_conns_free(struct gw_conns *conns)
 	on_reap(-1, 0, conns);
 	if (conns->ev_reap != NULL)
 		event_free(conns->ev_reap);
+	if (conns->ev_shed != NULL)
+		event_free(conns->ev_shed);
 	gw_peers_free(conns->peers);
 	free(conns);
 }

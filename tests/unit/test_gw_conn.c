@@ -8,6 +8,7 @@
 #define GET(path) "GET " path " HTTP/1.1\r\nHost: h\r\n\r\n"
 #define BODY_MAX 64
 #define ANSWER_MAX 200000
+#define HUGE_LEN ((size_t)3 << 20)
 
 /* Short enough for a test; everything not under test is far away. */
 static const struct gw_conn_times far = { 5000, 5000, 1000, 5000, 5000, 200 };
@@ -23,6 +24,7 @@ struct fixture {
 	unsigned room_n;
 	char data[64]; /* of an upgraded connection */
 	size_t body_len;
+	size_t out_max;
 };
 
 static void on_gone(void *arg)
@@ -51,7 +53,7 @@ static void on_request(struct gw_conn *c, void *arg)
 {
 	struct fixture *f = arg;
 	const char *target = gw_gate_target(gw_conn_head(c));
-	static char big[ANSWER_MAX];
+	static char big[HUGE_LEN];
 
 	f->requests_n++;
 	f->body_len = gw_conn_body(c)->len;
@@ -61,6 +63,9 @@ static void on_request(struct gw_conn *c, void *arg)
 		f->waiting = c;
 		gw_conn_set_owner(c, on_gone, f, strcmp(target, "/wait-hangup") == 0);
 	} else if (strcmp(target, "/big") == 0) {
+		memset(big, 'x', ANSWER_MAX);
+		answer(c, 200, big, ANSWER_MAX);
+	} else if (strcmp(target, "/huge") == 0) {
 		memset(big, 'x', sizeof(big));
 		answer(c, 200, big, sizeof(big));
 	} else {
@@ -90,6 +95,7 @@ static void start(struct fixture *f, size_t max, size_t max_per_address)
 		.max_per_address = max_per_address,
 		.times = &f->times,
 		.body_max = BODY_MAX,
+		.out_max = f->out_max,
 		.requests_max = 5,
 		.arg = f,
 		.wants_body = wants_body,
@@ -700,6 +706,20 @@ static void test_a_client_that_does_not_read_is_closed(void **state)
 	client_close(&c);
 }
 
+/* Reads until the other end closes: bytes that came. The client's buffer is smaller. */
+static size_t read_all(struct client *c)
+{
+	size_t n = 0;
+
+	event_add(c->ev, NULL);
+	while (!c->eof) {
+		n += c->len;
+		client_forget(c);
+		event_base_loop(c->base, EVLOOP_ONCE);
+	}
+	return n;
+}
+
 static void test_a_large_answer_arrives_whole(void **state)
 {
 	struct fixture *f = *state;
@@ -707,13 +727,73 @@ static void test_a_large_answer_arrives_whole(void **state)
 
 	dial(f, &c);
 	client_send(&c, "GET /big HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
-	while (!c.eof) { /* count, the client's buffer is smaller */
-		f->body_len += c.len;
-		client_forget(&c);
-		event_base_loop(f->base, EVLOOP_ONCE);
-	}
-	assert_in_range(f->body_len, ANSWER_MAX, ANSWER_MAX + 200);
+	assert_in_range(read_all(&c), ANSWER_MAX, ANSWER_MAX + 200);
 	client_close(&c);
+}
+
+#define GET_HUGE "GET /huge HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
+
+static void test_a_huge_answer_waits_for_a_slow_client(void **state)
+{
+	struct fixture *f = *state;
+	struct client c;
+
+	dial(f, &c);
+	event_del(c.ev);
+	client_send(&c, GET_HUGE);
+	test_run_due(f->base);
+	assert_int_equal(f->requests_n, 1);
+	assert_int_equal(gw_conns_n(f->conns), 1);
+	assert_in_range(read_all(&c), HUGE_LEN, HUGE_LEN + 200);
+	client_close(&c);
+}
+
+static void test_a_client_that_reads_at_the_rate_may_take_longer(void **state)
+{
+	const struct timeval past = { 0, 150000 };
+	struct fixture *f = *state;
+	struct client c;
+	size_t n = 0;
+
+	f->times.write = 50;
+	f->times.body_rate = 1;
+	dial(f, &c);
+	client_send(&c, GET_HUGE);
+	while (n < HUGE_LEN / 3) {
+		event_base_loop(f->base, EVLOOP_ONCE);
+		n += c.len;
+		client_forget(&c);
+	}
+	event_del(c.ev); /* it has taken something, and takes no more for a while */
+	event_base_loopexit(f->base, &past);
+	event_base_dispatch(f->base);
+	assert_int_equal(gw_conns_n(f->conns), 1);
+	assert_in_range(n + read_all(&c), HUGE_LEN, HUGE_LEN + 200);
+	client_close(&c);
+}
+
+static void test_what_all_clients_leave_unread_is_bounded(void **state)
+{
+	struct client honest, hoarder[3];
+	struct fixture *f = *state;
+
+	f->out_max = 2 * HUGE_LEN;
+	start(f, 100, 0);
+	dial(f, &honest);
+	event_del(honest.ev);
+	client_send(&honest, GET("/big"));
+	for (int i = 0; i < 3; i++) {
+		dial(f, &hoarder[i]);
+		event_del(hoarder[i].ev);
+		client_send(&hoarder[i], GET_HUGE);
+		test_run_due(f->base);
+	}
+	assert_in_range(gw_conns_n(f->conns), 2, 3); /* who held most is gone */
+	client_send(&honest, "GET /big HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+	assert_in_range(read_all(&honest), 2 * ANSWER_MAX, 2 * ANSWER_MAX + 400);
+	client_close(&honest);
+	for (int i = 0; i < 3; i++)
+		client_close(&hoarder[i]);
 }
 
 /* ---- limits ----------------------------------------------------------------- */
@@ -813,6 +893,9 @@ int main(void)
 		T(test_the_second_head_has_its_own_deadline),
 		T(test_a_client_that_does_not_read_is_closed),
 		T(test_a_large_answer_arrives_whole),
+		T(test_a_huge_answer_waits_for_a_slow_client),
+		T(test_a_client_that_reads_at_the_rate_may_take_longer),
+		T(test_what_all_clients_leave_unread_is_bounded),
 		T(test_the_oldest_without_a_token_makes_room),
 		T(test_where_all_have_tokens_the_new_one_is_turned_away),
 		T(test_each_address_has_its_own_limit),
