@@ -448,6 +448,7 @@ void gw_supervisor_part(struct gw_supervisor *sup)
 		s->next = NULL;
 	while ((w = TAILQ_FIRST(&sup->workers)) != NULL) {
 		TAILQ_REMOVE(&sup->workers, w, in_all);
+		gw_instance_part(w->inst); /* also of one that is being deleted: nobody lists it */
 		gw_worker_part(w);
 	}
 	TAILQ_INIT(&sup->queue); /* they are gone, too */

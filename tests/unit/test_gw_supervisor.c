@@ -712,6 +712,25 @@ static void test_stop_waits_for_all_and_kills_the_deaf(void **state)
 	assert_int_equal(gw_supervisor_count(f->gw.sup), 0);
 }
 
+static void test_an_instance_that_is_being_deleted_is_parted_too(void **state)
+{
+	struct fixture *f = *state;
+	struct gw_worker_info info;
+	struct watcher wr;
+	bool gone = false;
+
+	start(f, &patient);
+	connect_to(instance(f, "deaf"), &wr, 0);
+	test_run_until(f->gw.base, has_code, &wr);
+	gw_worker_info(gw_supervisor_next(f->gw.sup, NULL), &info);
+	gw_instance_delete(wr.inst, on_gone, &gone); /* its owner no longer lists it */
+	gw_supervisor_part(f->gw.sup);
+	assert_null(wr.inst->worker);
+	assert_int_equal(gw_supervisor_count(f->gw.sup), 0);
+	assert_int_equal(kill(info.pid, SIGKILL), 0); /* it lived on */
+	assert_false(gone);
+}
+
 static void test_a_second_stop_kills_at_once(void **state)
 {
 	struct fixture *f = *state;
@@ -838,6 +857,7 @@ int main(void)
 		T(test_a_survey_goes_on_behind_a_worker_that_goes),
 		T(test_the_more_workers_the_longer_they_may_take_to_leave),
 		T(test_stop_waits_for_all_and_kills_the_deaf),
+		T(test_an_instance_that_is_being_deleted_is_parted_too),
 		T(test_a_second_stop_kills_at_once),
 		T(test_stop_without_workers_ends_in_the_next_pass),
 		T(test_run_dir_belongs_to_one_gateway),
