@@ -61,6 +61,12 @@ static void arm(struct gw_hook_lane *l, uint64_t ms);
 /* ---- saved -------------------------------------------------------------------------------------
  */
 
+/* A dead letter has come or gone: nothing goes on before that is kept. */
+static bool owes_letter(const struct gw_hook_lane *l)
+{
+	return l->bury.seq != 0 || l->unbury != 0;
+}
+
 static void on_saved(int rc, struct gw_hook_job *j, void *arg)
 {
 	struct gw_hook_lane *l = arg;
@@ -72,7 +78,7 @@ static void on_saved(int rc, struct gw_hook_job *j, void *arg)
 		LOG(gw_instance_log(l->queue->inst), LOG_ERR, "webhook_place_not_saved",
 		    LF_STR("label", l->label), LF_ERR("err", rc));
 		l->dirty = true; /* it goes with the next */
-		if (l->bury.seq != 0 && l->state == GW_LANE_IDLE)
+		if (owes_letter(l) && l->state == GW_LANE_IDLE)
 			arm(l, BROKEN_MS);
 		return;
 	}
@@ -141,7 +147,7 @@ void gw_hook_lane_kick(struct gw_hook_lane *l)
 
 	if (l->state != GW_LANE_IDLE || !l->hooks->started)
 		return;
-	if (l->bury.seq != 0 || l->unbury != 0) { /* nothing goes on before that is kept */
+	if (owes_letter(l)) {
 		if (!l->saving)
 			gw_hook_lane_save(l);
 		if (!l->saving)

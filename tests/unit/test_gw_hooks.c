@@ -598,6 +598,34 @@ static void test_nothing_goes_on_before_a_dead_letter_is_kept(void **state)
 	assert_int_equal(list_dead(inst), 1);
 }
 
+static void test_a_dead_letter_taken_at_last_is_let_go_of_once_the_disk_is_back(void **state)
+{
+	struct gw_instance *inst = &fix->inst[0];
+
+	(void)state;
+	faulty_vfs_install();
+	restart();
+	change(inst, "default", HOOK);
+	emit(inst, 1);
+	for (size_t i = 0; i < 3; i++) {
+		assert_sequence(await_call(i + 1), 1);
+		answer(i, 404);
+		pass(40000);
+	}
+	assert_int_equal(list_dead(inst), 1);
+	send_dead_again(inst);
+	assert_sequence(await_call(4), 1);
+	faulty_vfs_fail(1, SQLITE_FULL, true);
+	answer(3, 200);
+	for (int i = 0; i < 5; i++)
+		pass(2000);
+	faulty_vfs_fail(0, 0, false);
+	for (int i = 0; i < 5; i++) /* and nothing else happens */
+		pass(2000);
+	assert_int_equal(list_dead(inst), 0);
+	assert_int_equal(calls_n, 4);
+}
+
 static void test_a_receiver_that_is_gone_is_left_alone(void **state)
 {
 	struct gw_instance *inst = &fix->inst[0];
@@ -881,6 +909,7 @@ int main(void)
 		T(test_a_dead_letter_lets_the_next_one_through),
 		T(test_the_end_of_the_schedule_is_a_dead_letter),
 		T(test_nothing_goes_on_before_a_dead_letter_is_kept),
+		T(test_a_dead_letter_taken_at_last_is_let_go_of_once_the_disk_is_back),
 		T(test_a_receiver_that_is_gone_is_left_alone),
 		T(test_what_is_not_wanted_is_passed_over),
 		T(test_tries_are_those_of_one_event),
