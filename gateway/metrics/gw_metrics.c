@@ -13,9 +13,9 @@ const uint32_t gw_metrics_connect_ms[GW_CONNECT_BUCKETS] = {
 	100, 250, 500, 1000, 2000, 3000, 5000, 8000, 13000, 20000, 30000, 60000
 };
 
-const uint16_t gw_metrics_statuses[GW_STATUSES] = { 101, 200, 201, 204, 400, 401, 403,
-	                                            404, 405, 406, 408, 409, 410, 413,
-	                                            429, 499, 500, 501, 503, 0 };
+const uint16_t gw_metrics_statuses[GW_STATUSES] = { 101, 200, 201, 204, 304, 400, 401, 403,
+	                                            404, 405, 406, 408, 409, 410, 413, 429,
+	                                            499, 500, 501, 502, 503, 504, 0 };
 
 static size_t table_len(const struct gw_route *table)
 {

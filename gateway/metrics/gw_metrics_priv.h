@@ -11,7 +11,7 @@
 
 #define GW_HTTP_BUCKETS 14
 #define GW_CONNECT_BUCKETS 12
-#define GW_STATUSES 20
+#define GW_STATUSES 23
 
 extern const uint32_t gw_metrics_http_ms[GW_HTTP_BUCKETS];
 extern const uint32_t gw_metrics_connect_ms[GW_CONNECT_BUCKETS];

@@ -31,6 +31,17 @@ test('the parser finds what is wrong', () => {
 	parse(`${head}a{b="x\\"\\\\\\n"} 1\n`);
 });
 
+test('an answer that only says "not modified" is counted as that', async () => {
+	const before = await metrics();
+	const labels = { route: '/openapi.json', method: 'GET' };
+	const etag = (await world.request('GET', '/openapi.json')).headers.get('etag');
+	assert.equal((await world.request('GET', '/openapi.json', { headers: { 'if-none-match': etag } })).status, 304);
+	const m = await metrics();
+	for (const status of ['200', '304'])
+		assert.equal(sample(m, 'warden_http_request_seconds_count', { ...labels, status }) -
+		    (sample(before, 'warden_http_request_seconds_count', { ...labels, status }) ?? 0), 1, status);
+});
+
 test('a link and a crash are in the numbers', async () => {
 	const before = await metrics();
 	const instance = await world.newInstance();
