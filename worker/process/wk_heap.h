@@ -22,7 +22,7 @@ void wk_heap_share(void);
 /*
  * For a worker, after a peak: what is free goes back to the kernel, with it pages of zeros, copies
  * of pages of the zygote's heap that are again like the original, and the stack below the caller's
- * frame. Some 0.1 ms.
+ * frame. Some 0.3 ms.
  */
 void wk_heap_give_back(void);
 
