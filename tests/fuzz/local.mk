@@ -23,3 +23,17 @@ include $(top_srcdir)/tests/fuzz/sim.mk
 EXTRA_DIST += tests/fuzz/replay.sh tests/fuzz/fuzz.h
 TESTS += tests/fuzz/replay.sh
 CLEANFILES += tests/fuzz/*.replay.log
+
+# For AFL++, which loads them: the changes of one target, without what it tests (--gc-sections) and not instrumented.
+MUTATOR_CC = clang
+MUTATOR_C = $(tests_fuzz_libmutate_a_SOURCES:%=$(top_srcdir)/%) $(top_srcdir)/worker/wa/wa_node.c \
+	$(top_srcdir)/worker/wa/wa_node_decode.c $(top_srcdir)/worker/wa/wa_node_encode.c \
+	$(top_srcdir)/worker/wa/wa_token.c $(top_srcdir)/worker/wa/wa_jid.c $(top_srcdir)/common/buf.c \
+	$(top_srcdir)/common/secret.c $(top_srcdir)/common/ipc_frame.c
+MUTATOR_CFLAGS = -std=gnu17 -O2 -fPIC -fvisibility=hidden -ffunction-sections -fdata-sections \
+	$(PROTOBUFC_CFLAGS) $(EVENT_CFLAGS) $(CRYPTO_CFLAGS) $(SIGNAL_CFLAGS) $(JANSSON_CFLAGS) $(SQLITE_CFLAGS) \
+	$(CURL_CFLAGS) $(ZLIB_CFLAGS) $(HIREDIS_CFLAGS) -I$(top_srcdir)/tests/unit -DFUZZ_AFL_LIBRARY
+tests/fuzz/mutate_%.so: $(top_srcdir)/tests/fuzz/fuzz_%.c $(MUTATOR_C) $(PROTO_GEN_C) $(PROTO_GEN_H)
+	$(AM_V_GEN)$(MUTATOR_CC) $(AM_CPPFLAGS) $(MUTATOR_CFLAGS) -shared -Wl,--gc-sections -Wl,-z,defs -o $@ \
+		$(filter %.c,$^) $(PROTOBUFC_LIBS) $(CRYPTO_LIBS) $(ZLIB_LIBS)
+CLEANFILES += tests/fuzz/*.so
