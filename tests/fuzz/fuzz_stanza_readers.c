@@ -12,12 +12,15 @@
 
 #include "common/err.h"
 #include "worker/wa/wa_adv.h"
+#include "worker/wa/wa_bundle.h"
 #include "worker/wa/wa_link_code.h"
 #include "worker/wa/wa_login.h"
 #include "worker/wa/wa_pair.h"
 #include "worker/wa/wa_passkey.h"
 #include "worker/wa/wa_prekey.h"
 #include "worker/wa/wa_privacy_token.h"
+#include "worker/wa/wa_receipt.h"
+#include "worker/wa/wa_source.h"
 #include "worker/wa/wa_stanza.h"
 #include "worker/wa/wa_usync.h"
 
@@ -182,6 +185,52 @@ static void read_users(const struct wa_node *n)
 	}
 }
 
+static int on_receipt_item(void *arg, const struct wa_receipt_item *item)
+{
+	(void)arg;
+	touch_str(item->message_id);
+	touch_str(item->participant);
+	return 0;
+}
+
+static int on_bundle(void *arg, const struct wa_bundle_answer *a)
+{
+	(void)arg;
+	touch_str(a->jid);
+	if (a->error == 0)
+		touch(&a->bundle, sizeof(a->bundle));
+	return 0;
+}
+
+/* Receipts, the senders of messages, keys of others. */
+static void read_traffic(const struct wa_node *n)
+{
+	static const struct wa_own_users own = { "1", "77" };
+	struct wa_receipt receipt;
+	struct wa_retry retry;
+	struct wa_source source;
+	int rc = wa_receipt_read_node(n, &receipt);
+
+	FUZZ_REQUIRE(rc == 0 || rc == WA_EPROTO);
+	FUZZ_REQUIRE(rc < 0 || (receipt.id != NULL && receipt.from != NULL));
+	if (rc == 0)
+		FUZZ_REQUIRE(wa_receipt_each(n, on_receipt_item, NULL) == 0);
+	if (wa_retry_read(n, &retry) == 0) {
+		FUZZ_REQUIRE(rc == 0);
+		touch_str(retry.message_id);
+		touch(retry.device_identity, retry.device_identity_len);
+	}
+	rc = wa_source_read(n, &own, &source);
+	FUZZ_REQUIRE(rc == 0 || rc == WA_EPROTO);
+	if (rc == 0) {
+		FUZZ_REQUIRE(source.id != NULL && source.chat.server[0] != '\0');
+		FUZZ_REQUIRE(source.chat.device == 0);
+		touch_str(source.push_name);
+	}
+	rc = wa_bundle_each(n, on_bundle, NULL);
+	FUZZ_REQUIRE(rc == 0 || rc == WA_EPROTO);
+}
+
 /* The registration, identity and signed pre-key of a device that is all zeros, so that a digest
  * can match it. */
 static void read_answers(const struct wa_node *n)
@@ -211,6 +260,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	FUZZ_REQUIRE(read_pairing(n) + read_link_code(n) + read_passkey(n) + read_ends(n) <= 1);
 	read_answers(n);
 	read_users(n);
+	read_traffic(n);
 	require_encodes(wa_ack(n, "1:2@s.whatsapp.net", 0));
 	require_encodes(wa_notification_ack(n));
 	require_encodes(wa_pong(n));

@@ -33,3 +33,13 @@ tests_fuzz_fuzz_recv_SOURCES = tests/fuzz/fuzz_recv.c $(RECV_FIXTURE) $(FUZZ_MAI
 tests_fuzz_fuzz_recv_CFLAGS = $(FUZZ_TARGET_CFLAGS)
 tests_fuzz_fuzz_recv_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 tests_fuzz_fuzz_recv_LDADD = $(FUZZ_MUTATE) $(WORKER_LIBS) $(UNIT_LIBS)
+
+check_PROGRAMS += tests/fuzz/fuzz_upgrade tests/fuzz/fuzz_ws
+tests_fuzz_fuzz_upgrade_SOURCES = tests/fuzz/fuzz_upgrade.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_upgrade_CFLAGS = $(FUZZ_TARGET_CFLAGS)
+tests_fuzz_fuzz_upgrade_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_upgrade_LDADD = $(FUZZ_MUTATE) $(WORKER_LIBS)
+tests_fuzz_fuzz_ws_SOURCES = tests/fuzz/fuzz_ws.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_ws_CFLAGS = $(FUZZ_TARGET_CFLAGS)
+tests_fuzz_fuzz_ws_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_ws_LDADD = $(WORKER_LIBS)
