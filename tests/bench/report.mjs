@@ -146,19 +146,19 @@ function draw(file, part, { label, x, y, logX, logY, lines }) {
 	if (curves.length === 0)
 		return false;
 	execFileSync('gnuplot', { input: `${blocks.join('\n')}
-set terminal svg size 800,480 font 'DejaVu Sans,13' background rgb 'white'
+set terminal svg size 860,500 font 'DejaVu Sans,13' background rgb 'white'
 set output '${file}'
 set title '${label}'
-set xlabel '${x}'
+set xlabel '${x}' offset 0,0.4
 set ylabel '${y}'
 set grid lc rgb '#dddddd'
-set key ${logY ? 'outside bottom center horizontal' : 'outside bottom center horizontal'}
+set key outside bottom center horizontal spacing 1.2
 set border 3
 set tics nomirror
 ${logX ? 'set logscale x\nset xrange [0.8:]' : 'set xrange [0:]'}
 ${logY ? 'set logscale y' : 'set yrange [0:]'}
 set format x '%.0f'
-set format y '%g'
+set format y '%.0f'
 plot ${curves.join(', \\\n     ')}
 ` });
 	return true;
