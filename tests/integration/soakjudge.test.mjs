@@ -10,6 +10,7 @@ const rules = new Map([
 	['memory', { rule: 'flat', by: 100, share: 0.05, unit: 'KiB' }],
 	['log', { rule: 'bound', max: 500, unit: 'KiB' }],
 	['file', { rule: 'per', of: 'events', max: 2, unit: 'KiB' }],
+	['cached', { rule: 'flat', by: 100, share: 0.05, unit: 'KiB', cache: { of: 'file', max: 8000, share: 1.25 } }],
 	['other', { rule: 'shown', unit: '' }],
 ]);
 const random = makeRandom(7);
@@ -43,6 +44,13 @@ describe('a series', () => {
 	test('may grow with what it holds, and no more', () => {
 		assert.deepEqual(grown(run((i) => ({ events: 1000 * i, file: 1900 * i }))), []);
 		assert.deepEqual(grown(run((i) => ({ events: 1000 * i, file: 2100 * i }))), ['file']);
+	});
+
+	test('may grow while its cache fills, and no longer', () => {
+		const filling = (i) => Math.min(8000, 100 * i);
+		assert.deepEqual(grown(run((i) => ({ file: 100 * i, cached: 5000 + filling(i) }))), []);
+		assert.deepEqual(grown(run((i) => ({ file: 100 * i, cached: 5000 + filling(i) + 60 * i }))), ['cached']);
+		assert.deepEqual(grown(run((i) => ({ file: 9000 + 100 * i, cached: 5000 + 20 * i }))), ['cached']);
 	});
 
 	test('that is too short says nothing, one that is only shown never fails', () => {

@@ -7,12 +7,15 @@ const bound = (max, unit = 'KiB') => ({ rule: 'bound', max, unit });
 const shown = (unit) => ({ rule: 'shown', unit });
 const per = (of, max, unit = 'KiB') => ({ rule: 'per', of, max, unit });
 
+// Pages of events.db are kept up to so many KiB of it: until then the gateway grows with the file, and a little for each page.
+const EVENTS_CACHE = { of: 'events.db', max: 8 * MIB, share: 1.25 };
+
 /*
  * flat: between the first and the last quarter its median may rise by so much and by that share of it. bound: never more.
  * per: it grows with another (a counter), by at most so much for each. shown: reported, not judged.
  */
 export const RULES = new Map([
-	['gateway USS', flat(1.5 * MIB, 0.03)], ['gateway PSS', flat(1.5 * MIB, 0.03)], ['gateway RSS', flat(1.5 * MIB, 0.03)],
+	...['gateway USS', 'gateway PSS', 'gateway RSS'].map((name) => [name, { ...flat(1.5 * MIB, 0.03), cache: EVENTS_CACHE }]),
 	['zygote USS', flat(64 * KIB, 0.02)], ['zygote PSS', shown('KiB')], ['zygote RSS', flat(64 * KIB, 0.02)],
 	['workers', flat(4, 0.01, '')],
 	['workers RSS sum', flat(4 * MIB, 0.05)], ['workers PSS sum', flat(4 * MIB, 0.08)],
@@ -55,11 +58,18 @@ function rise(points) {
 	return xx === 0 ? 0 : (xy / xx) * (points.at(-1)[0] - points[0][0]);
 }
 
-function judgeFlat({ by, share }, points) {
+// What a cache may have taken between the first and the last quarter.
+function cached({ of, max, share }, samples) {
+	const sizes = samples.map((s) => Math.min(max, s[of] ?? 0));
+	const quarter = Math.max(2, Math.floor(sizes.length / 4));
+	return share * Math.max(0, median(sizes.slice(-quarter)) - median(sizes.slice(0, quarter)));
+}
+
+function judgeFlat({ by, share }, points, more = 0) {
 	const quarter = Math.max(2, Math.floor(points.length / 4));
 	const first = median(points.slice(0, quarter).map(([, y]) => y));
 	const last = median(points.slice(-quarter).map(([, y]) => y));
-	const allowed = by + share * Math.abs(first);
+	const allowed = by + share * Math.abs(first) + more;
 	// a step within the last quarter is in the medians, a slow rise in the line as well: both have to say so
 	const grows = last - first > allowed && rise(points) > 0.75 * allowed;
 	return { first, last, allowed, grows };
@@ -85,7 +95,7 @@ export function judge(samples, rules = RULES) {
 		}
 		const max = Math.max(...points.map(([, y]) => y));
 		const quarters = judgeFlat({ by: 0, share: 0 }, points);
-		const result = rule.rule === 'flat' ? judgeFlat(rule, points) :
+		const result = rule.rule === 'flat' ? judgeFlat(rule, points, rule.cache === undefined ? 0 : cached(rule.cache, kept)) :
 			rule.rule === 'per' ? judgePer(rule, points, kept) :
 			{ first: quarters.first, last: quarters.last, allowed: rule.max, grows: rule.rule === 'bound' && max > rule.max };
 		results.push({ name, ...rule, ...result, most: max, points });
