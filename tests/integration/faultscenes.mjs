@@ -247,7 +247,7 @@ export const scenes = {
 		},
 	},
 	appstate: {
-		sim: { tls: true },
+		speed: 1,
 		async once(world) {
 			const ctx = await linkedOne(world, { chats: 12, messages: 3 });
 			ctx.follower = await new StreamFollower(world, ctx.instance, { from: 0 }).open();
