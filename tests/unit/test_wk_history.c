@@ -17,6 +17,7 @@
 #include "proto/wa_msg.pb-c.h"
 #include "worker/history/wk_history.h"
 #include "worker/history/wk_media.h"
+#include "worker/process/wk_hand.h"
 #include "worker/store/wk_store_history.h"
 #include "worker/store/wk_store_lid.h"
 #include "worker/store/wk_store_msg.h"
@@ -41,7 +42,8 @@ struct fixture {
 	uint32_t progress;
 	uint64_t messages;
 	unsigned told;
-	bool tells; /* messages become events */
+	uint64_t in_hand; /* when it was told last */
+	bool tells;       /* messages become events */
 	int failed_rc;
 	char answer[64];
 };
@@ -65,6 +67,8 @@ static void on_state(uint32_t progress, uint64_t messages, void *arg)
 	f->progress = progress;
 	f->messages = messages;
 	f->told++;
+	f->in_hand = wk_hand_take(0);
+	(void)wk_hand_take(f->in_hand);
 }
 
 static void on_answer(const char *request_id, void *arg)
@@ -422,6 +426,25 @@ static void test_types_of_no_use_are_acknowledged_alone(void **state)
 	"receipt type=server-error id=" id " to=" SF_PN "@s.whatsapp.net category=peer" \
 	" / encrypt / enc_p / enc_iv\n"
 
+/* A blob that workers die of is theirs no more; what comes after it is. */
+static void test_what_workers_died_of_is_set_aside(void **state)
+{
+	const uint64_t key = wk_hand_key_of("history", "N1");
+	struct fixture *f = *state;
+
+	wk_hand_set_aside(&key, 1);
+	notice(f, "N1", WA_HISTORY_RECENT, 1, 40, true);
+	work(f);
+	assert_int_equal(count(f), 0);
+	sent_is(f, STORED("N1"));
+	notice(f, "N2", WA_HISTORY_RECENT, 1, 40, true);
+	work(f);
+	wk_hand_set_aside(NULL, 0);
+	assert_int_equal(count(f), CHATS * MESSAGES);
+	assert_true(f->in_hand == wk_hand_key_of("history", "N2"));
+	assert_true(wk_hand_take(0) == 0);
+}
+
 /* Each message that was not known becomes an event, kept apart by its flag. */
 static void test_messages_are_told_of_once(void **state)
 {
@@ -615,6 +638,7 @@ int main(void)
 		T(test_a_phone_that_falls_silent_has_no_more),
 		T(test_nothing_is_fetched_where_none_is_wanted),
 		T(test_types_of_no_use_are_acknowledged_alone),
+		T(test_what_workers_died_of_is_set_aside),
 		T(test_a_broken_blob_is_asked_for_again),
 		T(test_a_file_that_is_no_history_is_broken),
 		T(test_bombs_cost_nothing),

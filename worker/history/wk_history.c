@@ -11,6 +11,7 @@
 #include "worker/control/wk_settings.h"
 #include "worker/history/wk_history_priv.h"
 #include "worker/history/wk_media.h"
+#include "worker/process/wk_hand.h"
 #include "worker/session/wk_timer.h"
 #include "worker/store/wk_batch.h"
 #include "worker/store/wk_creds.h"
@@ -141,17 +142,23 @@ static void next(struct wk_history *h)
 		return;
 	}
 	(void)event_del(h->quiet);
-	if (!has_content(h) || (h->job.payload == NULL && h->job.path == NULL))
+	h->hand = wk_hand_key_of("history", h->job.message_id);
+	if (wk_hand_is_aside(h->hand)) {
+		LOG(h->p.log, LOG_WARNING, "history_set_aside");
 		wk_history_finish_unread(h, false);
-	else if (h->job.payload != NULL)
+	} else if (!has_content(h) || (h->job.payload == NULL && h->job.path == NULL)) {
+		wk_history_finish_unread(h, false);
+	} else if (h->job.payload != NULL) {
 		wk_history_read(h);
-	else
+	} else {
 		wk_history_fetch(h);
+	}
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct wk_history *h = arg;
+	uint64_t before;
 
 	(void)fd;
 	(void)what;
@@ -163,7 +170,9 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 		next(h);
 		break;
 	case WK_HISTORY_READING:
+		before = wk_hand_take(h->hand); /* a notice is tried again at every start */
 		wk_history_slice(h);
+		(void)wk_hand_take(before);
 		break;
 	case WK_HISTORY_RESTING:
 		wk_history_fetch(h);

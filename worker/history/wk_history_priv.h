@@ -46,6 +46,7 @@ struct wk_history {
 	enum wk_history_work work;
 	unsigned tries; /* to fetch this one, in a row */
 	struct wk_history_job job;
+	uint64_t hand; /* its key (wk_hand.h) */
 	/* the file: closed, as WhatsApp has it */
 	struct wk_media_get *get;
 	int fd;
