@@ -316,10 +316,11 @@ int gw_instance_new(struct gw *gw, struct gw_account *acc, const struct gw_insta
 	if (inst->link.key_epoch == 0)
 		inst->link.key_epoch = 1;
 	inst->unsure = row->has_session && !row->link.linked;
-	if (proxy != NULL)
+	if (proxy != NULL) {
 		inst->proxy = secret_alloc(sizeof(*proxy));
-	if (inst->proxy != NULL)
-		*inst->proxy = *proxy;
+		if (inst->proxy != NULL)
+			*inst->proxy = *proxy;
+	}
 	if (events_make(inst) < 0 || settings_load(inst, row->settings) < 0 ||
 	    (proxy != NULL && inst->proxy == NULL)) {
 		gw_instance_free(inst);

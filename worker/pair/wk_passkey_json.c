@@ -93,7 +93,6 @@ int wk_credential_read(const char *json, struct wk_credential *out, const char *
 	*why_out = "it is too long";
 	if (len > WK_CREDENTIAL_MAX)
 		goto out;
-	rc = WA_EPROTO;
 	*why_out = "it is not a JSON object";
 	rc = json_text_load(json, len, LOAD_FLAGS, &root);
 	if (rc < 0 ? rc != -ENOMEM : !json_is_object(root))

@@ -87,10 +87,12 @@ static int chat_of(struct wk_store *st, const struct wa_jid *jid, bool make, str
 	if (rc == -ENOENT && make)
 		rc = make_chat(st, text, c_out);
 	st->chat.known = rc == 0;
+	if (rc < 0)
+		return rc;
 	st->chat.asked = *jid;
 	st->chat.id = c_out->id;
 	st->chat.old_id = c_out->old_id;
-	return rc;
+	return 0;
 }
 
 /* ---- keys --------------------------------------------------------------------------------------
