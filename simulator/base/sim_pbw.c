@@ -75,12 +75,6 @@ void sim_pbw_double(struct sim_pbw *w, uint32_t number, double v)
 	little_endian(w, bits, 8);
 }
 
-void sim_pbw_fixed32(struct sim_pbw *w, uint32_t number, uint32_t v)
-{
-	head(w, number, 5);
-	little_endian(w, v, 4);
-}
-
 size_t sim_pbw_begin(struct sim_pbw *w, uint32_t number)
 {
 	head(w, number, 2);

@@ -21,7 +21,6 @@ void sim_pbw_uint(struct sim_pbw *w, uint32_t number, uint64_t v);
 void sim_pbw_bytes(struct sim_pbw *w, uint32_t number, const void *data, size_t len);
 void sim_pbw_text(struct sim_pbw *w, uint32_t number, const char *text); /* NULL: left out */
 void sim_pbw_double(struct sim_pbw *w, uint32_t number, double v);
-void sim_pbw_fixed32(struct sim_pbw *w, uint32_t number, uint32_t v);
 
 /* A nested message: what is written between the two is its content. */
 size_t sim_pbw_begin(struct sim_pbw *w, uint32_t number);

@@ -58,7 +58,7 @@ struct sim_media_faults;
 
 ATTR_NODISCARD int sim_media_faults_new(struct sim_media_faults **f_out); /* 0 or -ENOMEM */
 void sim_media_faults_free(struct sim_media_faults *f);                   /* NULL is fine */
-/* 0 with the number of it; WA_ELIMIT; -ENOMEM. */
+/* 0 with the number of it; WA_ELIMIT. */
 ATTR_NODISCARD int sim_media_faults_add(struct sim_media_faults *f,
                                         const struct sim_media_match *match,
                                         const struct sim_media_fault *fault, uint32_t *id_out);

@@ -5,7 +5,6 @@
 
 #include "common/codec.h"
 
-/* Percent-decoded into out; false when it is not there, or too long. */
 bool sim_media_query(const char *target, const char *name, char *out, size_t cap)
 {
 	const char *p = strchr(target, '?');

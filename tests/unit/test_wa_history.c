@@ -573,7 +573,6 @@ static void test_giant_message_is_skipped(void **state)
 
 static void test_requests(void **state)
 {
-	const struct wa_msg_key key = { "1@lid", "AB", NULL, true };
 	const Wa__PeerDataOperationRequestMessage *q;
 	struct buf b = { 0 };
 	Wa__Message *m;
@@ -592,23 +591,6 @@ static void test_requests(void **state)
 	assert_int_equal(q->history_sync_on_demand_request->oldest_msg_timestamp_ms, 1700000000);
 	wa__message__free_unpacked(m, NULL);
 
-	buf_reset(&b);
-	assert_int_equal(wa_history_ask_message(&key, &b), 0);
-	m = wa__message__unpack(NULL, b.len, b.p);
-	assert_non_null(m);
-	q = m->protocol_message->peer_data_operation_request_message;
-	assert_int_equal(q->peer_data_operation_request_type, 4);
-	assert_string_equal(q->placeholder_message_resend_request[0]->message_key->id, "AB");
-	wa__message__free_unpacked(m, NULL);
-
-	buf_reset(&b);
-	assert_int_equal(wa_history_ask_chunk(WA_HISTORY_FULL, 9, "3EB0", &b), 0);
-	m = wa__message__unpack(NULL, b.len, b.p);
-	assert_non_null(m);
-	q = m->protocol_message->peer_data_operation_request_message;
-	assert_int_equal(q->peer_data_operation_request_type, 10);
-	assert_int_equal(q->history_sync_chunk_retry_request->chunk_order, 9);
-	wa__message__free_unpacked(m, NULL);
 	buf_free(&b);
 	assert_string_equal(wa_history_type_name(WA_HISTORY_PUSH_NAME), "push_name");
 	assert_string_equal(wa_history_type_name(99), "unknown");

@@ -136,16 +136,6 @@ static void refused(struct wk_appstate *a, enum wk_collection c, unsigned code)
 	skip_collection(a);
 }
 
-static unsigned error_of(const struct wa_node *collection)
-{
-	const struct wa_node *error = wa_node_child(collection, "error");
-	uint64_t code;
-
-	if (error == NULL)
-		return wa_node_attr_is(collection, "type", "error") ? 1 : 0;
-	return wa_node_attr_u64(error, "code", 999999, &code) < 0 || code == 0 ? 1 : (unsigned)code;
-}
-
 /* The file of a piece; *need_out: there is one, and it is not here yet. False: it makes no sense.
  */
 static bool file_of(struct wk_appstate *a, bool snapshot, struct wa_bytes data,
@@ -220,8 +210,8 @@ enum wk_appstate_next wk_appstate_step(struct wk_appstate *a)
 		skip_collection(a); /* not what we asked for */
 		return WK_STEP_MORE;
 	}
-	if (error_of(a->at) != 0) {
-		refused(a, (enum wk_collection)c, error_of(a->at));
+	if (wa_appstate_error(a->at) != 0) {
+		refused(a, (enum wk_collection)c, wa_appstate_error(a->at));
 		return WK_STEP_MORE;
 	}
 	if (a->begun)

@@ -47,11 +47,9 @@ struct wk_recv_handler {
 
 /* Kinds of those that somebody can be there for: enum wa_protocol_type. */
 enum wk_recv_own_kind {
-	WK_OWN_HISTORY,       /* HISTORY_SYNC_NOTIFICATION; of device 0 only */
-	WK_OWN_KEY_SHARE,     /* APP_STATE_SYNC_KEY_SHARE */
-	WK_OWN_KEY_REQUEST,   /* APP_STATE_SYNC_KEY_REQUEST */
-	WK_OWN_FATAL,         /* APP_STATE_FATAL_EXCEPTION */
-	WK_OWN_PEER_RESPONSE, /* PEER_DATA_RESPONSE, but for resent messages; of device 0 only */
+	WK_OWN_HISTORY,   /* HISTORY_SYNC_NOTIFICATION; of device 0 only */
+	WK_OWN_KEY_SHARE, /* APP_STATE_SYNC_KEY_SHARE */
+	WK_OWN_FATAL,     /* APP_STATE_FATAL_EXCEPTION */
 	WK_OWN_N
 };
 

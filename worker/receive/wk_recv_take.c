@@ -85,14 +85,15 @@ static int learn_migration(struct wk_recv *r, const Wa__ProtocolMessage *p)
 }
 
 /* Answers of the phone: messages that it sent again are for us. */
-static int take_response(struct wk_recv_in *in, const Wa__ProtocolMessage *p, bool *mine_out)
+static int take_response(struct wk_recv_in *in, const Wa__ProtocolMessage *p)
 {
 	const Wa__PeerDataOperationRequestResponseMessage *m =
 	    p->peer_data_operation_request_response_message;
 	int rc = 0;
 
-	*mine_out = m != NULL && m->peer_data_operation_request_type == 4;
-	for (size_t i = 0; *mine_out && rc == 0 && i < m->n_peer_data_operation_result; i++) {
+	if (m == NULL || m->peer_data_operation_request_type != 4)
+		return 0;
+	for (size_t i = 0; rc == 0 && i < m->n_peer_data_operation_result; i++) {
 		const Wa__PlaceholderMessageResendResponse *one =
 		    m->peer_data_operation_result[i]->placeholder_message_resend_response;
 
@@ -117,8 +118,7 @@ static int hand_over(struct wk_recv_in *in, enum wk_recv_own_kind kind,
 /* Account state is believed from our own devices alone, and what only the phone has from it. */
 static int take_protocol(struct wk_recv_in *in, const Wa__ProtocolMessage *p)
 {
-	bool phone = in->src.sender.device == 0, mine;
-	int rc;
+	bool phone = in->src.sender.device == 0;
 
 	if (!in->src.from_me || p == NULL || !p->has_type)
 		return 0;
@@ -127,17 +127,12 @@ static int take_protocol(struct wk_recv_in *in, const Wa__ProtocolMessage *p)
 		return phone ? hand_over(in, WK_OWN_HISTORY, p) : 0;
 	case WA_PROTO_APP_STATE_SYNC_KEY_SHARE:
 		return hand_over(in, WK_OWN_KEY_SHARE, p);
-	case WA_PROTO_APP_STATE_SYNC_KEY_REQUEST:
-		return hand_over(in, WK_OWN_KEY_REQUEST, p);
 	case WA_PROTO_APP_STATE_FATAL_EXCEPTION:
 		return hand_over(in, WK_OWN_FATAL, p);
 	case WA_PROTO_LID_MIGRATION_MAPPING_SYNC:
 		return phone ? learn_migration(in->r, p) : 0;
 	case WA_PROTO_PEER_DATA_RESPONSE:
-		if (!phone)
-			return 0;
-		rc = take_response(in, p, &mine);
-		return rc < 0 || mine ? rc : hand_over(in, WK_OWN_PEER_RESPONSE, p);
+		return phone ? take_response(in, p) : 0;
 	}
 	return 0;
 }

@@ -53,16 +53,3 @@ int wk_store_aside_put(struct wk_store *st, uint64_t key, int64_t unix_s, const 
 		rc = make_room(st);
 	return wk_store_end(st, rc);
 }
-
-int wk_store_aside_count(struct wk_store *st, uint64_t *n_out)
-{
-	sqlite3_stmt *s;
-	int rc = wk_store_prepare(st, "SELECT count(*) FROM aside", &s);
-
-	if (rc == 0)
-		rc = wk_store_row(s);
-	if (rc == 0)
-		*n_out = (uint64_t)sqlite3_column_int64(s, 0);
-	sqlite3_finalize(s);
-	return rc;
-}

@@ -19,7 +19,5 @@ struct wk_store;
 /* stanza: encoded as on the wire. With a batch's stanza it is part of the batch, else durable. */
 ATTR_NODISCARD int wk_store_aside_put(struct wk_store *st, uint64_t key, int64_t unix_s,
                                       const void *stanza, size_t stanza_len);
-/* How many are kept. */
-ATTR_NODISCARD int wk_store_aside_count(struct wk_store *st, uint64_t *n_out);
 
 #endif

@@ -211,19 +211,7 @@ ATTR_NODISCARD int wa_appstate_patch_mac(const struct wa_appstate_keys *keys,
 struct wa_node *wa_appstate_fetch(const char *id);
 void wa_appstate_fetch_add(struct wa_node *fetch, const char *collection, uint64_t version);
 
-/* A <collection> of the answer. Borrowed from the node. */
-struct wa_appstate_answer {
-	const char *collection;
-	uint64_t version;
-	unsigned error; /* 0: none; 409 conflict, ... */
-	bool has_more;
-	struct wa_bytes snapshot;      /* ExternalBlobReference; p NULL: none */
-	const struct wa_node *patches; /* parent of <patch> children; NULL: none */
-};
-
-/* Each collection; stops at a negative code of on_answer and returns it. 0, or WA_EPROTO. */
-ATTR_NODISCARD int
-wa_appstate_each_answer(const struct wa_node *result,
-                        int (*on_answer)(void *arg, const struct wa_appstate_answer *a), void *arg);
+/* Of a <collection> of the answer: the code of its <error>, 1 for one without; 0: none. */
+unsigned wa_appstate_error(const struct wa_node *collection);
 
 #endif

@@ -144,10 +144,4 @@ size_t wa_history_memory(const struct wa_history *h);
 ATTR_NODISCARD int wa_history_ask_older(const char *chat, const char *oldest_id,
                                         bool oldest_from_me, int64_t oldest_unix_s,
                                         unsigned messages_n, struct buf *out);
-/* A message that could not be decrypted. */
-ATTR_NODISCARD int wa_history_ask_message(const struct wa_msg_key *key, struct buf *out);
-/* A chunk that could not be read. */
-ATTR_NODISCARD int wa_history_ask_chunk(int type, uint32_t chunk, const char *notice_id,
-                                        struct buf *out);
-
 #endif

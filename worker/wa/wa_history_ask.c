@@ -9,7 +9,7 @@
 #define HASH_LEN 32
 
 /* PeerDataOperationRequestMessage.type */
-enum { ASK_OLDER = 3, ASK_MESSAGE = 4, ASK_CHUNK = 10 };
+#define ASK_OLDER 3 /* enum PeerDataOperationRequestType */
 
 /* ---- the notice ---------------------------------------------------------------------------------
  */
@@ -94,38 +94,5 @@ int wa_history_ask_older(const char *chat, const char *oldest_id, bool oldest_fr
 	o.oldest_msg_timestamp_ms = oldest_unix_s;
 	r.peer_data_operation_request_type = ASK_OLDER;
 	r.history_sync_on_demand_request = &o;
-	return pack(&r, out);
-}
-
-int wa_history_ask_message(const struct wa_msg_key *key, struct buf *out)
-{
-	Wa__PeerDataOperationRequestMessage r = WA__PEER_DATA_OPERATION_REQUEST_MESSAGE__INIT;
-	Wa__PlaceholderMessageResendRequest p = WA__PLACEHOLDER_MESSAGE_RESEND_REQUEST__INIT;
-	Wa__PlaceholderMessageResendRequest *list[] = { &p };
-	Wa__MessageKey k = WA__MESSAGE_KEY__INIT;
-
-	k.remote_jid = text(key->chat);
-	k.id = text(key->id);
-	k.participant = text(key->participant);
-	k.has_from_me = 1;
-	k.from_me = key->from_me;
-	p.message_key = &k;
-	r.peer_data_operation_request_type = ASK_MESSAGE;
-	r.placeholder_message_resend_request = list;
-	r.n_placeholder_message_resend_request = 1;
-	return pack(&r, out);
-}
-
-int wa_history_ask_chunk(int type, uint32_t chunk, const char *notice_id, struct buf *out)
-{
-	Wa__PeerDataOperationRequestMessage r = WA__PEER_DATA_OPERATION_REQUEST_MESSAGE__INIT;
-	Wa__HistorySyncChunkRetryRequest c = WA__HISTORY_SYNC_CHUNK_RETRY_REQUEST__INIT;
-
-	c.has_sync_type = c.has_chunk_order = 1;
-	c.sync_type = type;
-	c.chunk_order = chunk;
-	c.chunk_notification_id = text(notice_id);
-	r.peer_data_operation_request_type = ASK_CHUNK;
-	r.history_sync_chunk_retry_request = &c;
 	return pack(&r, out);
 }

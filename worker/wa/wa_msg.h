@@ -24,7 +24,7 @@ struct Wa__Message; /* proto/wa_msg.pb-c.h */
 struct Wa__MessageKey;
 struct Wa__ProtocolMessage;
 
-/* Of an pool that one message at a time is decoded into. */
+/* Of a pool that one message at a time is decoded into. */
 #define WA_MSG_POOL_FIRST 16384
 
 extern const struct pb_limits wa_msg_limits; /* size and depth */

@@ -1,7 +1,7 @@
 /*
  * worker/wa/wa_pool.h - memory for decoded messages that is given back all at once
  *
- * protobuf-c allocates every field by itself; in history that would be most of the work. An pool
+ * protobuf-c allocates every field by itself; in history that would be most of the work. A pool
  * hands out pieces of one block, with a limit, and forgets them together. The limit is the byte
  * budget that foreign protobuf needs (see common/pb_guard.h).
  */

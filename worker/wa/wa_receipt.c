@@ -18,21 +18,6 @@ static const char *const type_names[] = {
 /* ---- outgoing -----------------------------------------------------------------------------------
  */
 
-/* As it came: as a JID only what came as one, so that it can be written again. */
-static void copy_attr(struct wa_node *to, const char *to_name, const struct wa_node *from,
-                      const char *name)
-{
-	const char *value = wa_node_attr(from, name);
-
-	for (size_t i = 0; i < from->attrs_n; i++) {
-		if (strcmp(from->attrs[i].name, name) == 0 && from->attrs[i].is_jid) {
-			wa_node_set_jid(to, to_name, value);
-			return;
-		}
-	}
-	wa_node_set(to, to_name, value);
-}
-
 static struct wa_node *receipt_new(enum wa_receipt_type type)
 {
 	struct wa_node *r = wa_node_new("receipt");
@@ -49,10 +34,10 @@ struct wa_node *wa_receipt_for(const struct wa_node *message, enum wa_receipt_ty
 	if (wa_node_attr(message, "id") == NULL || wa_node_attr(message, "from") == NULL)
 		return NULL;
 	r = receipt_new(type);
-	copy_attr(r, "id", message, "id");
-	copy_attr(r, "to", message, "from");
-	copy_attr(r, "participant", message, "participant");
-	copy_attr(r, "recipient", message, "recipient");
+	wa_copy_attr(r, "id", message, "id");
+	wa_copy_attr(r, "to", message, "from");
+	wa_copy_attr(r, "participant", message, "participant");
+	wa_copy_attr(r, "recipient", message, "recipient");
 	return r;
 }
 

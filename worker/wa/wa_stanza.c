@@ -72,9 +72,8 @@ struct wa_node *wa_iq(const char *type, const char *xmlns, const char *id)
 	return iq;
 }
 
-/* As it came: as a JID only what came as one, so that it can be written again. */
-static void copy_attr(struct wa_node *to, const char *to_name, const struct wa_node *from,
-                      const char *name)
+void wa_copy_attr(struct wa_node *to, const char *to_name, const struct wa_node *from,
+                  const char *name)
 {
 	const char *value = wa_node_attr(from, name);
 
@@ -97,11 +96,11 @@ struct wa_node *wa_ack(const struct wa_node *stanza, const char *own_jid, unsign
 		return NULL;
 	ack = wa_node_new("ack");
 	wa_node_set(ack, "class", stanza->tag);
-	copy_attr(ack, "id", stanza, "id");
-	copy_attr(ack, "to", stanza, "from");
-	copy_attr(ack, "participant", stanza, "participant");
-	copy_attr(ack, "recipient", stanza, "recipient");
-	copy_attr(ack, "type", stanza, "type");
+	wa_copy_attr(ack, "id", stanza, "id");
+	wa_copy_attr(ack, "to", stanza, "from");
+	wa_copy_attr(ack, "participant", stanza, "participant");
+	wa_copy_attr(ack, "recipient", stanza, "recipient");
+	wa_copy_attr(ack, "type", stanza, "type");
 	if (wa_node_is(stanza, "message"))
 		wa_node_set_jid(ack, "from", own_jid);
 	if (error != 0)

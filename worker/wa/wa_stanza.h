@@ -30,6 +30,10 @@ bool wa_is_notification(const struct wa_node *n, const char *type);
 /* <iq to=SRV type id xmlns/> to put children into. */
 struct wa_node *wa_iq(const char *type, const char *xmlns, const char *id);
 
+/* An attribute as it came, where it came: as a JID only what came as one, so that it can be written
+ * again. */
+void wa_copy_attr(struct wa_node *to, const char *to_name, const struct wa_node *from,
+                  const char *name);
 /*
  * <ack class id to [participant] [recipient] [type] [from] [error]/> for a message, receipt,
  * notification or call. own_jid: "from" of an ack for a message. error: nack code, 0: none.
