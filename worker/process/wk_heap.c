@@ -113,11 +113,12 @@ static void keep_image(int fd)
 	same = mmap(NULL, len, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (same == MAP_FAILED)
 		return;
-	if (mmap(at, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, fd, 0) == MAP_FAILED) {
+	born.at = mmap(at, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, fd, 0);
+	if (born.at == MAP_FAILED) {
+		born.at = NULL;
 		(void)munmap(same, len);
 		return;
 	}
-	born.at = at;
 	born.same = same;
 	born.len = len;
 }
