@@ -729,10 +729,10 @@ static void test_stop_waits_for_all_and_kills_the_deaf(void **state)
 
 static void test_an_instance_that_is_being_deleted_is_parted_too(void **state)
 {
+	static struct watcher wr; /* told once more when the instance is freed */
+	static bool gone;
 	struct fixture *f = *state;
 	struct gw_worker_info info;
-	struct watcher wr;
-	bool gone = false;
 
 	start(f, &patient);
 	connect_to(instance(f, "deaf"), &wr, 0);
