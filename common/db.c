@@ -69,6 +69,15 @@ int db_text(sqlite3_stmt *s, int column, char *out, size_t out_cap)
 	return 0;
 }
 
+int db_texts(sqlite3_stmt *s, const struct db_text_to *to, size_t n)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		rc = db_text(s, to[i].column, to[i].out, to[i].out_cap);
+	return rc;
+}
+
 /* ---- when the log goes back into the database -------------------------------------------------
  */
 

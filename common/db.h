@@ -50,6 +50,14 @@ ATTR_NODISCARD int db_exec(sqlite3 *db, const char *sql);
  */
 ATTR_NODISCARD int db_text(sqlite3_stmt *s, int column, char *out, size_t out_cap);
 
+struct db_text_to {
+	int column;
+	char *out;
+	size_t out_cap;
+};
+/* Several of a row, until one fails: as db_text(). */
+ATTR_NODISCARD int db_texts(sqlite3_stmt *s, const struct db_text_to *to, size_t n);
+
 /* An SQLite result code as ours: WA_ESTORE_CORRUPT, WA_EALREADY_RUNNING, -ENOMEM, WA_ESTORAGE; 0
  * for OK/ROW/DONE. */
 int db_err(int sqlite_rc);

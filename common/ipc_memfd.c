@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "common/err.h"
+#include "common/io.h"
 
 #define SEALS (F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW)
 
@@ -16,23 +17,6 @@ int ipc_memfd_begin(void)
 	int fd = memfd_create("warden-ipc", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
 	return fd < 0 ? -errno : fd;
-}
-
-int ipc_memfd_write(int fd, const void *data, size_t data_len)
-{
-	const uint8_t *p = data;
-
-	while (data_len > 0) {
-		ssize_t n = write(fd, p, data_len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : -EIO;
-		p += n;
-		data_len -= (size_t)n;
-	}
-	return 0;
 }
 
 int ipc_memfd_seal(int fd)
@@ -47,7 +31,7 @@ int ipc_memfd_new(const void *data, size_t data_len)
 
 	if (fd < 0)
 		return fd;
-	rc = ipc_memfd_write(fd, data, data_len);
+	rc = io_write_all(fd, data, data_len);
 	if (rc == 0)
 		rc = ipc_memfd_seal(fd);
 	if (rc == 0)

@@ -18,10 +18,9 @@
 /* A sealed copy of data; a descriptor, or -errno. */
 ATTR_NODISCARD int ipc_memfd_new(const void *data, size_t data_len);
 
-/* The same piece by piece: one that is empty, more for it, and its seal. The descriptor or 0, or
- * -errno; who began it closes it. */
+/* The same piece by piece: one that is empty, for io_write_all(), and its seal. The descriptor or 0,
+ * or -errno; who began it closes it. */
 ATTR_NODISCARD int ipc_memfd_begin(void);
-ATTR_NODISCARD int ipc_memfd_write(int fd, const void *data, size_t data_len);
 ATTR_NODISCARD int ipc_memfd_seal(int fd);
 
 struct ipc_memfd_map {

@@ -8,7 +8,7 @@ libcommon_a_SOURCES = \
 	common/codec.c common/codec.h \
 	common/db.c common/db.h common/db_vfs.c common/db_vfs.h \
 	common/err.c common/err.h \
-	common/heap.c \
+	common/heap.c common/io.c common/io.h \
 	common/ipc.h common/ipc_frame.c common/ipc_chan.c common/ipc_memfd.c common/ipc_memfd.h \
 	common/json_check.c common/json_check.h common/json_out.c common/json_out.h common/json_text.c common/json_text.h \
 	common/landlock.c common/landlock.h \

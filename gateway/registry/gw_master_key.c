@@ -13,6 +13,7 @@
 
 #include "common/codec.h"
 #include "common/err.h"
+#include "common/io.h"
 #include "common/log.h"
 #include "common/secret.h"
 
@@ -152,15 +153,6 @@ int gw_master_key_derive_from(const char *path, const char *owner, uint32_t epoc
 	return rc;
 }
 
-static int write_all(int fd, const uint8_t *data, size_t n)
-{
-	ssize_t done = write(fd, data, n);
-
-	if (done < 0)
-		return -errno;
-	return (size_t)done == n && fsync(fd) == 0 ? 0 : -EIO;
-}
-
 /* Complete and durable under its name, or not there; one that is there stays. */
 static int make(const char *dir, const char *path)
 {
@@ -174,8 +166,10 @@ static int make(const char *dir, const char *path)
 	if (rc == 0) {
 		unlink(next); /* of a start that was cut short */
 		fd = open(next, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-		rc = fd < 0 ? -errno : write_all(fd, key, sizeof(key));
+		rc = fd < 0 ? -errno : io_write_all(fd, key, sizeof(key));
 	}
+	if (rc == 0 && fsync(fd) < 0)
+		rc = -errno;
 	secret_wipe(key, sizeof(key));
 	if (fd >= 0 && close(fd) < 0 && rc == 0)
 		rc = -errno;

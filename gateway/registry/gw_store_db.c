@@ -349,25 +349,31 @@ static int load_account(struct gw_store_db *d, sqlite3_stmt *s,
 {
 	struct gw_account_row row = { .quota = sqlite3_column_int64(s, 1),
 		                      .created_unix_ms = sqlite3_column_int64(s, 3) };
+	int rc = db_text(s, 0, row.name, sizeof(row.name));
 
 	(void)d;
-	if (db_text(s, 0, row.name, sizeof(row.name)) < 0 || column_hash(s, 2, row.token_hash) < 0)
-		return WA_ESTORE_CORRUPT;
-	return loader->on_account(&row, arg);
+	if (rc == 0)
+		rc = column_hash(s, 2, row.token_hash);
+	return rc < 0 ? rc : loader->on_account(&row, arg);
 }
 
 /* In the order of GW_LOAD_INSTANCES. */
 static int load_link(sqlite3_stmt *s, struct gw_device *l)
 {
 	char jid[GW_JID_CAP];
+	const struct db_text_to texts[] = {
+		{ 10, jid, sizeof(jid) },
+		{ 11, l->lid, sizeof(l->lid) },
+		{ 12, l->platform, sizeof(l->platform) },
+		{ 13, l->push_name, sizeof(l->push_name) },
+		{ 14, l->business_name, sizeof(l->business_name) },
+		{ 19, l->last_error.detail, sizeof(l->last_error.detail) },
+	};
 	int64_t end = sqlite3_column_int64(s, 9);
+	int rc = db_texts(s, texts, ARRAY_LEN(texts));
 
-	if (db_text(s, 10, jid, sizeof(jid)) < 0 || db_text(s, 11, l->lid, sizeof(l->lid)) < 0 ||
-	    db_text(s, 12, l->platform, sizeof(l->platform)) < 0 ||
-	    db_text(s, 13, l->push_name, sizeof(l->push_name)) < 0 ||
-	    db_text(s, 14, l->business_name, sizeof(l->business_name)) < 0 ||
-	    db_text(s, 19, l->last_error.detail, sizeof(l->last_error.detail)) < 0)
-		return WA_ESTORE_CORRUPT;
+	if (rc < 0)
+		return rc;
 	if (end < GW_END_NONE || end > GW_END_BANNED)
 		return WA_ESTORE_CORRUPT;
 	gw_device_jid_set(l, jid);
@@ -412,13 +418,19 @@ static int load_instance(struct gw_store_db *d, sqlite3_stmt *s,
 		                       .settings = (const char *)sqlite3_column_text(s, 6),
 		                       .proxy = (const char *)sqlite3_column_text(s, 7),
 		                       .hooks = (const char *)sqlite3_column_text(s, 22) };
-	int rc;
+	const struct db_text_to texts[] = {
+		{ 0, row.id, sizeof(row.id) },
+		{ 1, row.account, sizeof(row.account) },
+		{ 2, row.name, sizeof(row.name) },
+	};
+	int rc = db_texts(s, texts, ARRAY_LEN(texts));
 
-	if (db_text(s, 0, row.id, sizeof(row.id)) < 0 ||
-	    db_text(s, 1, row.account, sizeof(row.account)) < 0 ||
-	    db_text(s, 2, row.name, sizeof(row.name)) < 0 ||
-	    column_hash(s, 3, row.token_hash) < 0 || load_link(s, &row.link) < 0)
-		return WA_ESTORE_CORRUPT;
+	if (rc == 0)
+		rc = column_hash(s, 3, row.token_hash);
+	if (rc == 0)
+		rc = load_link(s, &row.link);
+	if (rc < 0)
+		return rc;
 	/* without memory: never without the proxy that was set */
 	if ((row.settings == NULL && sqlite3_column_type(s, 6) != SQLITE_NULL) ||
 	    (row.proxy == NULL && sqlite3_column_type(s, 7) != SQLITE_NULL) ||
@@ -439,14 +451,18 @@ static int load_invite(struct gw_store_db *d, sqlite3_stmt *s, const struct gw_s
 {
 	struct gw_invite_row row = { .terms.expires_unix_ms = sqlite3_column_int64(s, 4),
 		                     .terms.history_days = (uint32_t)sqlite3_column_int64(s, 6) };
+	const struct db_text_to texts[] = {
+		{ 0, row.instance_id, sizeof(row.instance_id) },
+		{ 1, row.account, sizeof(row.account) },
+		{ 2, row.name, sizeof(row.name) },
+		{ 5, row.terms.number, sizeof(row.terms.number) },
+	};
+	int rc = db_texts(s, texts, ARRAY_LEN(texts));
 
 	(void)d;
-	if (db_text(s, 0, row.instance_id, sizeof(row.instance_id)) < 0 ||
-	    db_text(s, 1, row.account, sizeof(row.account)) < 0 ||
-	    db_text(s, 2, row.name, sizeof(row.name)) < 0 || column_hash(s, 3, row.hash) < 0 ||
-	    db_text(s, 5, row.terms.number, sizeof(row.terms.number)) < 0)
-		return WA_ESTORE_CORRUPT;
-	return loader->on_invite(&row, arg);
+	if (rc == 0)
+		rc = column_hash(s, 3, row.hash);
+	return rc < 0 ? rc : loader->on_invite(&row, arg);
 }
 
 #define GW_LOAD_INVITES \

@@ -64,7 +64,8 @@ static void test_db_text_is_whole_or_refused(void **state)
 	const struct place *p = *state;
 	sqlite3_stmt *st = NULL;
 	sqlite3 *db = NULL;
-	char out[6] = "as is";
+	char out[6] = "as is", other[7];
+	struct db_text_to two[] = { { 1, other, sizeof(other) }, { 0, out, sizeof(out) } };
 
 	assert_int_equal(db_open(p->path, &db), 0);
 	assert_int_equal(sqlite3_prepare_v2(db, "SELECT 'hello', 'longer', NULL", -1, &st, NULL),
@@ -75,6 +76,13 @@ static void test_db_text_is_whole_or_refused(void **state)
 	assert_string_equal(out, "as is");
 	assert_int_equal(db_text(st, 0, out, sizeof(out)), 0);
 	assert_string_equal(out, "hello");
+	assert_int_equal(db_texts(st, two, 2), 0);
+	assert_string_equal(other, "longer");
+	assert_string_equal(out, "hello");
+	two[0].out_cap = sizeof("longer") - 1;
+	memset(out, 0, sizeof(out));
+	assert_int_equal(db_texts(st, two, 2), WA_ESTORE_CORRUPT);
+	assert_string_equal(out, ""); /* not after one that failed */
 	sqlite3_finalize(st);
 	db_close(db);
 }

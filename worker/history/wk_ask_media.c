@@ -10,6 +10,7 @@
 
 #include "common/codec.h"
 #include "common/err.h"
+#include "common/io.h"
 #include "common/ipc_memfd.h"
 #include "common/secret.h"
 #include "worker/history/wk_media.h"
@@ -84,7 +85,7 @@ static int write_rest(struct wk_ask_media *a)
 		return 0;
 	b64_encode(a->rest, a->rest_len, text);
 	len = strlen(text);
-	rc = ipc_memfd_write(a->fd, text, len);
+	rc = io_write_all(a->fd, text, len);
 	a->text_len += len;
 	a->rest_len = 0;
 	return rc;

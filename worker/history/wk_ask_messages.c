@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/err.h"
+#include "common/io.h"
 #include "common/ipc_memfd.h"
 #include "common/secret.h"
 #include "worker/events/wk_emit.h"
@@ -152,19 +153,19 @@ static void reader_clear(struct reader *r)
 static int write_out(const struct reader *r, uint64_t *len_out)
 {
 	int fd = ipc_memfd_begin();
-	int rc = fd < 0 ? fd : ipc_memfd_write(fd, "[", 1);
+	int rc = fd < 0 ? fd : io_write_all(fd, "[", 1);
 
 	*len_out = 2;
 	for (uint32_t i = r->n; rc == 0 && i > 0; i--) {
 		size_t len = r->at[i] - r->at[i - 1];
 
-		rc = ipc_memfd_write(fd, r->out.p + r->at[i - 1], len);
+		rc = io_write_all(fd, r->out.p + r->at[i - 1], len);
 		if (rc == 0 && i > 1)
-			rc = ipc_memfd_write(fd, ",", 1);
+			rc = io_write_all(fd, ",", 1);
 		*len_out += len + (i > 1);
 	}
 	if (rc == 0)
-		rc = ipc_memfd_write(fd, "]", 1);
+		rc = io_write_all(fd, "]", 1);
 	if (rc == 0)
 		rc = ipc_memfd_seal(fd);
 	if (rc < 0 && fd >= 0)

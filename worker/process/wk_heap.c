@@ -1,7 +1,6 @@
 /* worker/process/wk_heap.c - memory that many workers share, and memory that one does not need */
 #include "worker/process/wk_heap.h"
 
-#include <fcntl.h>
 #include <malloc.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -10,6 +9,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+#include "common/io.h"
+#include "common/ipc_memfd.h"
 
 #ifndef WARDEN_SANITIZERS
 
@@ -85,30 +87,16 @@ static void fill_holes(void)
 	}
 }
 
-static bool write_all(int fd, const char *p, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = write(fd, p, len);
-
-		if (n <= 0)
-			return false;
-		p += n;
-		len -= (size_t)n;
-	}
-	return true;
-}
-
 /* The heap becomes a private mapping of a file that has the same bytes. Nothing may allocate here.
  */
 static void keep_image(int fd)
 {
-	const int seals = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
 	char *at = start;
 	/* Not its free end, which may go back to the kernel. */
 	size_t len = pages_of((size_t)((char *)sbrk(0) - at) - mallinfo2().keepcost);
 	void *same;
 
-	if (!write_all(fd, at, len) || fcntl(fd, F_ADD_SEALS, seals) < 0)
+	if (io_write_all(fd, at, len) < 0 || ipc_memfd_seal(fd) < 0)
 		return;
 	same = mmap(NULL, len, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (same == MAP_FAILED)

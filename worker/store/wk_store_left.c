@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/err.h"
+#include "common/io.h"
 #include "common/rd.h"
 #include "worker/store/wk_store_priv.h"
 
@@ -51,21 +52,6 @@ static uint64_t get_le(struct rd *r, unsigned len)
 /* ---- writing -----------------------------------------------------------------------------------
  */
 
-static int write_all(int fd, const uint8_t *p, size_t n)
-{
-	while (n > 0) {
-		ssize_t done = write(fd, p, n);
-
-		if (done < 0 && errno == EINTR)
-			continue;
-		if (done <= 0)
-			return WA_ESTORAGE;
-		p += done;
-		n -= (size_t)done;
-	}
-	return 0;
-}
-
 static int write_part(struct wk_store *st, int fd, uint64_t row, const struct buf *plain)
 {
 	const struct sealed_place place = place_of(st->instance_id, row);
@@ -76,10 +62,9 @@ static int write_part(struct wk_store *st, int fd, uint64_t row, const struct bu
 		rc = put_le(&len, env.len, 4);
 	if (rc == 0)
 		rc = put_le(&len, row, 8);
-	if (rc == 0)
-		rc = write_all(fd, len.p, len.len);
-	if (rc == 0)
-		rc = write_all(fd, env.p, env.len);
+	if (rc == 0 &&
+	    (io_write_all(fd, len.p, len.len) < 0 || io_write_all(fd, env.p, env.len) < 0))
+		rc = WA_ESTORAGE;
 	buf_free(&env);
 	buf_free(&len);
 	return rc;

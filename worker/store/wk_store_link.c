@@ -104,17 +104,15 @@ static int read_u32(sqlite3_stmt *s, int column, uint32_t *out)
 
 static int read_texts(sqlite3_stmt *s, struct wk_creds *c)
 {
-	int rc = db_text(s, C_JID, c->jid, sizeof(c->jid));
+	const struct db_text_to texts[] = {
+		{ C_JID, c->jid, sizeof(c->jid) },
+		{ C_LID, c->lid, sizeof(c->lid) },
+		{ C_PLATFORM, c->platform, sizeof(c->platform) },
+		{ C_BUSINESS_NAME, c->business_name, sizeof(c->business_name) },
+		{ C_PUSH_NAME, c->push_name, sizeof(c->push_name) },
+	};
 
-	if (rc == 0)
-		rc = db_text(s, C_LID, c->lid, sizeof(c->lid));
-	if (rc == 0)
-		rc = db_text(s, C_PLATFORM, c->platform, sizeof(c->platform));
-	if (rc == 0)
-		rc = db_text(s, C_BUSINESS_NAME, c->business_name, sizeof(c->business_name));
-	if (rc == 0)
-		rc = db_text(s, C_PUSH_NAME, c->push_name, sizeof(c->push_name));
-	return rc;
+	return db_texts(s, texts, ARRAY_LEN(texts));
 }
 
 static int read_keys(struct wk_store *st, sqlite3_stmt *s, struct wa_device *d)
