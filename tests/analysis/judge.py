@@ -1,7 +1,8 @@
 # judge.py TOOL EXPLAINED OUTPUT - prints what a tool found and EXPLAINED does not explain; exit 1 if there is any
 #
-# EXPLAINED has lines "TOOL:CHECK | FILE | part of the line that is pointed at | why it is right so". CHECK and FILE may be
-# patterns, the part may be * (the whole file). The line is named by its text, so that it may move.
+# EXPLAINED has lines "TOOL:CHECK | FILE | part of the line that is pointed at | why it is right so". FILE is a path or just
+# a name; CHECK and FILE may be patterns, the part may be * (the whole file). The line is named by its text, so that it may
+# move.
 import fnmatch
 import os
 import re
@@ -45,13 +46,22 @@ def line_of(path, n):
         return ''
 
 
+def explains(entry, path, check, source):
+    of_check, of_file, part, _ = entry
+    return (
+        fnmatch.fnmatch(check, of_check)
+        and (fnmatch.fnmatch(path, of_file) or fnmatch.fnmatch(os.path.basename(path), of_file))
+        and (part == '*' or part in source)
+    )
+
+
 def main():
     tool, list_path, output = sys.argv[1:]
     entries = explained_in(list_path, tool)
     used, unexplained, found = set(), 0, findings_in(output, tool)
     for path, n, check, text in found:
         source = line_of(path, n)
-        hit = [e for e in entries if fnmatch.fnmatch(check, e[0]) and fnmatch.fnmatch(path, e[1]) and (e[2] == '*' or e[2] in source)]
+        hit = [e for e in entries if explains(e, path, check, source)]
         used.update(e[3] for e in hit)
         if not hit:
             unexplained += 1

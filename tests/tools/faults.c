@@ -9,7 +9,6 @@
  *
  * Nothing here makes a system call that the programs' sandboxes forbid, and nothing allocates.
  */
-#define _GNU_SOURCE
 #undef _FORTIFY_SOURCE
 #include "tests/tools/faults.h"
 
@@ -18,6 +17,8 @@
 #include <errno.h>
 #include <execinfo.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <link.h>
 #include <malloc.h>
 #include <netdb.h>
 #include <poll.h>
@@ -247,6 +248,50 @@ static void put_hex(char *to, size_t *at, uint64_t v)
 	put(to, at, text);
 }
 
+/* What is loaded: noted beforehand, since a crash may come amid the linker's own work. */
+#define MODULES_MAX 128
+static struct module {
+	const char *name;
+	uintptr_t base, end;
+} modules[MODULES_MAX];
+static int modules_n;
+static char program[PATH_MAX];
+
+static int note_module(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	struct module *m = &modules[modules_n];
+
+	(void)size;
+	(void)arg;
+	if (modules_n == MODULES_MAX)
+		return 1;
+	m->name = info->dlpi_name[0] != '\0' ? info->dlpi_name : program;
+	m->base = m->end = info->dlpi_addr;
+	for (int i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *ph = &info->dlpi_phdr[i];
+		uintptr_t end = info->dlpi_addr + ph->p_vaddr + ph->p_memsz;
+
+		if (ph->p_type == PT_LOAD && end > m->end)
+			m->end = end;
+	}
+	modules_n++;
+	return 0;
+}
+
+static void note_modules(void)
+{
+	modules_n = 0;
+	(void)dl_iterate_phdr(note_module, NULL);
+}
+
+static const struct module *module_of(uintptr_t at)
+{
+	for (int i = 0; i < modules_n; i++)
+		if (at >= modules[i].base && at < modules[i].end)
+			return &modules[i];
+	return NULL;
+}
+
 /* "FILE+0xOFFSET" for each frame: addr2line does the rest. */
 static void report(char *to, void *const *frames, int n)
 {
@@ -254,16 +299,12 @@ static void report(char *to, void *const *frames, int n)
 
 	to[0] = '\0';
 	for (int i = 0; i < n; i++) {
-		Dl_info info;
+		uintptr_t frame = (uintptr_t)frames[i];
+		const struct module *m = module_of(frame);
 
-		if (dladdr(frames[i], &info) == 0 || info.dli_fname == NULL) {
-			put(to, &at, "?+");
-			put_hex(to, &at, (uint64_t)(uintptr_t)frames[i]);
-		} else {
-			put(to, &at, info.dli_fname);
-			put(to, &at, "+");
-			put_hex(to, &at, (uint64_t)((char *)frames[i] - (char *)info.dli_fbase));
-		}
+		put(to, &at, m != NULL ? m->name : "?");
+		put(to, &at, "+");
+		put_hex(to, &at, m != NULL ? frame - m->base : frame);
 		put(to, &at, "\n");
 	}
 }
@@ -323,6 +364,7 @@ static NOINLINE int judge(enum flt_class cls, unsigned id)
 		ctl->fired_fn = id;
 		ctl->fired_err = err;
 		n = backtrace(frames, FLT_DEPTH + 2) - 2;
+		note_modules();
 		report(ctl->report, frames + 2, n < 0 ? 0 : n);
 		__atomic_store_n(&ctl->fired, 1, __ATOMIC_RELEASE);
 	}
@@ -904,6 +946,9 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 		tell_names();
 		ctl->magic = FLT_MAGIC;
 	}
+	if (readlink("/proc/self/exe", program, sizeof(program) - 1) < 0)
+		program[0] = '\0';
+	note_modules();
 	has_sanitizer = dlsym(RTLD_DEFAULT, "__asan_init") != NULL;
 	watch_crashes();
 	ready = true;

@@ -1,14 +1,14 @@
 /*
- * tests/tools/faults.h - what faults.so and tests/bench/faults.mjs share: one file, mapped by every
- * process under test
+ * tests/tools/faults.h - what faults.so and tests/integration/faultctl.mjs share: one file, mapped
+ * by every process under test
  *
- * All numbers are little-endian 32 bits or 64 bits at fixed places (faults.mjs reads them by
- * offset; faults_selftest() of the library refuses another layout). The script writes the command
- * and then its generation; processes answer with what they count and with what they did.
+ * All numbers are little-endian 32 bits or 64 bits at fixed places, by which the script reads them.
+ * It writes the command; processes answer with what they count and with what they did.
  */
 #ifndef FAULTS_H
 #define FAULTS_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #define FLT_MAGIC 0x31544c46U /* "FLT1" */
@@ -64,5 +64,8 @@ struct flt_ctl {
 	struct flt_name names[FLT_NAMES];
 	struct flt_call calls[FLT_SLOTS];
 };
+_Static_assert(offsetof(struct flt_ctl, report) == 176 && sizeof(struct flt_name) == 40 &&
+                   sizeof(struct flt_call) == 216,
+               "faultctl.mjs has these numbers, too");
 
 #endif

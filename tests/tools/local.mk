@@ -22,6 +22,6 @@ if TEST_HOOKS
 noinst_DATA += tests/tools/faults.so
 CLEANFILES += tests/tools/faults.so
 tests/tools/faults.so: $(top_srcdir)/tests/tools/faults.c $(top_srcdir)/tests/tools/faults.h
-	$(AM_V_CCLD)$(MKDIR_P) tests/tools && $(CC) -std=gnu17 -O2 -g -fPIC -shared -Wall -Wextra -I$(top_srcdir) $(SQLITE_CFLAGS) \
+	$(AM_V_CCLD)$(MKDIR_P) tests/tools && $(CC) -std=gnu17 -D_GNU_SOURCE -O2 -g -fPIC -shared -Wall -Wextra -I$(top_srcdir) $(SQLITE_CFLAGS) \
 		-o $@ $(top_srcdir)/tests/tools/faults.c -ldl
 endif
