@@ -90,7 +90,7 @@ async function traffic(fleet, messages, chores, sampler) {
 	while (performance.now() - samples.began < MINUTES * 60_000) {
 		await sleep(SAMPLE_MS);
 		const s = await samples.take();
-		if (samples.list.length % Math.ceil(30_000 / SAMPLE_MS) === 1)
+		if ((samples.list.length - 1) % Math.ceil(30_000 / SAMPLE_MS) === 0)
 			say(show(s) + (fleet.problems.total > 0 ? `; ${fleet.problems.total} problems` : ''));
 	}
 	const seconds = (performance.now() - samples.began) / 1000;
