@@ -24,7 +24,7 @@
 #include "simulator/server/sim_fault.h"
 #include "simulator/server/sim_server.h"
 #include "simulator/wire/sim_tls.h"
-#include "worker/wa/wa_device.h"
+#include "worker/wa/link/wa_device.h"
 
 static int explain(const char *what, int rc)
 {

@@ -15,7 +15,7 @@
 #include "simulator/phone/sim_send.h"
 #include "simulator/sim_options.h"
 #include "simulator/wire/sim_cert.h"
-#include "worker/wa/wa_keys.h"
+#include "worker/wa/crypto/wa_keys.h"
 
 struct sim {
 	struct event_base *base;           /* borrowed */

@@ -24,7 +24,7 @@
 #include "worker/process/wk_sandbox.h"
 #include "worker/process/wk_zygote.h"
 #include "worker/store/wk_store.h"
-#include "worker/wa/wa_keys.h"
+#include "worker/wa/crypto/wa_keys.h"
 #include "worker/wk.h"
 
 struct options {

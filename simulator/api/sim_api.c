@@ -16,7 +16,7 @@
 #include "simulator/server/sim_client.h"
 #include "simulator/server/sim_server.h"
 #include "simulator/sim.h"
-#include "worker/wa/wa_node.h"
+#include "worker/wa/node/wa_node.h"
 
 /* ---- clients and log ---------------------------------------------------------------------------
  */

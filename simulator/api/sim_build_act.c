@@ -9,7 +9,7 @@
 #include "simulator/phone/sim_mail.h"
 #include "simulator/phone/sim_msg.h"
 #include "simulator/sim.h"
-#include "worker/wa/wa_keys.h"
+#include "worker/wa/crypto/wa_keys.h"
 
 #define SECRET_LEN 32
 #define TAG_LEN 16

@@ -4,7 +4,7 @@
 
 #include <jansson.h>
 
-#include "worker/wa/wa_node.h"
+#include "worker/wa/node/wa_node.h"
 
 /*
  * {"tag": "...", "attrs": {...}, "content": null | [nodes] | {"hex": "..."} | {"text": "..."}}

@@ -10,7 +10,7 @@
 #include "common/err.h"
 #include "common/secret.h"
 #include "simulator/appstate/sim_appstate_priv.h"
-#include "worker/wa/wa_keys.h"
+#include "worker/wa/crypto/wa_keys.h"
 
 #define HASH_INFO "WhatsApp Patch Integrity"
 

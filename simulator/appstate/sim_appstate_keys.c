@@ -3,7 +3,7 @@
 
 #include "common/err.h"
 #include "simulator/appstate/sim_appstate_priv.h"
-#include "worker/wa/wa_keys.h"
+#include "worker/wa/crypto/wa_keys.h"
 
 #define KEYS_INFO "WhatsApp Mutation Keys"
 

@@ -6,7 +6,7 @@
 #include "common/err.h"
 #include "common/secret.h"
 #include "simulator/appstate/sim_appstate_priv.h"
-#include "worker/wa/wa_keys.h"
+#include "worker/wa/crypto/wa_keys.h"
 
 #define MUTATIONS_MAX 10000
 

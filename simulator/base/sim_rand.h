@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #include "common/attr.h"
-#include "worker/wa/wa_keys.h"
+#include "worker/wa/crypto/wa_keys.h"
 
 struct sim_rand {
 	uint8_t key[32];

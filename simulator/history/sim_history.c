@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "common/err.h"
-#include "worker/wa/wa_keys.h"
+#include "worker/wa/crypto/wa_keys.h"
 
 #define DAY_S 86400
 #define DAYS_DEFAULT 30

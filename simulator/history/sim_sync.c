@@ -11,7 +11,7 @@
 #include "simulator/appstate/sim_appstate_live.h"
 #include "simulator/history/sim_sync_priv.h"
 #include "simulator/server/sim_queue.h"
-#include "worker/wa/wa_node.h"
+#include "worker/wa/node/wa_node.h"
 
 #define DAY_S 86400
 #define CHUNK_MESSAGES 1000

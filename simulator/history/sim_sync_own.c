@@ -12,8 +12,8 @@
 #include "simulator/history/sim_sync_priv.h"
 #include "simulator/phone/sim_send.h"
 #include "simulator/server/sim_online.h"
-#include "worker/wa/wa_keys.h"
-#include "worker/wa/wa_node.h"
+#include "worker/wa/crypto/wa_keys.h"
+#include "worker/wa/node/wa_node.h"
 
 #define RETRY_INFO "WhatsApp Media Retry Notification"
 #define ATTEMPTS_MAX 5

@@ -7,7 +7,7 @@
 
 #include "common/err.h"
 #include "common/secret.h"
-#include "worker/wa/wa_keys.h"
+#include "worker/wa/crypto/wa_keys.h"
 
 #define IV_LEN 16
 #define BLOCK_LEN 16

@@ -12,7 +12,7 @@
 
 #include "common/attr.h"
 #include "common/buf.h"
-#include "worker/wa/wa_keys.h"
+#include "worker/wa/crypto/wa_keys.h"
 
 #define SIM_ADV_SECRET_LEN 32
 #define SIM_ADV_RANDOM_LEN 64 /* random bytes of one signature */

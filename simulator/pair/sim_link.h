@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #include "common/attr.h"
-#include "worker/wa/wa_keys.h"
+#include "worker/wa/crypto/wa_keys.h"
 
 #define SIM_LINK_CODE_LEN 8
 #define SIM_LINK_CODE_CAP 9

@@ -12,7 +12,7 @@
 
 #include "common/attr.h"
 #include "simulator/pair/sim_link.h"
-#include "worker/wa/wa_keys.h"
+#include "worker/wa/crypto/wa_keys.h"
 
 #define SIM_CHALLENGE_LEN 32
 #define SIM_NONCE_LEN 32

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "common/attr.h"
-#include "worker/wa/wa_keys.h"
+#include "worker/wa/crypto/wa_keys.h"
 
 #define SIM_QR_REF_CAP 513
 

@@ -11,7 +11,7 @@
 #include "common/err.h"
 #include "simulator/base/sim_pb.h"
 #include "simulator/phone/sim_keep.h"
-#include "worker/wa/wa_keys.h"
+#include "worker/wa/crypto/wa_keys.h"
 
 #define VERSION 0x33
 #define MAC_LEN 8

@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #include "common/attr.h"
-#include "worker/wa/wa_signal.h"
+#include "worker/wa/signal/wa_signal.h"
 
 #define SIM_CHAINS_MAX 100000         /* of one account; more are not watched */
 #define SIM_CHAIN_COUNTERS (1u << 20) /* of one chain */

@@ -14,7 +14,7 @@
 #include "common/attr.h"
 #include "simulator/phone/sim_phone.h"
 #include "simulator/phone/sim_send.h"
-#include "worker/wa/wa_node.h"
+#include "worker/wa/node/wa_node.h"
 
 #define SIM_GROUP_MEMBERS_MAX 4096
 #define SIM_SUBJECT_CAP 401 /* 100 characters */

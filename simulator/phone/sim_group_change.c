@@ -10,7 +10,7 @@
 #include "simulator/phone/sim_group_priv.h"
 #include "simulator/server/sim_online.h"
 #include "simulator/sim.h"
-#include "worker/wa/wa_jid.h"
+#include "worker/wa/node/wa_jid.h"
 
 /* One change: by whom, and the child of the notification that tells of it. */
 struct change {

@@ -5,7 +5,7 @@
 #include "simulator/phone/sim_group_priv.h"
 #include "simulator/server/sim_client_priv.h"
 #include "simulator/server/sim_online.h"
-#include "worker/wa/wa_jid.h"
+#include "worker/wa/node/wa_jid.h"
 
 static struct sim_phone *own_phone(const struct sim_client *c)
 {

@@ -17,8 +17,8 @@
 #include "common/buf.h"
 #include "simulator/phone/sim_phone.h"
 #include "simulator/server/sim_device.h"
-#include "worker/wa/wa_node.h"
-#include "worker/wa/wa_signal.h"
+#include "worker/wa/node/wa_node.h"
+#include "worker/wa/signal/wa_signal.h"
 
 struct sim;
 struct sim_peer;

@@ -14,7 +14,7 @@
 #include "simulator/wire/sim_reg.h"
 #include "simulator/wire/sim_stream.h"
 #include "simulator/wire/sim_wire.h"
-#include "worker/wa/wa_node.h"
+#include "worker/wa/node/wa_node.h"
 
 struct sim_client {
 	struct sim *sim; /* borrowed */

@@ -10,7 +10,7 @@
 #include "simulator/phone/sim_group.h"
 #include "simulator/server/sim_client_priv.h"
 #include "simulator/server/sim_online.h"
-#include "worker/wa/wa_jid.h"
+#include "worker/wa/node/wa_jid.h"
 
 #define MEDIA_TTL_S 3600
 #define PROPS_REFRESH_S 86400

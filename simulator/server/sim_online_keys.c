@@ -8,7 +8,7 @@
 #include "simulator/phone/sim_peer.h"
 #include "simulator/server/sim_client_priv.h"
 #include "simulator/server/sim_online.h"
-#include "worker/wa/wa_jid.h"
+#include "worker/wa/node/wa_jid.h"
 
 #define USERS_MAX 4096
 

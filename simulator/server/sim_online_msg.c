@@ -13,8 +13,8 @@
 #include "simulator/phone/sim_send.h"
 #include "simulator/server/sim_client_priv.h"
 #include "simulator/server/sim_online.h"
-#include "worker/wa/wa_jid.h"
-#include "worker/wa/wa_msg_secret.h"
+#include "worker/wa/message/wa_msg_secret.h"
+#include "worker/wa/node/wa_jid.h"
 
 #define TARGETS_MAX 8192 /* devices of one message */
 

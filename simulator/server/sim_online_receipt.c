@@ -9,7 +9,7 @@
 #include "simulator/phone/sim_send.h"
 #include "simulator/server/sim_client_priv.h"
 #include "simulator/server/sim_online.h"
-#include "worker/wa/wa_jid.h"
+#include "worker/wa/node/wa_jid.h"
 
 /* ---- parts (of messages, too) ------------------------------------------------------------------
  */

@@ -4,7 +4,7 @@
 
 #include "simulator/server/sim_client_priv.h"
 #include "simulator/server/sim_online.h"
-#include "worker/wa/wa_jid.h"
+#include "worker/wa/node/wa_jid.h"
 
 #define USERS_MAX 4096
 

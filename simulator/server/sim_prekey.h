@@ -11,9 +11,9 @@
 #include <stdint.h>
 
 #include "common/attr.h"
-#include "worker/wa/wa_keys.h"
-#include "worker/wa/wa_node.h"
-#include "worker/wa/wa_signal.h"
+#include "worker/wa/crypto/wa_keys.h"
+#include "worker/wa/node/wa_node.h"
+#include "worker/wa/signal/wa_signal.h"
 
 #define SIM_PREKEY_ID_MAX 0xFFFFFEu
 #define SIM_PREKEYS_MAX 20000 /* one device's */

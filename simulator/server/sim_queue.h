@@ -13,7 +13,7 @@
 
 #include "common/attr.h"
 #include "common/buf.h"
-#include "worker/wa/wa_node.h"
+#include "worker/wa/node/wa_node.h"
 
 #define SIM_QUEUE_MAX 100000
 

@@ -12,7 +12,7 @@
 
 #include "common/attr.h"
 #include "simulator/base/sim_rand.h"
-#include "worker/wa/wa_keys.h"
+#include "worker/wa/crypto/wa_keys.h"
 
 #define SIM_CHAIN_CAP 320
 

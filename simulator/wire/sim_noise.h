@@ -15,7 +15,7 @@
 
 #include "common/attr.h"
 #include "common/buf.h"
-#include "worker/wa/wa_keys.h"
+#include "worker/wa/crypto/wa_keys.h"
 
 /* One direction of the transport. */
 struct sim_cipher {

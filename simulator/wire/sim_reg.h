@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "common/attr.h"
-#include "worker/wa/wa_keys.h"
+#include "worker/wa/crypto/wa_keys.h"
 
 enum sim_payload_kind { SIM_PAYLOAD_REGISTRATION, SIM_PAYLOAD_LOGIN };
 

@@ -9,7 +9,7 @@
 #include "common/buf.h"
 #include "common/err.h"
 #include "common/secret.h"
-#include "worker/wa/wa_frame.h"
+#include "worker/wa/transport/wa_frame.h"
 
 #define MESSAGE_MAX (4u * 1024 * 1024)
 #define ROUTING_MAX 1024

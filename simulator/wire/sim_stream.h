@@ -15,7 +15,7 @@
 #include "common/attr.h"
 #include "simulator/server/sim_fault.h"
 #include "simulator/wire/sim_noise.h"
-#include "worker/wa/wa_keys.h"
+#include "worker/wa/crypto/wa_keys.h"
 
 struct sim_stream;
 

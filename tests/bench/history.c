@@ -20,7 +20,7 @@
 #include "worker/store/wk_store.h"
 #include "worker/store/wk_store_history.h"
 #include "worker/store/wk_store_msg.h"
-#include "worker/wa/wa_node.h"
+#include "worker/wa/node/wa_node.h"
 
 #define MUST(cond) \
 	do { \

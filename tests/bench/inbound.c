@@ -21,7 +21,7 @@
 #include "worker/events/wk_outbox.h"
 #include "worker/online/wk_online.h"
 #include "worker/store/wk_store_signal.h"
-#include "worker/wa/wa_stanza.h"
+#include "worker/wa/stanza/wa_stanza.h"
 
 #define MUST(cond) \
 	do { \

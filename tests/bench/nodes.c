@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "common/clock.h"
-#include "worker/wa/wa_node.h"
+#include "worker/wa/node/wa_node.h"
 
 #define STANZAS_MAX 64
 

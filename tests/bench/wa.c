@@ -11,8 +11,8 @@
 
 #include "history_blob.h"
 #include "signal_store.h"
-#include "worker/wa/wa_history.h"
-#include "worker/wa/wa_media.h"
+#include "worker/wa/history/wa_history.h"
+#include "worker/wa/history/wa_media.h"
 
 #define MUST(cond) \
 	do { \

@@ -13,7 +13,7 @@
 
 #include "common/attr.h"
 #include "proto/wa_adv.pb-c.h"
-#include "worker/wa/wa_adv.h"
+#include "worker/wa/link/wa_adv.h"
 
 #define HOSTED_FLAG 0x10
 #define INPUT_MAX 4096

@@ -14,7 +14,7 @@
 
 #include "common/attr.h"
 #include "proto/wa_appstate.pb-c.h"
-#include "worker/wa/wa_appstate.h"
+#include "worker/wa/appstate/wa_appstate.h"
 
 #define INPUT_MAX 16384
 

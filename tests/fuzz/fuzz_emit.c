@@ -16,7 +16,7 @@
 #include "worker/events/wk_emit.h"
 #include "worker/store/wk_store_outbox.h"
 #include "worker/store/wk_store_priv.h"
-#include "worker/wa/wa_node.h"
+#include "worker/wa/node/wa_node.h"
 
 static struct store_fixture fixture;
 static struct wk_emit *emit;

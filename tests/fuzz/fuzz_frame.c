@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "common/err.h"
-#include "worker/wa/wa_frame.h"
+#include "worker/wa/transport/wa_frame.h"
 
 #define MAX_LEN 300 /* soon reached */
 

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <zlib.h>
 
-#include "worker/wa/wa_history.h"
+#include "worker/wa/history/wa_history.h"
 
 #define INPUT_MAX 65536
 

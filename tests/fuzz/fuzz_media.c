@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-#include "worker/wa/wa_media.h"
+#include "worker/wa/history/wa_media.h"
 
 #define INPUT_MAX 65536
 

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "proto/wa_msg.pb-c.h"
-#include "worker/wa/wa_msg.h"
+#include "worker/wa/message/wa_msg.h"
 
 static volatile unsigned sink;
 

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "common/err.h"
-#include "worker/wa/wa_node.h"
+#include "worker/wa/node/wa_node.h"
 
 static void require_same_attrs(const struct wa_node *a, const struct wa_node *b)
 {

@@ -14,7 +14,7 @@
 #include "proto/wa_msg.pb-c.h"
 #include "simulator/phone/sim_chains.h"
 #include "simulator/phone/sim_msg.h"
-#include "worker/wa/wa_keys.h"
+#include "worker/wa/crypto/wa_keys.h"
 
 #define INPUT_MAX 65536
 

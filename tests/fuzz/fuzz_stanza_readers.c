@@ -11,18 +11,18 @@
 #include <string.h>
 
 #include "common/err.h"
-#include "worker/wa/wa_adv.h"
-#include "worker/wa/wa_bundle.h"
-#include "worker/wa/wa_link_code.h"
-#include "worker/wa/wa_login.h"
-#include "worker/wa/wa_pair.h"
-#include "worker/wa/wa_passkey.h"
-#include "worker/wa/wa_prekey.h"
-#include "worker/wa/wa_privacy_token.h"
-#include "worker/wa/wa_receipt.h"
-#include "worker/wa/wa_source.h"
-#include "worker/wa/wa_stanza.h"
-#include "worker/wa/wa_usync.h"
+#include "worker/wa/link/wa_adv.h"
+#include "worker/wa/link/wa_link_code.h"
+#include "worker/wa/link/wa_login.h"
+#include "worker/wa/link/wa_pair.h"
+#include "worker/wa/link/wa_passkey.h"
+#include "worker/wa/stanza/wa_bundle.h"
+#include "worker/wa/stanza/wa_prekey.h"
+#include "worker/wa/stanza/wa_privacy_token.h"
+#include "worker/wa/stanza/wa_receipt.h"
+#include "worker/wa/stanza/wa_source.h"
+#include "worker/wa/stanza/wa_stanza.h"
+#include "worker/wa/stanza/wa_usync.h"
 
 /* Read every byte, so that the sanitizer sees one that is not there. */
 static void touch(const void *data, size_t len)

@@ -26,9 +26,9 @@ CLEANFILES += tests/fuzz/*.replay.log
 
 # For AFL++, which loads them: the changes of one target, without what it tests (--gc-sections) and not instrumented.
 MUTATOR_CC = clang
-MUTATOR_C = $(tests_fuzz_libmutate_a_SOURCES:%=$(top_srcdir)/%) $(top_srcdir)/worker/wa/wa_node.c \
-	$(top_srcdir)/worker/wa/wa_node_decode.c $(top_srcdir)/worker/wa/wa_node_encode.c \
-	$(top_srcdir)/worker/wa/wa_token.c $(top_srcdir)/worker/wa/wa_jid.c $(top_srcdir)/common/buf.c \
+MUTATOR_C = $(tests_fuzz_libmutate_a_SOURCES:%=$(top_srcdir)/%) $(top_srcdir)/worker/wa/node/wa_node.c \
+	$(top_srcdir)/worker/wa/node/wa_node_decode.c $(top_srcdir)/worker/wa/node/wa_node_encode.c \
+	$(top_srcdir)/worker/wa/node/wa_token.c $(top_srcdir)/worker/wa/node/wa_jid.c $(top_srcdir)/common/buf.c \
 	$(top_srcdir)/common/secret.c $(top_srcdir)/common/ipc_frame.c
 MUTATOR_CFLAGS = -std=gnu17 -O2 -fPIC -fvisibility=hidden -ffunction-sections -fdata-sections \
 	$(PROTOBUFC_CFLAGS) $(EVENT_CFLAGS) $(CRYPTO_CFLAGS) $(SIGNAL_CFLAGS) $(JANSSON_CFLAGS) $(SQLITE_CFLAGS) \

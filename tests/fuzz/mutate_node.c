@@ -5,7 +5,7 @@
 #include <zlib.h>
 
 #include "fuzz.h"
-#include "worker/wa/wa_node.h"
+#include "worker/wa/node/wa_node.h"
 
 #define FLAG_ZLIB 2
 #define DEPTH_MAX 100

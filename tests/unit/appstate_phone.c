@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "proto/wa_msg.pb-c.h"
-#include "worker/wa/wa_media.h"
-#include "worker/wa/wa_msg.h"
+#include "worker/wa/history/wa_media.h"
+#include "worker/wa/message/wa_msg.h"
 
 void ap_init(struct appstate_phone *p, const char *collection, uint8_t key)
 {

@@ -10,7 +10,7 @@
 
 #include "common/buf.h"
 #include "proto/wa_appstate.pb-c.h"
-#include "worker/wa/wa_appstate.h"
+#include "worker/wa/appstate/wa_appstate.h"
 
 #define AP_RECORDS_MAX 64
 

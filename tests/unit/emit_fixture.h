@@ -13,8 +13,8 @@
 #include "worker/control/wk_settings.h"
 #include "worker/events/wk_emit.h"
 #include "worker/store/wk_batch.h"
-#include "worker/wa/wa_jid.h"
-#include "worker/wa/wa_node.h"
+#include "worker/wa/node/wa_jid.h"
+#include "worker/wa/node/wa_node.h"
 
 struct emit_fixture {
 	struct store_fixture store; /* own users: SF_PN, SF_LID */

@@ -16,8 +16,8 @@
 #include "common/clock.h"
 #include "common/err.h"
 #include "worker/store/wk_batch.h"
-#include "worker/wa/wa_keys.h"
-#include "worker/wa/wa_stanza.h"
+#include "worker/wa/crypto/wa_keys.h"
+#include "worker/wa/stanza/wa_stanza.h"
 
 #define ID "abcdefghijklmnop"
 

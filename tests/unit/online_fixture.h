@@ -13,7 +13,7 @@
 #include "worker/online/wk_online.h"
 #include "worker/store/wk_creds.h"
 #include "worker/store/wk_store.h"
-#include "worker/wa/wa_node.h"
+#include "worker/wa/node/wa_node.h"
 
 #define FX_SENT_MAX 64
 #define FX_JID "5511999999999:3@s.whatsapp.net"

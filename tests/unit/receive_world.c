@@ -18,7 +18,7 @@
 #include "worker/store/wk_store_lid.h"
 #include "worker/store/wk_store_msg.h"
 #include "worker/store/wk_store_priv.h"
-#include "worker/wa/wa_node.h"
+#include "worker/wa/node/wa_node.h"
 
 #define ID "abcdefghijklmnop"
 #define OWN_PN "5511999999999"

@@ -13,8 +13,8 @@
 #include "proto/wa_msg.pb-c.h"
 #include "worker/events/wk_event_msg.h"
 #include "worker/store/wk_batch.h"
-#include "worker/wa/wa_receipt.h"
-#include "worker/wa/wa_stanza.h"
+#include "worker/wa/stanza/wa_receipt.h"
+#include "worker/wa/stanza/wa_stanza.h"
 
 const struct wa_signal_addr rf_own_addr = { SF_LID "_1", 3 };
 

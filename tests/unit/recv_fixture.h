@@ -14,7 +14,7 @@
 #include "store_fixture.h"
 #include "worker/control/wk_settings.h"
 #include "worker/receive/wk_recv.h"
-#include "worker/wa/wa_node.h"
+#include "worker/wa/node/wa_node.h"
 
 #define RF_SENT_MAX 64
 

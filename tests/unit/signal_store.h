@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "worker/wa/wa_signal.h"
+#include "worker/wa/signal/wa_signal.h"
 
 #define SIGSTORE_RECORDS 64
 #define SIGSTORE_KEYS 8

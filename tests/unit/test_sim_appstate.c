@@ -9,8 +9,8 @@
 #include "common/secret.h"
 #include "simulator/appstate/sim_appstate.h"
 #include "wa_vectors.h"
-#include "worker/wa/wa_appstate.h"
-#include "worker/wa/wa_pool.h"
+#include "worker/wa/appstate/wa_appstate.h"
+#include "worker/wa/message/wa_pool.h"
 
 #define RECORDS_MAX 64
 

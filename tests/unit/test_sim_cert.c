@@ -5,7 +5,7 @@
 
 #include "common/err.h"
 #include "simulator/wire/sim_cert.h"
-#include "worker/wa/wa_noise.h"
+#include "worker/wa/transport/wa_noise.h"
 
 #define NOW 1790000000
 

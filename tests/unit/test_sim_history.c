@@ -8,8 +8,8 @@
 #include "common/err.h"
 #include "simulator/history/sim_history_part.h"
 #include "simulator/history/sim_hostile.h"
-#include "worker/wa/wa_history.h"
-#include "worker/wa/wa_media.h"
+#include "worker/wa/history/wa_history.h"
+#include "worker/wa/history/wa_media.h"
 
 #define UNTIL INT64_C(1760000000)
 #define DAY INT64_C(86400)

@@ -8,7 +8,7 @@
 #include "simulator/media/sim_media.h"
 #include "simulator/media/sim_media_fault.h"
 #include "wa_vectors.h"
-#include "worker/wa/wa_media.h"
+#include "worker/wa/history/wa_media.h"
 
 static struct sim_media *fresh(void)
 {

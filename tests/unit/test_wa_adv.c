@@ -10,7 +10,7 @@
 #include "wa_fixture.h"
 #include "wa_stanzas.h"
 #include "wa_vectors.h"
-#include "worker/wa/wa_adv.h"
+#include "worker/wa/link/wa_adv.h"
 
 /* ---- the published vectors ----------------------------------------------------------------------
  */

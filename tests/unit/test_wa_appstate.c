@@ -12,7 +12,7 @@
 #include "proto/wa_msg.pb-c.h"
 #include "wa_stanzas.h"
 #include "wa_vectors.h"
-#include "worker/wa/wa_appstate.h"
+#include "worker/wa/appstate/wa_appstate.h"
 
 /* ---- a device that holds one collection ---------------------------------------------------------
  */

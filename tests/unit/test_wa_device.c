@@ -11,7 +11,7 @@
 #include "common/pb_guard.h"
 #include "proto/wa_payload.pb-c.h"
 #include "wa_vectors.h"
-#include "worker/wa/wa_device.h"
+#include "worker/wa/link/wa_device.h"
 
 static ProtobufCMessage *unpack(const ProtobufCMessageDescriptor *desc, const uint8_t *p, size_t n)
 {

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "common/err.h"
-#include "worker/wa/wa_frame.h"
+#include "worker/wa/transport/wa_frame.h"
 
 /* What came out: each payload with its length in front. */
 struct seen {

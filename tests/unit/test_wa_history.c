@@ -12,8 +12,8 @@
 #include "proto/wa_history.pb-c.h"
 #include "proto/wa_msg.pb-c.h"
 #include "wa_vectors.h"
-#include "worker/wa/wa_history.h"
-#include "worker/wa/wa_media.h"
+#include "worker/wa/history/wa_history.h"
+#include "worker/wa/history/wa_media.h"
 
 /* ---- recording what comes out -------------------------------------------------------------------
  */

@@ -5,7 +5,7 @@
 
 #include "common/attr.h"
 #include "common/err.h"
-#include "worker/wa/wa_jid.h"
+#include "worker/wa/node/wa_jid.h"
 
 static void test_parts_of_valid_jids(void **state)
 {

@@ -10,7 +10,7 @@
 #include "wa_fixture.h"
 #include "wa_stanzas.h"
 #include "wa_vectors.h"
-#include "worker/wa/wa_link_code.h"
+#include "worker/wa/link/wa_link_code.h"
 
 #define REG "link_code_companion_reg"
 #define REF "2@the-ref"

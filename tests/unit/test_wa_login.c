@@ -9,7 +9,7 @@
 #include "proto/wa_payload.pb-c.h"
 #include "wa_stanzas.h"
 #include "wa_vectors.h"
-#include "worker/wa/wa_login.h"
+#include "worker/wa/link/wa_login.h"
 
 /* ---- payload ------------------------------------------------------------------------------------
  */

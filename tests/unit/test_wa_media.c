@@ -7,7 +7,7 @@
 
 #include "common/err.h"
 #include "wa_vectors.h"
-#include "worker/wa/wa_media.h"
+#include "worker/wa/history/wa_media.h"
 
 static enum wa_media_kind kind_of(const char *info)
 {

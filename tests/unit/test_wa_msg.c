@@ -8,8 +8,8 @@
 #include "common/err.h"
 #include "proto/wa_msg.pb-c.h"
 #include "wa_vectors.h"
-#include "worker/wa/wa_msg.h"
-#include "worker/wa/wa_msg_secret.h"
+#include "worker/wa/message/wa_msg.h"
+#include "worker/wa/message/wa_msg_secret.h"
 
 static struct wa_pool *pool;
 

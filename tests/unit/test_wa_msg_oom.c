@@ -17,11 +17,11 @@
 #include "history_blob.h"
 #include "signal_store.h"
 #include "wa_vectors.h"
-#include "worker/wa/wa_appstate.h"
-#include "worker/wa/wa_history.h"
-#include "worker/wa/wa_media.h"
-#include "worker/wa/wa_msg_secret.h"
-#include "worker/wa/wa_signal.h"
+#include "worker/wa/appstate/wa_appstate.h"
+#include "worker/wa/history/wa_history.h"
+#include "worker/wa/history/wa_media.h"
+#include "worker/wa/message/wa_msg_secret.h"
+#include "worker/wa/signal/wa_signal.h"
 
 void *__real_malloc(size_t n);
 void *__real_calloc(size_t n, size_t size);

@@ -10,7 +10,7 @@
 #include "common/codec.h"
 #include "common/err.h"
 #include "wa_vectors.h"
-#include "worker/wa/wa_node.h"
+#include "worker/wa/node/wa_node.h"
 
 /* ---- vectors ------------------------------------------------------------------------------------
  */

@@ -10,7 +10,7 @@
 #include "common/pb_guard.h"
 #include "wa_fixture.h"
 #include "wa_vectors.h"
-#include "worker/wa/wa_frame.h"
+#include "worker/wa/transport/wa_frame.h"
 
 #define XX_NAME "Noise_XX_25519_AESGCM_SHA256"
 #define VECTOR_NOW 1767225600   /* within the validity of the vector's certificates */

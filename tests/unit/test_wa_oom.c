@@ -17,14 +17,14 @@
 #include "common/err.h"
 #include "wa_fixture.h"
 #include "proto/wa_adv.pb-c.h"
-#include "worker/wa/wa_adv.h"
-#include "worker/wa/wa_frame.h"
-#include "worker/wa/wa_link_code.h"
-#include "worker/wa/wa_login.h"
-#include "worker/wa/wa_pair.h"
-#include "worker/wa/wa_passkey.h"
-#include "worker/wa/wa_prekey.h"
-#include "worker/wa/wa_stanza.h"
+#include "worker/wa/link/wa_adv.h"
+#include "worker/wa/link/wa_link_code.h"
+#include "worker/wa/link/wa_login.h"
+#include "worker/wa/link/wa_pair.h"
+#include "worker/wa/link/wa_passkey.h"
+#include "worker/wa/stanza/wa_prekey.h"
+#include "worker/wa/stanza/wa_stanza.h"
+#include "worker/wa/transport/wa_frame.h"
 
 void *__real_malloc(size_t n);
 void *__real_calloc(size_t n, size_t size);

@@ -5,8 +5,8 @@
 
 #include "common/codec.h"
 #include "common/err.h"
-#include "worker/wa/wa_device.h"
-#include "worker/wa/wa_pair.h"
+#include "worker/wa/link/wa_device.h"
+#include "worker/wa/link/wa_pair.h"
 
 /* A pair-device stanza with refs_n refs. */
 static struct wa_node *pair_device(size_t refs_n)

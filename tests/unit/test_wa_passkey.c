@@ -12,7 +12,7 @@
 #include "wa_fixture.h"
 #include "wa_stanzas.h"
 #include "wa_vectors.h"
-#include "worker/wa/wa_passkey.h"
+#include "worker/wa/link/wa_passkey.h"
 
 #define REF "2@shortcakeref"
 

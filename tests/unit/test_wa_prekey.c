@@ -7,7 +7,7 @@
 #include "common/err.h"
 #include "wa_stanzas.h"
 #include "wa_vectors.h"
-#include "worker/wa/wa_prekey.h"
+#include "worker/wa/stanza/wa_prekey.h"
 
 static void device_of_vector(const json_t *v, struct wa_device *d)
 {

@@ -7,7 +7,7 @@
 
 #include "common/err.h"
 #include "wa_stanzas.h"
-#include "worker/wa/wa_receipt.h"
+#include "worker/wa/stanza/wa_receipt.h"
 
 static struct wa_node *message(bool peer)
 {

@@ -9,7 +9,7 @@
 #include "common/err.h"
 #include "signal_store.h"
 #include "wa_vectors.h"
-#include "worker/wa/wa_signal.h"
+#include "worker/wa/signal/wa_signal.h"
 
 /* ---- helpers ------------------------------------------------------------------------------------
  */

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "common/err.h"
-#include "worker/wa/wa_source.h"
+#include "worker/wa/stanza/wa_source.h"
 
 static const struct wa_own_users own = { "15550001111", "100000000000001" };
 

@@ -10,7 +10,7 @@
 #include "common/err.h"
 #include "wa_stanzas.h"
 #include "wa_vectors.h"
-#include "worker/wa/wa_stanza.h"
+#include "worker/wa/stanza/wa_stanza.h"
 
 #define IQ(type, id, xmlns) \
 	"<iq to=\"s.whatsapp.net\" type=\"" type "\" id=\"" id "\" xmlns=\"" xmlns "\">"

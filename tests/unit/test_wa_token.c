@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "worker/wa/wa_token.h"
+#include "worker/wa/node/wa_token.h"
 
 static void assert_finds(const char *s, int dict, unsigned index)
 {

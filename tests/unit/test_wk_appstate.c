@@ -22,7 +22,7 @@
 #include "worker/store/wk_store_name.h"
 #include "worker/store/wk_store_outbox.h"
 #include "worker/store/wk_store_signal.h"
-#include "worker/wa/wa_signal.h"
+#include "worker/wa/signal/wa_signal.h"
 
 #define LABEL IPC__EVENT__KIND__LABEL_UPDATE
 

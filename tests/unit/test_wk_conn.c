@@ -21,7 +21,7 @@
 #include "worker/net/wk_conn.h"
 #include "worker/net/wk_tls.h"
 #include "worker/session/wk_failure.h"
-#include "worker/wa/wa_node.h"
+#include "worker/wa/node/wa_node.h"
 
 #define NOT_AFTER 4102444800              /* 2100: these tests run by the real clock */
 #define PLAIN_MAX (WA_STANZA_MAX_LEN + 1) /* with its flag byte */

@@ -10,8 +10,8 @@
 #include "proto/wa_msg.pb-c.h"
 #include "worker/control/wk_settings.h"
 #include "worker/events/wk_event_msg.h"
-#include "worker/wa/wa_keys.h"
-#include "worker/wa/wa_msg_secret.h"
+#include "worker/wa/crypto/wa_keys.h"
+#include "worker/wa/message/wa_msg_secret.h"
 
 #define STR(s) ((char *)(uintptr_t)(s))
 #define BIN(field, s) .has_##field = 1, .field = { sizeof(s) - 1, (uint8_t *)(uintptr_t)(s) }

@@ -5,7 +5,7 @@
 
 #include "common/log_tail.h"
 #include "worker/process/wk_hand.h"
-#include "worker/wa/wa_node.h"
+#include "worker/wa/node/wa_node.h"
 
 static struct wa_node *stanza(const char *tag, const char *id, const char *from,
                               const char *participant)

@@ -24,7 +24,7 @@
 #include "worker/store/wk_store_name.h"
 #include "worker/store/wk_store_outbox.h"
 #include "worker/store/wk_store_priv.h"
-#include "worker/wa/wa_media.h"
+#include "worker/wa/history/wa_media.h"
 
 #define CHATS 4
 #define MESSAGES 25

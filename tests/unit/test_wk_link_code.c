@@ -6,8 +6,8 @@
 
 #include "common/err.h"
 #include "worker/pair/wk_link_code.h"
-#include "worker/wa/wa_link_code.h"
-#include "worker/wa/wa_node.h"
+#include "worker/wa/link/wa_link_code.h"
+#include "worker/wa/node/wa_node.h"
 
 #define NUMBER "5511999999999"
 #define REF "2@ref"

@@ -12,8 +12,8 @@
 #include "http_server.h"
 #include "worker/history/wk_media.h"
 #include "worker/session/wk_failure.h"
-#include "worker/wa/wa_media.h"
-#include "worker/wa/wa_node.h"
+#include "worker/wa/history/wa_media.h"
+#include "worker/wa/node/wa_node.h"
 
 #define FILE_LEN 100000
 #define PATH "/v/t62.7118-24/1_n.enc?ccb=11-4&oh=01_Q5&oe=66"

@@ -10,7 +10,7 @@
 #include "common/clock.h"
 #include "common/err.h"
 #include "online_fixture.h"
-#include "worker/wa/wa_stanza.h"
+#include "worker/wa/stanza/wa_stanza.h"
 
 #define DAY_MS 86400000LL
 

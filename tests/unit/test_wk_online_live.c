@@ -19,7 +19,7 @@
 #include "worker/store/wk_store_lid.h"
 #include "worker/store/wk_store_name.h"
 #include "worker/store/wk_store_outbox.h"
-#include "worker/wa/wa_stanza.h"
+#include "worker/wa/stanza/wa_stanza.h"
 
 #define USER "5521888888888@s.whatsapp.net"
 

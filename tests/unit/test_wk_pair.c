@@ -7,7 +7,7 @@
 #include "common/err.h"
 #include "worker/pair/wk_codes.h"
 #include "worker/pair/wk_pair.h"
-#include "worker/wa/wa_node.h"
+#include "worker/wa/node/wa_node.h"
 
 static void fill(struct wa_pair_device *pd, size_t n)
 {

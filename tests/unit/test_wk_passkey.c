@@ -8,8 +8,8 @@
 #include "common/err.h"
 #include "worker/pair/wk_passkey.h"
 #include "worker/pair/wk_passkey_json.h"
-#include "worker/wa/wa_node.h"
-#include "worker/wa/wa_passkey.h"
+#include "worker/wa/link/wa_passkey.h"
+#include "worker/wa/node/wa_node.h"
 
 #define OPTIONS "{\"challenge\":\"AAAA\",\"rpId\":\"whatsapp.com\"}"
 #define CREDENTIAL \

@@ -18,7 +18,7 @@
 #include "worker/store/wk_batch.h"
 #include "worker/store/wk_store_lid.h"
 #include "worker/store/wk_store_msg.h"
-#include "worker/wa/wa_receipt.h"
+#include "worker/wa/stanza/wa_receipt.h"
 
 #define BOB_PN "4477@s.whatsapp.net"
 #define BOB "99@lid"

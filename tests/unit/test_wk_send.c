@@ -23,9 +23,9 @@
 #include "worker/store/wk_store_lid.h"
 #include "worker/store/wk_store_msg.h"
 #include "worker/store/wk_store_sent.h"
-#include "worker/wa/wa_send.h"
-#include "worker/wa/wa_stanza.h"
-#include "worker/wa/wa_usync.h"
+#include "worker/wa/message/wa_send.h"
+#include "worker/wa/stanza/wa_stanza.h"
+#include "worker/wa/stanza/wa_usync.h"
 
 #define BOB "99@lid"
 #define BOB_PN "4477@s.whatsapp.net"

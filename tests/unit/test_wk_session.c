@@ -9,7 +9,7 @@
 #include "common/err.h"
 #include "wk_fake_net.h"
 #include "worker/store/wk_store.h"
-#include "worker/wa/wa_keys.h"
+#include "worker/wa/crypto/wa_keys.h"
 
 #define NUMBER "5511999999999"
 

@@ -22,7 +22,7 @@
 #include "common/err.h"
 #include "worker/store/wk_store.h"
 #include "worker/store/wk_store_priv.h"
-#include "worker/wa/wa_prekey.h"
+#include "worker/wa/stanza/wa_prekey.h"
 
 #define ID "abcdefghijklmnop"
 

@@ -20,7 +20,7 @@
 #include "worker/store/wk_store_msg.h"
 #include "worker/store/wk_store_priv.h"
 #include "worker/store/wk_store_signal.h"
-#include "worker/wa/wa_node.h"
+#include "worker/wa/node/wa_node.h"
 
 static struct wa_jid jid_of(const char *text)
 {

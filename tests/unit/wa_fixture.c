@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "common/pb_guard.h"
-#include "worker/wa/wa_frame.h"
+#include "worker/wa/transport/wa_frame.h"
 
 #define MUST(call) \
 	do { \

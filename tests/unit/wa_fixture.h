@@ -12,7 +12,7 @@
 
 #include "common/buf.h"
 #include "proto/wa_handshake.pb-c.h"
-#include "worker/wa/wa_noise.h"
+#include "worker/wa/transport/wa_noise.h"
 
 #define FIXTURE_NOT_BEFORE 1700000000
 #define FIXTURE_NOT_AFTER 1800000000

@@ -4,7 +4,7 @@
 
 #include <jansson.h>
 
-#include "worker/wa/wa_node.h"
+#include "worker/wa/node/wa_node.h"
 
 /* The hex member decoded. Caller frees. */
 struct wa_node *stanza_of_vector(const json_t *o, const char *key);

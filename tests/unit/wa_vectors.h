@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "common/buf.h"
-#include "worker/wa/wa_keys.h"
+#include "worker/wa/crypto/wa_keys.h"
 
 /* name: "crypto.json". Caller: json_decref(). */
 json_t *vec_load(const char *name);

@@ -16,7 +16,7 @@
 #include "worker/net/wk_conn.h"
 #include "worker/net/wk_version.h"
 #include "worker/store/wk_store.h"
-#include "worker/wa/wa_keys.h"
+#include "worker/wa/crypto/wa_keys.h"
 
 /* Link-time stand-ins have no argument for it. */
 static struct fake *fake;

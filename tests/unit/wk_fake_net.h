@@ -14,7 +14,7 @@
 
 #include "common/buf.h"
 #include "worker/session/wk_session_priv.h"
-#include "worker/wa/wa_node.h"
+#include "worker/wa/node/wa_node.h"
 
 #define FAKE_SENT_MAX 128
 #define FAKE_JID "5511999999999:7@s.whatsapp.net"

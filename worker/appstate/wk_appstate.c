@@ -14,7 +14,7 @@
 #include "worker/history/wk_media.h"
 #include "worker/session/wk_timer.h"
 #include "worker/store/wk_batch.h"
-#include "worker/wa/wa_stanza.h"
+#include "worker/wa/stanza/wa_stanza.h"
 
 #define POOL_FIRST 4096
 #define POOL_MAX (8u * 1024 * 1024)

@@ -8,7 +8,7 @@
 #include "common/buf.h"
 #include "worker/appstate/wk_appstate.h"
 #include "worker/store/wk_creds.h"
-#include "worker/wa/wa_pool.h"
+#include "worker/wa/message/wa_pool.h"
 
 struct wk_media_get;
 

@@ -11,8 +11,8 @@
 #include "worker/session/wk_failure.h"
 #include "worker/store/wk_batch.h"
 #include "worker/store/wk_store_priv.h"
-#include "worker/wa/wa_media.h"
-#include "worker/wa/wa_stanza.h"
+#include "worker/wa/history/wa_media.h"
+#include "worker/wa/stanza/wa_stanza.h"
 
 #define FILE_DEADLINE_MS 120000
 #define BEHIND_TRIES_MAX 5 /* for a version that the server spoke of and does not give */

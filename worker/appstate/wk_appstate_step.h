@@ -7,7 +7,7 @@
 
 #include "common/attr.h"
 #include "worker/appstate/wk_appstate.h"
-#include "worker/wa/wa_msg.h"
+#include "worker/wa/message/wa_msg.h"
 
 enum wk_appstate_next {
 	WK_STEP_MORE,   /* the next piece, in the next pass of the loop */

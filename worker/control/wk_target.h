@@ -12,8 +12,8 @@
 #include "worker/net/wk_proxy.h"
 #include "worker/net/wk_url.h"
 #include "worker/process/wk_hand.h"
-#include "worker/wa/wa_device.h"
-#include "worker/wa/wa_noise.h"
+#include "worker/wa/link/wa_device.h"
+#include "worker/wa/transport/wa_noise.h"
 
 #define WK_NUMBER_MIN 7
 #define WK_NUMBER_MAX 15

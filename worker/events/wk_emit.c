@@ -17,7 +17,7 @@
 #include "worker/store/wk_store_msg.h"
 #include "worker/store/wk_store_name.h"
 #include "worker/store/wk_store_outbox.h"
-#include "worker/wa/wa_receipt.h"
+#include "worker/wa/stanza/wa_receipt.h"
 
 #define POOL_FIRST 4096
 #define SMALL_TEXT_MAX (16u * 1024) /* of texts in events that are no messages */

@@ -13,7 +13,7 @@
 #include "worker/store/wk_batch.h"
 #include "worker/store/wk_creds.h"
 #include "worker/store/wk_store_lid.h"
-#include "worker/wa/wa_stanza.h"
+#include "worker/wa/stanza/wa_stanza.h"
 
 #define CALL_ID_LEN 16
 

@@ -14,7 +14,7 @@
 #include "worker/store/wk_store_lid.h"
 #include "worker/store/wk_store_name.h"
 #include "worker/store/wk_store_outbox.h"
-#include "worker/wa/wa_stanza.h"
+#include "worker/wa/stanza/wa_stanza.h"
 
 #define MEMBERS_MAX 4096 /* of one event */
 

@@ -10,8 +10,8 @@
 #include "common/secret.h"
 #include "worker/events/wk_emit.h"
 #include "worker/events/wk_event_priv.h"
-#include "worker/wa/wa_msg_secret.h"
-#include "worker/wa/wa_pool.h"
+#include "worker/wa/message/wa_msg_secret.h"
+#include "worker/wa/message/wa_pool.h"
 
 #define DATA_KEPT (64u * 1024) /* bytes of the buffer that stay from one event to the next */
 

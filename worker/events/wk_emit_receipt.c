@@ -9,7 +9,7 @@
 #include "proto/ipc.pb-c.h"
 #include "worker/control/wk_settings.h"
 #include "worker/events/wk_emit_priv.h"
-#include "worker/wa/wa_receipt.h"
+#include "worker/wa/stanza/wa_receipt.h"
 
 #define IDS_MAX 256 /* of one event: a receipt of more becomes several */
 

@@ -14,10 +14,10 @@
 
 #include "common/attr.h"
 #include "common/buf.h"
-#include "worker/wa/wa_jid.h"
-#include "worker/wa/wa_msg.h"
-#include "worker/wa/wa_pool.h"
-#include "worker/wa/wa_source.h"
+#include "worker/wa/message/wa_msg.h"
+#include "worker/wa/message/wa_pool.h"
+#include "worker/wa/node/wa_jid.h"
+#include "worker/wa/stanza/wa_source.h"
 
 struct Wa__WebMessageInfo; /* proto/wa_msg.pb-c.h */
 struct wk_settings;

@@ -10,7 +10,7 @@
 #include "common/secret.h"
 #include "proto/wa_msg.pb-c.h"
 #include "worker/events/wk_event_priv.h"
-#include "worker/wa/wa_msg_secret.h"
+#include "worker/wa/message/wa_msg_secret.h"
 
 static const struct pb_limits small_limits = {
 	.bytes_max = 64 * 1024,

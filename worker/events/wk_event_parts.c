@@ -4,7 +4,7 @@
 
 #include "proto/wa_msg.pb-c.h"
 #include "worker/events/wk_event_priv.h"
-#include "worker/wa/wa_keys.h"
+#include "worker/wa/crypto/wa_keys.h"
 
 #define VOTES_MAX 256 /* chosen options that are looked at; options compared with them */
 

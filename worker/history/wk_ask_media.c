@@ -21,9 +21,9 @@
 #include "worker/store/wk_creds.h"
 #include "worker/store/wk_store_history.h"
 #include "worker/store/wk_store_msg.h"
-#include "worker/wa/wa_msg.h"
-#include "worker/wa/wa_node.h"
-#include "worker/wa/wa_receipt.h"
+#include "worker/wa/message/wa_msg.h"
+#include "worker/wa/node/wa_node.h"
+#include "worker/wa/stanza/wa_receipt.h"
 
 #define PIECE 3072   /* bytes that are encoded at a time: a multiple of three */
 #define TEXT_MAX 512 /* of a MIME type or file name */

@@ -22,10 +22,10 @@
 #include "worker/store/wk_store_history.h"
 #include "worker/store/wk_store_lid.h"
 #include "worker/store/wk_store_msg.h"
-#include "worker/wa/wa_history.h"
-#include "worker/wa/wa_jid.h"
-#include "worker/wa/wa_signal.h"
-#include "worker/wa/wa_source.h"
+#include "worker/wa/history/wa_history.h"
+#include "worker/wa/node/wa_jid.h"
+#include "worker/wa/signal/wa_signal.h"
+#include "worker/wa/stanza/wa_source.h"
 
 #define ASK_PHONE_N 50             /* messages; a phone sends no more at once */
 #define LEN_MAX (6u * 1024 * 1024) /* of the answer; the gateway takes 8 MiB */

@@ -18,7 +18,7 @@
 
 #include "common/attr.h"
 #include "common/log.h"
-#include "worker/wa/wa_history.h"
+#include "worker/wa/history/wa_history.h"
 
 struct Wa__ProtocolMessage;
 struct event_base;

@@ -15,7 +15,7 @@
 #include "worker/store/wk_store_lid.h"
 #include "worker/store/wk_store_msg.h"
 #include "worker/store/wk_store_name.h"
-#include "worker/wa/wa_jid.h"
+#include "worker/wa/node/wa_jid.h"
 
 struct wk_history_blob {
 	struct wk_history_blob_params p;

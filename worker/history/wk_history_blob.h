@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #include "common/attr.h"
-#include "worker/wa/wa_history.h"
+#include "worker/wa/history/wa_history.h"
 
 struct wk_creds;
 struct wk_emit;

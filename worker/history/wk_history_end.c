@@ -3,7 +3,7 @@
 #include "common/err.h"
 #include "worker/history/wk_history_priv.h"
 #include "worker/store/wk_batch.h"
-#include "worker/wa/wa_node.h"
+#include "worker/wa/node/wa_node.h"
 
 #define BROKEN_MAX 3 /* times that a chunk is asked for again */
 

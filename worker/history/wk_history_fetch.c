@@ -10,7 +10,7 @@
 #include "worker/history/wk_history_priv.h"
 #include "worker/history/wk_media.h"
 #include "worker/session/wk_failure.h"
-#include "worker/wa/wa_media.h"
+#include "worker/wa/history/wa_media.h"
 
 #define FILE_NAME "history.part" /* unnamed as soon as it is open */
 #define FETCH_MS (15 * 60 * 1000)

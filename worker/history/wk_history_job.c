@@ -9,9 +9,9 @@
 #include "common/secret.h"
 #include "proto/wa_msg.pb-c.h"
 #include "worker/store/wk_store_history.h"
-#include "worker/wa/wa_history.h"
-#include "worker/wa/wa_msg.h"
-#include "worker/wa/wa_pool.h"
+#include "worker/wa/history/wa_history.h"
+#include "worker/wa/message/wa_msg.h"
+#include "worker/wa/message/wa_pool.h"
 
 void wk_history_job_clear(struct wk_history_job *j)
 {

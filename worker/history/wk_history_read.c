@@ -8,7 +8,7 @@
 #include "worker/store/wk_batch.h"
 #include "worker/store/wk_creds.h"
 #include "worker/store/wk_store_outbox.h"
-#include "worker/wa/wa_media.h"
+#include "worker/wa/history/wa_media.h"
 
 #define AHEAD_N 4096 /* events that wait for the gateway before history waits, too */
 #define AHEAD_BYTES (4 * 1024 * 1024)

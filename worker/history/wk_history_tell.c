@@ -8,10 +8,10 @@
 #include "worker/history/wk_history_priv.h"
 #include "worker/store/wk_creds.h"
 #include "worker/store/wk_store_outbox.h"
-#include "worker/wa/wa_jid.h"
-#include "worker/wa/wa_media.h"
-#include "worker/wa/wa_node.h"
-#include "worker/wa/wa_receipt.h"
+#include "worker/wa/history/wa_media.h"
+#include "worker/wa/node/wa_jid.h"
+#include "worker/wa/node/wa_node.h"
+#include "worker/wa/stanza/wa_receipt.h"
 
 #define FULL_FROM_DAYS 90 /* more than these: the phone was asked for a full sync */
 

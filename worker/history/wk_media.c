@@ -15,8 +15,8 @@
 #include "worker/net/wk_http.h"
 #include "worker/session/wk_failure.h"
 #include "worker/session/wk_timer.h"
-#include "worker/wa/wa_node.h"
-#include "worker/wa/wa_stanza.h"
+#include "worker/wa/node/wa_node.h"
+#include "worker/wa/stanza/wa_stanza.h"
 
 #define CONNECT_MS 10000
 #define IDLE_MS 30000

@@ -17,7 +17,7 @@
 #include "common/attr.h"
 #include "common/log.h"
 #include "worker/net/wk_url.h"
-#include "worker/wa/wa_media.h"
+#include "worker/wa/history/wa_media.h"
 
 struct event_base;
 struct wa_node;

@@ -16,8 +16,8 @@
 #include "worker/net/wk_upgrade.h"
 #include "worker/net/wk_ws.h"
 #include "worker/session/wk_failure.h"
-#include "worker/wa/wa_frame.h"
-#include "worker/wa/wa_node.h"
+#include "worker/wa/node/wa_node.h"
+#include "worker/wa/transport/wa_frame.h"
 
 #define READ_MAX (64 * 1024) /* bytes held, and so handled, per wake-up */
 #define READ_STEP 4032       /* of them read at a time: 4 KiB with what libevent adds */

@@ -15,8 +15,8 @@
 #include "common/buf.h"
 #include "worker/net/wk_dial.h"
 #include "worker/net/wk_url.h"
-#include "worker/wa/wa_keys.h"
-#include "worker/wa/wa_noise.h"
+#include "worker/wa/crypto/wa_keys.h"
+#include "worker/wa/transport/wa_noise.h"
 
 struct event_base;
 struct wa_node;

@@ -14,7 +14,7 @@
 #include "worker/online/wk_online_priv.h"
 #include "worker/session/wk_timer.h"
 #include "worker/store/wk_batch.h"
-#include "worker/wa/wa_stanza.h"
+#include "worker/wa/stanza/wa_stanza.h"
 
 #define LOUD_MAX 5 /* warnings about foreign stanzas before they become quiet */
 

@@ -11,9 +11,9 @@
 #include "worker/online/wk_online_priv.h"
 #include "worker/send/wk_send.h"
 #include "worker/send/wk_sessions.h"
-#include "worker/wa/wa_prekey.h"
-#include "worker/wa/wa_stanza.h"
-#include "worker/wa/wa_usync.h"
+#include "worker/wa/stanza/wa_prekey.h"
+#include "worker/wa/stanza/wa_stanza.h"
+#include "worker/wa/stanza/wa_usync.h"
 
 #define BRING_UP_MS 20000 /* before online: without this answer there is no session */
 #define ANSWER_MS 60000   /* later */

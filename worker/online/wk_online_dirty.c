@@ -12,7 +12,7 @@
 #include "common/attr.h"
 #include "worker/appstate/wk_appstate.h"
 #include "worker/online/wk_online_priv.h"
-#include "worker/wa/wa_stanza.h"
+#include "worker/wa/stanza/wa_stanza.h"
 
 #define BIT(req) (1u << (req))
 

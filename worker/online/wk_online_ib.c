@@ -4,7 +4,7 @@
 
 #include "common/err.h"
 #include "worker/online/wk_online_priv.h"
-#include "worker/wa/wa_stanza.h"
+#include "worker/wa/stanza/wa_stanza.h"
 
 /* Where the next connection is to be led to. Saved when it is news. */
 static void on_edge_routing(struct wk_online *o, const struct wa_node *ib)

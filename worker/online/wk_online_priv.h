@@ -10,7 +10,7 @@
 #include "worker/online/wk_iq.h"
 #include "worker/online/wk_online.h"
 #include "worker/online/wk_prekeys.h"
-#include "worker/wa/wa_node.h"
+#include "worker/wa/node/wa_node.h"
 
 /* Every request there is: each is on its way at most once. */
 enum wk_request {

@@ -14,7 +14,7 @@
 #include "worker/store/wk_batch.h"
 #include "worker/store/wk_store_aside.h"
 #include "worker/store/wk_store_once.h"
-#include "worker/wa/wa_stanza.h"
+#include "worker/wa/stanza/wa_stanza.h"
 
 #define NACK_UNKNOWN_STANZA 488
 

@@ -11,7 +11,7 @@
 #include "worker/receive/wk_recv.h"
 #include "worker/store/wk_batch.h"
 #include "worker/store/wk_store.h"
-#include "worker/wa/wa_stanza.h"
+#include "worker/wa/stanza/wa_stanza.h"
 
 /* ---- what app state asks of the session ---------------------------------------------------------
  */

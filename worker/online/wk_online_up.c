@@ -11,8 +11,8 @@
 #include "worker/receive/wk_recv.h"
 #include "worker/send/wk_send.h"
 #include "worker/send/wk_sessions.h"
-#include "worker/wa/wa_login.h"
-#include "worker/wa/wa_stanza.h"
+#include "worker/wa/link/wa_login.h"
+#include "worker/wa/stanza/wa_stanza.h"
 
 #define OFFLINE_BATCH 100
 #define STALL_MS 60000              /* without a stanza of the queue: it counts as over */

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "common/err.h"
-#include "worker/wa/wa_node.h"
-#include "worker/wa/wa_prekey.h"
+#include "worker/wa/node/wa_node.h"
+#include "worker/wa/stanza/wa_prekey.h"
 
 void wk_prekeys_init(struct wk_prekeys *p, struct wk_store *store, const struct wk_creds *creds)
 {

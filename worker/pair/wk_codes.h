@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "common/attr.h"
-#include "worker/wa/wa_pair.h"
+#include "worker/wa/link/wa_pair.h"
 
 struct wk_codes {
 	uint8_t *refs[WA_REFS_MAX]; /* owned; NULL-initialised is "no codes" */

@@ -11,8 +11,8 @@
 #include "common/secret.h"
 #include "worker/pair/wk_pair_id.h"
 #include "worker/session/wk_timer.h"
-#include "worker/wa/wa_node.h"
-#include "worker/wa/wa_stanza.h"
+#include "worker/wa/node/wa_node.h"
+#include "worker/wa/stanza/wa_stanza.h"
 
 #define ANSWER_MS 20000 /* an IQ's */
 #define FINISH_MS 60000 /* from companion_finish to pair-success: the phone asks its server */

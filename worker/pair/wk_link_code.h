@@ -12,8 +12,8 @@
 
 #include "common/attr.h"
 #include "worker/session/wk_failure.h"
-#include "worker/wa/wa_device.h"
-#include "worker/wa/wa_link_code.h"
+#include "worker/wa/link/wa_device.h"
+#include "worker/wa/link/wa_link_code.h"
 
 struct event_base;
 struct wa_node;

@@ -10,8 +10,8 @@
 #include <stdint.h>
 
 #include "common/attr.h"
-#include "worker/wa/wa_device.h"
-#include "worker/wa/wa_pair.h"
+#include "worker/wa/link/wa_device.h"
+#include "worker/wa/link/wa_pair.h"
 
 struct event_base;
 struct wk_pair;

@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "worker/wa/wa_node.h"
+#include "worker/wa/node/wa_node.h"
 
 #define WK_PAIR_ID_CAP 32
 

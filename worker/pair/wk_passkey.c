@@ -13,10 +13,10 @@
 #include "worker/pair/wk_pair_id.h"
 #include "worker/pair/wk_passkey_json.h"
 #include "worker/session/wk_timer.h"
-#include "worker/wa/wa_node.h"
-#include "worker/wa/wa_pair.h"
-#include "worker/wa/wa_passkey.h"
-#include "worker/wa/wa_stanza.h"
+#include "worker/wa/link/wa_pair.h"
+#include "worker/wa/link/wa_passkey.h"
+#include "worker/wa/node/wa_node.h"
+#include "worker/wa/stanza/wa_stanza.h"
 
 #define ANSWER_MS 20000 /* an IQ's */
 #define LINK_MS 60000   /* from the pairing request to pair-success: the phone asks its server */

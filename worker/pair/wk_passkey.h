@@ -13,8 +13,8 @@
 
 #include "common/attr.h"
 #include "worker/session/wk_failure.h"
-#include "worker/wa/wa_device.h"
-#include "worker/wa/wa_link_code.h"
+#include "worker/wa/link/wa_device.h"
+#include "worker/wa/link/wa_link_code.h"
 
 #define WK_PASSKEY_MS 300000 /* the whole step, from the first request on */
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "common/log_tail.h"
-#include "worker/wa/wa_node.h"
+#include "worker/wa/node/wa_node.h"
 
 static struct {
 	struct log_tail *tail;

@@ -19,8 +19,8 @@
 #include "worker/store/wk_store.h"
 #include "worker/store/wk_store_lid.h"
 #include "worker/store/wk_store_priv.h"
-#include "worker/wa/wa_receipt.h"
-#include "worker/wa/wa_stanza.h"
+#include "worker/wa/stanza/wa_receipt.h"
+#include "worker/wa/stanza/wa_stanza.h"
 
 #define IDLE_MS 10000
 #define LOUD_PER_MIN 10

@@ -16,8 +16,8 @@
 
 #include "common/attr.h"
 #include "common/log.h"
-#include "worker/wa/wa_msg.h"
-#include "worker/wa/wa_source.h"
+#include "worker/wa/message/wa_msg.h"
+#include "worker/wa/stanza/wa_source.h"
 
 struct Wa__ProtocolMessage;
 struct Wa__WebMessageInfo;

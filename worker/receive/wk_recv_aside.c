@@ -4,7 +4,7 @@
 #include "worker/store/wk_batch.h"
 #include "worker/store/wk_creds.h"
 #include "worker/store/wk_store_aside.h"
-#include "worker/wa/wa_stanza.h"
+#include "worker/wa/stanza/wa_stanza.h"
 
 #define NACK_UNHANDLED 500
 

@@ -8,7 +8,7 @@
 #include "worker/receive/wk_recv_priv.h"
 #include "worker/store/wk_store.h"
 #include "worker/store/wk_store_lid.h"
-#include "worker/wa/wa_stanza.h"
+#include "worker/wa/stanza/wa_stanza.h"
 
 #define BOT_SECRET_LEN 32
 

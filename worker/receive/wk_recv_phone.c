@@ -12,8 +12,8 @@
 #include "worker/store/wk_batch.h"
 #include "worker/store/wk_creds.h"
 #include "worker/store/wk_store_priv.h"
-#include "worker/wa/wa_receipt.h"
-#include "worker/wa/wa_stanza.h"
+#include "worker/wa/stanza/wa_receipt.h"
+#include "worker/wa/stanza/wa_stanza.h"
 
 #define SENT_KEPT_S (7 * 24 * 3600)
 

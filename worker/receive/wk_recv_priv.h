@@ -8,8 +8,8 @@
 #include "worker/receive/wk_retry_ask.h"
 #include "worker/receive/wk_signal.h"
 #include "worker/store/wk_store_msg.h"
-#include "worker/wa/wa_node.h"
-#include "worker/wa/wa_pool.h"
+#include "worker/wa/message/wa_pool.h"
+#include "worker/wa/node/wa_node.h"
 
 struct event;
 

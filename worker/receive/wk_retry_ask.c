@@ -16,7 +16,7 @@
 #include "worker/store/wk_creds.h"
 #include "worker/store/wk_store_lid.h"
 #include "worker/store/wk_store_priv.h"
-#include "worker/wa/wa_receipt.h"
+#include "worker/wa/stanza/wa_receipt.h"
 
 #define PHONE_EVERY_MS 5000
 #define PHONE_KEYS_MAX 20

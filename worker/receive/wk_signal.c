@@ -7,7 +7,7 @@
 
 #include "worker/store/wk_creds.h"
 #include "worker/store/wk_store_lid.h"
-#include "worker/wa/wa_source.h"
+#include "worker/wa/stanza/wa_source.h"
 
 void wk_signal_init(struct wk_signal *s, struct wk_store *st, const struct wk_creds *creds)
 {

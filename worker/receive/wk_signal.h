@@ -8,7 +8,7 @@
 
 #include "common/attr.h"
 #include "worker/store/wk_store_signal.h"
-#include "worker/wa/wa_signal.h"
+#include "worker/wa/signal/wa_signal.h"
 
 struct wa_jid;
 

@@ -22,11 +22,11 @@
 #include "worker/store/wk_store_history.h"
 #include "worker/store/wk_store_lid.h"
 #include "worker/store/wk_store_msg.h"
-#include "worker/wa/wa_privacy_token.h"
-#include "worker/wa/wa_send.h"
-#include "worker/wa/wa_source.h"
-#include "worker/wa/wa_stanza.h"
-#include "worker/wa/wa_usync.h"
+#include "worker/wa/message/wa_send.h"
+#include "worker/wa/stanza/wa_privacy_token.h"
+#include "worker/wa/stanza/wa_source.h"
+#include "worker/wa/stanza/wa_stanza.h"
+#include "worker/wa/stanza/wa_usync.h"
 
 #define ACK_MS 75000
 #define AGAIN_MS 10000 /* after an error that passes */

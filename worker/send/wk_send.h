@@ -16,7 +16,7 @@
 
 #include "common/attr.h"
 #include "common/log.h"
-#include "worker/wa/wa_jid.h"
+#include "worker/wa/node/wa_jid.h"
 
 struct event_base;
 struct wa_node;

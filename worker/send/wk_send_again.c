@@ -10,8 +10,8 @@
 #include "worker/store/wk_creds.h"
 #include "worker/store/wk_store_lid.h"
 #include "worker/store/wk_store_signal.h"
-#include "worker/wa/wa_send.h"
-#include "worker/wa/wa_stanza.h"
+#include "worker/wa/message/wa_send.h"
+#include "worker/wa/stanza/wa_stanza.h"
 
 #define SERVED_MAX 10 /* of one message, to one device */
 

@@ -10,8 +10,8 @@
 #include "worker/store/wk_creds.h"
 #include "worker/store/wk_store_history.h"
 #include "worker/store/wk_store_lid.h"
-#include "worker/wa/wa_privacy_token.h"
-#include "worker/wa/wa_send.h"
+#include "worker/wa/message/wa_send.h"
+#include "worker/wa/stanza/wa_privacy_token.h"
 
 /* What the device gets to read: other own devices learn which chat it is of. */
 static int content(const struct wk_sent *m, bool own, struct buf *out)

@@ -9,7 +9,7 @@
 #include "worker/receive/wk_signal.h"
 #include "worker/store/wk_batch.h"
 #include "worker/store/wk_store.h"
-#include "worker/wa/wa_bundle.h"
+#include "worker/wa/stanza/wa_bundle.h"
 
 struct wk_sessions {
 	struct wk_sessions_params p;

@@ -14,7 +14,7 @@
 
 #include "common/attr.h"
 #include "common/log.h"
-#include "worker/wa/wa_jid.h"
+#include "worker/wa/node/wa_jid.h"
 
 struct wa_node;
 struct wk_batch;

@@ -9,7 +9,7 @@
 #include "worker/net/wk_conn.h"
 #include "worker/session/wk_session_priv.h"
 #include "worker/session/wk_timer.h"
-#include "worker/wa/wa_login.h"
+#include "worker/wa/link/wa_login.h"
 
 #define TCP_MS 10000
 

@@ -12,7 +12,7 @@
 #include "worker/session/wk_session_priv.h"
 #include "worker/store/wk_store.h"
 #include "worker/store/wk_store_history.h"
-#include "worker/wa/wa_source.h"
+#include "worker/wa/stanza/wa_source.h"
 
 /* ---- files -------------------------------------------------------------------------------------
  */

@@ -10,10 +10,10 @@
 #include "common/secret.h"
 #include "worker/session/wk_session_priv.h"
 #include "worker/store/wk_store.h"
-#include "worker/wa/wa_adv.h"
-#include "worker/wa/wa_node.h"
-#include "worker/wa/wa_pair.h"
-#include "worker/wa/wa_stanza.h"
+#include "worker/wa/link/wa_adv.h"
+#include "worker/wa/link/wa_pair.h"
+#include "worker/wa/node/wa_node.h"
+#include "worker/wa/stanza/wa_stanza.h"
 
 /* ---- what is saved ----------------------------------------------------------------------- */
 

@@ -11,7 +11,7 @@
 #include "worker/session/wk_session_priv.h"
 #include "worker/session/wk_timer.h"
 #include "worker/store/wk_store.h"
-#include "worker/wa/wa_node.h"
+#include "worker/wa/node/wa_node.h"
 
 #define TRIM_MS 2000 /* the questions after the login are answered by then */
 

@@ -8,9 +8,9 @@
 #include "worker/pair/wk_link_code.h"
 #include "worker/session/wk_session_priv.h"
 #include "worker/session/wk_timer.h"
-#include "worker/wa/wa_node.h"
-#include "worker/wa/wa_pair.h"
-#include "worker/wa/wa_passkey.h"
+#include "worker/wa/link/wa_pair.h"
+#include "worker/wa/link/wa_passkey.h"
+#include "worker/wa/node/wa_node.h"
 
 static int on_send(const struct wa_node *n, void *arg)
 {

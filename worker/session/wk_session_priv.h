@@ -10,7 +10,7 @@
 #include "worker/online/wk_alive.h"
 #include "worker/session/wk_retry.h"
 #include "worker/session/wk_session.h"
-#include "worker/wa/wa_noise.h"
+#include "worker/wa/transport/wa_noise.h"
 
 struct event;
 struct wa_node;

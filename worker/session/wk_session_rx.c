@@ -9,9 +9,9 @@
 #include "worker/online/wk_online.h"
 #include "worker/session/wk_session_priv.h"
 #include "worker/session/wk_timer.h"
-#include "worker/wa/wa_node.h"
-#include "worker/wa/wa_pair.h"
-#include "worker/wa/wa_stanza.h"
+#include "worker/wa/link/wa_pair.h"
+#include "worker/wa/node/wa_node.h"
+#include "worker/wa/stanza/wa_stanza.h"
 
 bool wk_session_send(struct wk_session *s, struct wa_node *n)
 {

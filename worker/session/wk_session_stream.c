@@ -1,8 +1,8 @@
 /* worker/session/wk_session_stream.c - what ends a stream: failure, stream:error, its end */
 #include "common/err.h"
 #include "worker/session/wk_session_priv.h"
-#include "worker/wa/wa_login.h"
-#include "worker/wa/wa_node.h"
+#include "worker/wa/link/wa_login.h"
+#include "worker/wa/node/wa_node.h"
 
 /* ---- failure ----------------------------------------------------------------------------- */
 

@@ -10,7 +10,7 @@
 #include "common/err.h"
 #include "worker/session/wk_timer.h"
 #include "worker/store/wk_store_priv.h"
-#include "worker/wa/wa_node.h"
+#include "worker/wa/node/wa_node.h"
 
 struct wk_batch {
 	struct wk_store *st;

@@ -12,8 +12,8 @@
 
 #include "common/attr.h"
 #include "common/buf.h"
-#include "worker/wa/wa_device.h"
-#include "worker/wa/wa_jid.h"
+#include "worker/wa/link/wa_device.h"
+#include "worker/wa/node/wa_jid.h"
 
 #define WK_NAME_CAP 512    /* push name, business name: UTF-8, cut at a character */
 #define WK_PLATFORM_CAP 32 /* "android", "iphone", "smba", ... */

@@ -13,7 +13,7 @@
 
 #include "common/attr.h"
 #include "common/buf.h"
-#include "worker/wa/wa_appstate.h"
+#include "worker/wa/appstate/wa_appstate.h"
 
 struct wa_jid;
 struct wk_store;

@@ -16,7 +16,7 @@
 #include "common/attr.h"
 #include "common/buf.h"
 #include "worker/store/wk_store_msg.h"
-#include "worker/wa/wa_jid.h"
+#include "worker/wa/node/wa_jid.h"
 
 struct wk_store;
 

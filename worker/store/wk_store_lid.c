@@ -10,8 +10,8 @@
 #include "common/db.h"
 #include "common/err.h"
 #include "worker/store/wk_store_priv.h"
-#include "worker/wa/wa_node.h"
-#include "worker/wa/wa_signal.h"
+#include "worker/wa/node/wa_node.h"
+#include "worker/wa/signal/wa_signal.h"
 
 #define CACHE_N 16
 

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 
 #include "common/attr.h"
-#include "worker/wa/wa_jid.h"
+#include "worker/wa/node/wa_jid.h"
 
 struct wk_store;
 

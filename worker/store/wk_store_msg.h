@@ -13,8 +13,8 @@
 #include <stdint.h>
 
 #include "common/attr.h"
-#include "worker/wa/wa_jid.h"
-#include "worker/wa/wa_msg_secret.h"
+#include "worker/wa/message/wa_msg_secret.h"
+#include "worker/wa/node/wa_jid.h"
 
 struct wk_store;
 

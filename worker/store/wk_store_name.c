@@ -10,7 +10,7 @@
 #include "common/secret.h"
 #include "worker/store/wk_creds.h"
 #include "worker/store/wk_store_priv.h"
-#include "worker/wa/wa_source.h"
+#include "worker/wa/stanza/wa_source.h"
 
 #define CACHE_N 64 /* the same few people write again and again */
 

@@ -10,7 +10,7 @@
 #define WK_STORE_NAME_H
 
 #include "common/attr.h"
-#include "worker/wa/wa_jid.h"
+#include "worker/wa/node/wa_jid.h"
 
 struct wk_store;
 

@@ -7,7 +7,7 @@
 #include "common/buf.h"
 #include "common/db.h"
 #include "worker/store/wk_store_priv.h"
-#include "worker/wa/wa_node.h"
+#include "worker/wa/node/wa_node.h"
 
 #define SWEEP_EACH 256 /* stanzas between two looks for those that can go */
 

@@ -6,7 +6,7 @@
 #include "common/err.h"
 #include "common/secret.h"
 #include "worker/store/wk_store_priv.h"
-#include "worker/wa/wa_prekey.h"
+#include "worker/wa/stanza/wa_prekey.h"
 
 #define GIVEN_KEPT 1000
 

@@ -10,7 +10,7 @@
 #include "common/sealed.h"
 #include "worker/store/wk_store.h"
 #include "worker/store/wk_store_outbox.h"
-#include "worker/wa/wa_jid.h"
+#include "worker/wa/node/wa_jid.h"
 #include "worker/wk.h"
 
 #define WK_STORE_OUTBOX_SQL_N 5

@@ -14,8 +14,8 @@
 
 #include "common/attr.h"
 #include "common/buf.h"
-#include "worker/wa/wa_jid.h"
-#include "worker/wa/wa_keys.h"
+#include "worker/wa/crypto/wa_keys.h"
+#include "worker/wa/node/wa_jid.h"
 
 struct wk_store;
 

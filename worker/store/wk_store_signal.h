@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "common/attr.h"
-#include "worker/wa/wa_signal.h"
+#include "worker/wa/signal/wa_signal.h"
 
 struct wk_creds;
 struct wk_store;

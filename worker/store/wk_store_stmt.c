@@ -8,7 +8,7 @@
 #include "common/err.h"
 #include "common/secret.h"
 #include "worker/store/wk_store_priv.h"
-#include "worker/wa/wa_keys.h"
+#include "worker/wa/crypto/wa_keys.h"
 
 /* ---- statements --------------------------------------------------------------------------------
  */
