@@ -13,7 +13,7 @@ libsim_a_SOURCES = \
 	simulator/appstate/sim_appstate.c simulator/appstate/sim_appstate.h \
 	simulator/appstate/sim_appstate_keys.c simulator/appstate/sim_appstate_live.c \
 	simulator/appstate/sim_appstate_live.h simulator/appstate/sim_appstate_make.c \
-	simulator/appstate/sim_appstate_priv.h simulator/appstate/sim_appstate_server.c \
+	simulator/appstate/sim_appstate_plain.c simulator/appstate/sim_appstate_priv.h simulator/appstate/sim_appstate_server.c \
 	simulator/base/sim_log.c simulator/base/sim_log.h simulator/base/sim_pb.c simulator/base/sim_pb.h \
 	simulator/base/sim_pbw.c simulator/base/sim_pbw.h simulator/base/sim_rand.c \
 	simulator/base/sim_rand.h simulator/base/sim_state.c simulator/base/sim_state.h \

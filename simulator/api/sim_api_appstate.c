@@ -21,7 +21,7 @@ static void add_record(const char *index, const struct buf *value, void *arg)
 static json_t *state_json(const struct sim_appstate *as)
 {
 	json_t *all = json_object(), *keys = json_array();
-	uint32_t refused, uploads;
+	uint32_t refused, uploads, asked, answered;
 	const char *why;
 
 	for (unsigned i = 0; i < SIM_AS_COLLECTIONS_N; i++) {
@@ -38,8 +38,10 @@ static json_t *state_json(const struct sim_appstate *as)
 		json_array_append_new(keys,
 		                      sim_json_hex(sim_as_key_at(as, i)->id, SIM_AS_KEY_ID_LEN));
 	uploads = sim_as_uploads(as, &refused, &why);
-	return json_pack("{s:o, s:o, s:I, s:I, s:s?}", "collections", all, "keys", keys, "uploads",
-	                 (json_int_t)uploads, "refused", (json_int_t)refused, "why", why);
+	sim_as_asked(as, &asked, &answered);
+	return json_pack("{s:o, s:o, s:I, s:I, s:s?, s:I, s:I}", "collections", all, "keys", keys,
+	                 "uploads", (json_int_t)uploads, "refused", (json_int_t)refused, "why", why,
+	                 "asked", (json_int_t)asked, "answered", (json_int_t)answered);
 }
 
 void sim_api_show_appstate(struct sim_call *call)
@@ -80,7 +82,8 @@ void sim_api_change_appstate(struct sim_call *call)
 	struct sim_phone *phone = sim_api_phone(call);
 	int external = 0, quiet = 0, rotate_key = 0, share = 1, rc;
 	enum sim_as_flaw flaw = SIM_AS_FLAW_NONE;
-	const char *flaw_word = "none", *why = "";
+	const char *flaw_word = "none", *why = "", *answer_word = NULL;
+	enum sim_as_answer answer = SIM_AS_ANSWER_GZIP;
 	struct sim_appstate *as;
 	json_t *changes = NULL;
 	unsigned touched = 0;
@@ -88,14 +91,19 @@ void sim_api_change_appstate(struct sim_call *call)
 
 	if (phone == NULL)
 		return;
-	if (json_unpack_ex(call->body, &e, 0, "{s?o, s?b, s?b, s?b, s?b, s?s !}", "changes",
+	if (json_unpack_ex(call->body, &e, 0, "{s?o, s?b, s?b, s?b, s?b, s?s, s?s !}", "changes",
 	                   &changes, "external", &external, "quiet", &quiet, "rotateKey",
-	                   &rotate_key, "share", &share, "flaw", &flaw_word) < 0 ||
-	    !sim_as_flaw_find(flaw_word, &flaw)) {
-		sim_call_error(call, 400, "bad_request", "%s", e.text[0] ? e.text : "unknown flaw");
+	                   &rotate_key, "share", &share, "flaw", &flaw_word, "answer",
+	                   &answer_word) < 0 ||
+	    !sim_as_flaw_find(flaw_word, &flaw) ||
+	    (answer_word != NULL && !sim_as_answer_find(answer_word, &answer))) {
+		sim_call_error(call, 400, "bad_request", "%s",
+		               e.text[0] ? e.text : "unknown flaw, or answer");
 		return;
 	}
 	rc = sim_appstate_get(call->sim, phone, &as);
+	if (rc == 0 && answer_word != NULL)
+		sim_as_answer_with(as, answer);
 	if (rc == 0)
 		sim_appstate_share_late(call->sim, phone);
 	if (rc == 0 && rotate_key)

@@ -253,6 +253,8 @@ static int make_record(struct sim_appstate *as, const struct sim_as_key *key,
 		r->index_mac[0] ^= 1;
 	if (rc == 0)
 		memcpy(r->value_mac, blob.p + blob.len - 32, 32);
+	memcpy(r->key_id, key->id, sizeof(r->key_id));
+	r->version = change->version;
 	sim_pbw_init(&w, &r->wire);
 	at = sim_pbw_begin(&w, 1);
 	sim_pbw_bytes(&w, 1, r->index_mac, 32);

@@ -1,5 +1,6 @@
 /*
- * simulator/appstate/sim_appstate.h - app state of an account: the server's patches and the phone's records
+ * simulator/appstate/sim_appstate.h - app state of an account: the server's patches and the phone's
+ * records
  *
  * In one object, for both live in this process: collections with their versions, patches and
  * records (the server's), and the keys (the phone's). A patch that a companion uploads is checked
@@ -135,6 +136,37 @@ ATTR_NODISCARD int sim_as_put_snapshot(const struct sim_appstate *as, enum sim_a
  */
 ATTR_NODISCARD int sim_as_upload(struct sim_appstate *as, enum sim_as_collection c,
                                  const uint8_t *patch, size_t patch_len, const char **why_out);
+
+/* ---- a companion that is lost ------------------------------------------------------------------
+ */
+
+#define SIM_AS_REQUEST_TYPE 8 /* PeerDataOperationRequestType */
+
+/* How the phone answers it. */
+#define SIM_AS_ANSWER_LIST(X) \
+	X(SIM_AS_ANSWER_GZIP, "gzip") \
+	X(SIM_AS_ANSWER_PLAIN, "plain") /* not compressed */ \
+	X(SIM_AS_ANSWER_NONE, "none") \
+	X(SIM_AS_ANSWER_BOMB, "bomb") /* becomes 64 MiB */ \
+	X(SIM_AS_ANSWER_CUT, "cut")   /* half of it */
+
+enum sim_as_answer {
+#define X(id, name) id,
+	SIM_AS_ANSWER_LIST(X)
+#undef X
+};
+
+bool sim_as_answer_find(const char *name, enum sim_as_answer *a_out);
+void sim_as_answer_with(struct sim_appstate *as, enum sim_as_answer answer);
+/* A companion asks for a whole collection, with message id: append the Message of the answer.
+ * 0; -ENOENT: none is given; WA_EPROTO: no request that a phone answers (counted as refused);
+ * -ENOMEM. */
+ATTR_NODISCARD int sim_as_give(struct sim_appstate *as, const char *id, const uint8_t *request,
+                               size_t request_len, int64_t now_unix_ms, struct buf *out);
+/* Append the SyncdSnapshotRecovery itself. 0 or -ENOMEM. */
+ATTR_NODISCARD int sim_as_put_plain(const struct sim_appstate *as, enum sim_as_collection c,
+                                    struct buf *out);
+void sim_as_asked(const struct sim_appstate *as, uint32_t *asked_out, uint32_t *answered_out);
 
 /* ---- for the control API -----------------------------------------------------------------------
  */

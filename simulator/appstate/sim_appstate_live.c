@@ -132,6 +132,23 @@ void sim_appstate_asked(struct sim *s, struct sim_phone *phone, struct sim_devic
 	buf_wipe(&msg);
 }
 
+void sim_appstate_lost(struct sim *s, struct sim_phone *phone, struct sim_device *device,
+                       const char *id, const uint8_t *request, size_t request_len)
+{
+	struct sim_appstate *as;
+	struct buf msg = { 0 };
+	int rc = sim_appstate_get(s, phone, &as);
+
+	if (rc == 0)
+		rc = sim_as_give(as, id, request, request_len, clock_unix_ms(), &msg);
+	if (rc == 0)
+		rc = sim_peer_send_own(s, phone, device, NULL, msg.p, msg.len, NULL);
+	if (rc < 0)
+		LOG(NULL, LOG_INFO, "collection_not_given", LF_STR("device", device->jid),
+		    LF_ERR("err", rc));
+	buf_wipe(&msg);
+}
+
 void sim_appstate_tell(struct sim *s, const struct sim_phone *phone, enum sim_as_collection c,
                        const struct sim_device *but)
 {

@@ -35,6 +35,10 @@ void sim_appstate_share_late(struct sim *s, struct sim_phone *phone);
 /* A companion has asked for keys: request is an AppStateSyncKeyRequest. */
 void sim_appstate_asked(struct sim *s, struct sim_phone *phone, struct sim_device *device,
                         const uint8_t *request, size_t request_len);
+/* It has asked, with message id, for a whole collection: request is a
+ * SyncDCollectionFatalRecoveryRequest. */
+void sim_appstate_lost(struct sim *s, struct sim_phone *phone, struct sim_device *device,
+                       const char *id, const uint8_t *request, size_t request_len);
 
 /*
  * The person changes things on the phone: changes is an array of objects as POST

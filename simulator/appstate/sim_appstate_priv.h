@@ -12,6 +12,8 @@ struct sim_as_record {
 	struct buf wire;  /* SyncdRecord */
 	char *index;      /* JSON text */
 	struct buf value; /* SyncActionValue */
+	uint32_t version; /* of the action */
+	uint8_t key_id[SIM_AS_KEY_ID_LEN];
 };
 
 struct sim_as_state {
@@ -34,6 +36,8 @@ struct sim_appstate {
 	size_t keys_n;
 	uint32_t raw_id;
 	struct sim_as_state states[SIM_AS_COLLECTIONS_N];
+	enum sim_as_answer answer;
+	uint32_t asked, answered; /* for a whole collection */
 	uint32_t uploads, refused;
 	const char *why;
 };

@@ -1,4 +1,5 @@
-/* simulator/appstate/sim_appstate_server.c - app state: versions, snapshots, patches that are uploaded */
+/* simulator/appstate/sim_appstate_server.c - app state: versions, snapshots, patches that are
+ * uploaded */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -198,7 +199,7 @@ static bool inner(const struct sim_pb_field *of, uint32_t number, struct sim_pb_
 static int read_action(struct upload *u, const struct sim_as_key *key, const struct buf *data,
                        struct sim_as_record *r)
 {
-	struct sim_pb_field whole = { .data = data->p, .len = data->len }, index, value;
+	struct sim_pb_field whole = { .data = data->p, .len = data->len }, index, value, version;
 	uint8_t mac[32];
 	int rc;
 
@@ -209,6 +210,11 @@ static int read_action(struct upload *u, const struct sim_as_key *key, const str
 		return rc;
 	if (!secret_eq(mac, r->index_mac, 32))
 		return refuse(u, WA_EAUTH, "an index MAC is wrong");
+	if (!inner(&whole, 4, &version) || version.type != SIM_PB_VARINT || version.value == 0 ||
+	    version.value > INT32_MAX)
+		return refuse(u, WA_EPROTO, "an action without a version");
+	r->version = (uint32_t)version.value;
+	memcpy(r->key_id, key->id, sizeof(r->key_id));
 	r->index = strndup((const char *)index.data, index.len);
 	if (r->index == NULL)
 		return -ENOMEM;

@@ -5,12 +5,26 @@
 #include <string.h>
 
 #define ROOM 16384
+#define MEM_LEVEL 8 /* zlib's usual one */
+#define GZIP 16     /* added to the window's bits */
 
-int sim_zip_begin(struct sim_zip *zip, int level, struct buf *out)
+static int begin(struct sim_zip *zip, int level, int bits, struct buf *out)
 {
 	memset(zip, 0, sizeof(*zip));
 	zip->out = out;
-	return deflateInit(&zip->z, level) == Z_OK ? 0 : -ENOMEM;
+	return deflateInit2(&zip->z, level, Z_DEFLATED, bits, MEM_LEVEL, Z_DEFAULT_STRATEGY) == Z_OK
+	           ? 0
+	           : -ENOMEM;
+}
+
+int sim_zip_begin(struct sim_zip *zip, int level, struct buf *out)
+{
+	return begin(zip, level, MAX_WBITS, out);
+}
+
+int sim_zip_begin_gzip(struct sim_zip *zip, int level, struct buf *out)
+{
+	return begin(zip, level, MAX_WBITS + GZIP, out);
 }
 
 static int run(struct sim_zip *zip, const void *data, size_t len, int flush)

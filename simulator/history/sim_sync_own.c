@@ -1,4 +1,5 @@
-/* simulator/history/sim_sync_own.c - what companions ask their phone: history again, older, files again */
+/* simulator/history/sim_sync_own.c - what companions ask their phone: history again, older, files
+ * again */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -383,6 +384,9 @@ static void on_request(struct sim *s, struct sim_phone *phone, struct sim_device
 		placeholder(s, phone, device, id, request);
 	else if (type.value == REQ_CHUNK_RETRY && field(request->data, request->len, 8, &part))
 		chunk_retry(s, phone, device, &part);
+	else if (type.value == SIM_AS_REQUEST_TYPE &&
+	         field(request->data, request->len, 7, &part) && part.type == SIM_PB_BYTES)
+		sim_appstate_lost(s, phone, device, id, part.data, part.len);
 }
 
 void sim_sync_own(struct sim *s, struct sim_phone *phone, struct sim_device *device, const char *id,

@@ -3,8 +3,9 @@
  *
  * First byte: 0 the rest is a snapshot, 1 a patch; 2 the rest is an index, 3 a whole SyncActionData
  * (its length must fit): sealed into a patch with right MACs, so that the inside is reached. 4: an
- * ExternalBlobReference. Property: what is refused leaves version and hash alone; what is accepted
- * moves the version and hands out an index with a name; texts hold no NUL but their end.
+ * ExternalBlobReference. 5: a whole collection from the phone, in plain; 6: gzip of one. Property:
+ * what is refused leaves version and hash alone; what is accepted moves the version and hands out
+ * an index with a name; texts hold no NUL but their end.
  */
 #include "fuzz.h"
 #include "mutate.h"
@@ -13,7 +14,9 @@
 #include <string.h>
 
 #include "common/attr.h"
+#include "common/err.h"
 #include "proto/wa_appstate.pb-c.h"
+#include "proto/wa_msg.pb-c.h"
 #include "worker/wa/appstate/wa_appstate.h"
 
 #define INPUT_MAX 16384
@@ -44,15 +47,48 @@ static int on_record(void *arg, const struct wa_appstate_record *r)
 {
 	unsigned *n = arg;
 
+	FUZZ_REQUIRE(r->index_mac != NULL && r->value_mac != NULL);
+	(*n)++;
+	if (r->bad) /* of the phone's own, whose index is no array of texts */
+		return 0;
 	FUZZ_REQUIRE(r->parts_n >= 1 && r->parts_n <= WA_APPSTATE_PARTS_MAX);
 	for (size_t i = 0; i < r->parts_n; i++)
 		FUZZ_REQUIRE(strlen(r->parts[i]) <= r->index.len);
-	FUZZ_REQUIRE(r->index_mac != NULL && r->value_mac != NULL);
-	(*n)++;
 	return 0;
 }
 
 static const struct wa_appstate_ops ops = { on_key, on_value_mac, on_record };
+
+/* From the phone. A collection that is to be newer than version 1. */
+static int run_whole(struct wa_appstate *s, struct wa_pool *pool, struct wa_bytes data, bool gzip,
+                     unsigned *n)
+{
+	Wa__SyncDSnapshotFatalRecoveryResponse r = WA__SYNC_DSNAPSHOT_FATAL_RECOVERY_RESPONSE__INIT;
+	Wa__PeerDataOperationResult one = WA__PEER_DATA_OPERATION_RESULT__INIT, *list[] = { &one };
+	Wa__PeerDataOperationRequestResponseMessage m =
+	    WA__PEER_DATA_OPERATION_REQUEST_RESPONSE_MESSAGE__INIT;
+	struct wa_appstate_whole w;
+	int rc;
+
+	r.has_collection_snapshot = r.has_is_compressed = 1;
+	r.collection_snapshot.data = (uint8_t *)(uintptr_t)data.p;
+	r.collection_snapshot.len = data.len;
+	r.is_compressed = gzip;
+	one.syncd_snapshot_fatal_recovery_response = &r;
+	m.peer_data_operation_result = list;
+	m.n_peer_data_operation_result = 1;
+	rc = wa_appstate_whole_read(&m, &w);
+	if (rc < 0)
+		return rc;
+	FUZZ_REQUIRE(w.version > 0 && w.collection[0] != '\0' && w.hash != NULL);
+	FUZZ_REQUIRE(w.data.len < WA_APPSTATE_WHOLE_MAX);
+	rc = wa_appstate_whole_apply(s, pool, &ops, n, &w);
+	FUZZ_REQUIRE(rc != 0 ||
+	             (s->version == w.version && memcmp(s->hash, w.hash, sizeof(s->hash)) == 0));
+	FUZZ_REQUIRE(rc != WA_EAUTH && rc != WA_APPSTATE_EHASH);
+	wa_appstate_whole_clear(&w);
+	return rc;
+}
 
 static void check(struct wa_appstate *s, const struct wa_appstate *before, int rc, bool patch)
 {
@@ -142,7 +178,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	FUZZ_REQUIRE(pool != NULL);
 	before = s;
-	if (size < 1 || size > INPUT_MAX || data[0] > 4)
+	if (size < 1 || size > INPUT_MAX || data[0] > 6)
 		goto out;
 	switch (data[0]) {
 	case 0:
@@ -166,8 +202,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (wa_appstate_patch_blob(pool, data + 1, size - 1, &blob) == 0)
 			FUZZ_REQUIRE((blob.direct_path == NULL) == (blob.media_key == NULL));
 		goto out;
+	case 5:
+	case 6:
+		rc = run_whole(&s, pool, (struct wa_bytes){ data + 1, size - 1 }, data[0] == 6, &n);
+		break;
 	}
-	check(&s, &before, rc, data[0] != 0);
+	check(&s, &before, rc, data[0] != 0 && data[0] < 5);
 out:
 	wa_pool_free(pool);
 	return 0;
@@ -181,6 +221,7 @@ bool fuzz_mutate(struct mut *m, const uint8_t *data, size_t size, struct buf *ou
 		NULL,
 		&wa__sync_action_data__descriptor,
 		&wa__external_blob_reference__descriptor,
+		&wa__syncd_snapshot_recovery__descriptor,
 	};
 	size_t kind = size < 2 ? ARRAY_LEN(schemas) : data[0];
 

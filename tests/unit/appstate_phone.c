@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
 #include "proto/wa_msg.pb-c.h"
 #include "worker/wa/history/wa_media.h"
@@ -24,6 +25,8 @@ void ap_clear(struct appstate_phone *p)
 	for (size_t i = 0; i < AP_RECORDS_MAX; i++) {
 		buf_free(&p->live[i].blob);
 		buf_free(&p->next[i].blob);
+		buf_free(&p->live[i].data);
+		buf_free(&p->next[i].data);
 	}
 }
 
@@ -55,7 +58,8 @@ static void add(struct appstate_phone *p, const char *index, Wa__SyncActionValue
 	buf_reset(&r->blob);
 	r->remove = remove;
 	assert_int_equal(wa_appstate_seal(&seal, &r->blob, r->index_mac, r->value_mac), 0);
-	buf_free(&data);
+	buf_free(&r->data);
+	r->data = data;
 }
 
 void ap_set(struct appstate_phone *p, const char *index, Wa__SyncActionValue *value)
@@ -86,6 +90,7 @@ static void apply(struct appstate_phone *p)
 				p->live[k] = p->live[--p->live_n];
 				p->live[p->live_n] = (struct ap_record){ 0 };
 				buf_free(&gone.blob);
+				buf_free(&gone.data);
 			}
 			continue;
 		}
@@ -94,6 +99,8 @@ static void apply(struct appstate_phone *p)
 		memcpy(p->live[k].value_mac, r->value_mac, 32);
 		buf_reset(&p->live[k].blob);
 		assert_int_equal(buf_append(&p->live[k].blob, r->blob.p, r->blob.len), 0);
+		buf_reset(&p->live[k].data);
+		assert_int_equal(buf_append(&p->live[k].data, r->data.p, r->data.len), 0);
 		p->live_n += k == p->live_n;
 	}
 	p->version++;
@@ -198,6 +205,87 @@ void ap_snapshot(struct appstate_phone *p, struct buf *out)
 	pack(&s.base, out);
 }
 
+void ap_whole(const struct appstate_phone *p, struct buf *out)
+{
+	Wa__SyncdPlainTextRecord records[AP_RECORDS_MAX], *list[AP_RECORDS_MAX];
+	Wa__SyncdSnapshotRecovery w = WA__SYNCD_SNAPSHOT_RECOVERY__INIT;
+	Wa__SyncdVersion version = WA__SYNCD_VERSION__INIT;
+	uint8_t *key_id = (uint8_t *)(uintptr_t)p->key_id;
+
+	for (size_t i = 0; i < p->live_n; i++) {
+		const struct ap_record *r = &p->live[i];
+
+		wa__syncd_plain_text_record__init(&records[i]);
+		records[i].value = wa__sync_action_data__unpack(NULL, r->data.len, r->data.p);
+		assert_non_null(records[i].value);
+		records[i].has_key_id = records[i].has_mac = 1;
+		records[i].key_id = (ProtobufCBinaryData){ sizeof(p->key_id), key_id };
+		records[i].mac = (ProtobufCBinaryData){ 32, (uint8_t *)(uintptr_t)r->value_mac };
+		list[i] = &records[i];
+	}
+	version.has_version = 1;
+	version.version = p->version;
+	w.version = &version;
+	w.collection_name = (char *)(uintptr_t)p->collection;
+	w.mutation_records = list;
+	w.n_mutation_records = p->live_n;
+	w.has_collection_lthash = 1;
+	w.collection_lthash =
+	    (ProtobufCBinaryData){ WA_APPSTATE_HASH_LEN, (uint8_t *)(uintptr_t)p->hash };
+	pack(&w.base, out);
+	for (size_t i = 0; i < p->live_n; i++)
+		wa__sync_action_data__free_unpacked(records[i].value, NULL);
+}
+
+void ap_gzip(const struct buf *in, struct buf *out)
+{
+	z_stream z = { .next_in = in->p, .avail_in = (uInt)in->len };
+
+	buf_reset(out);
+	assert_int_equal(deflateInit2(&z, 9, Z_DEFLATED, MAX_WBITS + 16, 8, Z_DEFAULT_STRATEGY),
+	                 Z_OK);
+	assert_int_equal(buf_reserve(out, deflateBound(&z, in->len)), 0);
+	z.next_out = out->p;
+	z.avail_out = (uInt)deflateBound(&z, in->len);
+	assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
+	out->len = z.total_out;
+	assert_int_equal(deflateEnd(&z), Z_OK);
+}
+
+static Wa__ProtocolMessage *copy_of(const Wa__ProtocolMessage *m)
+{
+	struct buf b = { 0 };
+	Wa__ProtocolMessage *out;
+
+	pack(&m->base, &b);
+	out = wa__protocol_message__unpack(NULL, b.len, b.p);
+	assert_non_null(out);
+	buf_free(&b);
+	return out;
+}
+
+struct Wa__ProtocolMessage *ap_whole_answer(const struct buf *whole, bool gzip)
+{
+	Wa__SyncDSnapshotFatalRecoveryResponse r = WA__SYNC_DSNAPSHOT_FATAL_RECOVERY_RESPONSE__INIT;
+	Wa__PeerDataOperationResult one = WA__PEER_DATA_OPERATION_RESULT__INIT, *list[] = { &one };
+	Wa__PeerDataOperationRequestResponseMessage a =
+	    WA__PEER_DATA_OPERATION_REQUEST_RESPONSE_MESSAGE__INIT;
+	Wa__ProtocolMessage m = WA__PROTOCOL_MESSAGE__INIT;
+
+	r.has_collection_snapshot = r.has_is_compressed = 1;
+	r.collection_snapshot = (ProtobufCBinaryData){ whole->len, whole->p };
+	r.is_compressed = gzip;
+	one.syncd_snapshot_fatal_recovery_response = &r;
+	a.has_peer_data_operation_request_type = 1;
+	a.peer_data_operation_request_type = WA_APPSTATE_PEER_TYPE;
+	a.peer_data_operation_result = list;
+	a.n_peer_data_operation_result = 1;
+	m.has_type = 1;
+	m.type = WA_PROTO_PEER_DATA_RESPONSE;
+	m.peer_data_operation_request_response_message = &a;
+	return copy_of(&m);
+}
+
 void ap_file(const struct buf *plain, struct buf *reference, struct buf *stored)
 {
 	static uint8_t key[32] = { 77 };
@@ -228,8 +316,6 @@ struct Wa__ProtocolMessage *ap_share(const struct appstate_phone *p)
 	Wa__AppStateSyncKey key = WA__APP_STATE_SYNC_KEY__INIT, *keys[] = { &key };
 	Wa__AppStateSyncKeyShare share = WA__APP_STATE_SYNC_KEY_SHARE__INIT;
 	Wa__ProtocolMessage m = WA__PROTOCOL_MESSAGE__INIT;
-	struct buf b = { 0 };
-	Wa__ProtocolMessage *out;
 
 	id.has_key_id = data.has_key_data = data.has_timestamp = 1;
 	id.key_id = (ProtobufCBinaryData){ sizeof(p->key_id), (uint8_t *)(uintptr_t)p->key_id };
@@ -243,11 +329,7 @@ struct Wa__ProtocolMessage *ap_share(const struct appstate_phone *p)
 	m.has_type = 1;
 	m.type = WA_PROTO_APP_STATE_SYNC_KEY_SHARE;
 	m.app_state_sync_key_share = &share;
-	pack(&m.base, &b);
-	out = wa__protocol_message__unpack(NULL, b.len, b.p);
-	assert_non_null(out);
-	buf_free(&b);
-	return out;
+	return copy_of(&m);
 }
 
 void ap_share_free(struct Wa__ProtocolMessage *m)

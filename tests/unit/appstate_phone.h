@@ -17,6 +17,7 @@
 struct ap_record {
 	uint8_t index_mac[32], value_mac[32];
 	struct buf blob;
+	struct buf data; /* in plain: SyncActionData */
 	bool remove;
 };
 
@@ -43,6 +44,13 @@ void ap_remove(struct appstate_phone *p, const char *index);
 void ap_patch(struct appstate_phone *p, struct buf *out);
 /* All that is live, serialized. */
 void ap_snapshot(struct appstate_phone *p, struct buf *out);
+/* All that is live in plain, as the phone itself has it: SyncdSnapshotRecovery. */
+void ap_whole(const struct appstate_phone *p, struct buf *out);
+/* The phone's answer with that, or with anything else, in a ProtocolMessage; gzip: whole is one.
+ * Free with ap_share_free(). */
+struct Wa__ProtocolMessage *ap_whole_answer(const struct buf *whole, bool gzip);
+/* out: in as one gzip member. */
+void ap_gzip(const struct buf *in, struct buf *out);
 /* ExternalBlobReference of a file and, appended to stored, the file as a server has it. */
 void ap_file(const struct buf *plain, struct buf *reference, struct buf *stored);
 

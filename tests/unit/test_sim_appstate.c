@@ -7,7 +7,9 @@
 
 #include "common/err.h"
 #include "common/secret.h"
+#include "proto/wa_msg.pb-c.h"
 #include "simulator/appstate/sim_appstate.h"
+#include "simulator/base/sim_pbw.h"
 #include "wa_vectors.h"
 #include "worker/wa/appstate/wa_appstate.h"
 #include "worker/wa/message/wa_pool.h"
@@ -272,6 +274,104 @@ static void test_keys_are_shared(void **state)
 	buf_free(&none);
 }
 
+/* SyncDCollectionFatalRecoveryRequest */
+static int ask(const char *name, int64_t unix_ms, struct buf *out)
+{
+	struct buf request = { 0 };
+	struct sim_pbw w;
+	int rc;
+
+	sim_pbw_init(&w, &request);
+	sim_pbw_text(&w, 1, name);
+	sim_pbw_uint(&w, 2, (uint64_t)unix_ms);
+	buf_reset(out);
+	rc = sim_as_give(as, "ID", request.p, request.len, 1700000000000, out);
+	buf_free(&request);
+	return rc;
+}
+
+/* The part of it that a client reads. */
+static int client_reads(struct client *c, const struct buf *message)
+{
+	Wa__Message *m = wa__message__unpack(NULL, message->len, message->p);
+	struct wa_pool *pool = wa_pool_new(4096, 8 * 1024 * 1024);
+	const Wa__PeerDataOperationRequestResponseMessage *r;
+	struct wa_appstate_whole whole;
+	int rc;
+
+	assert_non_null(m);
+	assert_int_equal(m->protocol_message->type, WA_PROTO_PEER_DATA_RESPONSE);
+	r = m->protocol_message->peer_data_operation_request_response_message;
+	assert_int_equal(r->peer_data_operation_request_type, WA_APPSTATE_PEER_TYPE);
+	assert_string_equal(r->stanza_id, "ID");
+	rc = wa_appstate_whole_read(r, &whole);
+	if (rc == 0) {
+		assert_string_equal(whole.collection, c->s.collection);
+		rc = wa_appstate_whole_apply(&c->s, pool, &ops, c, &whole);
+		wa_appstate_whole_clear(&whole);
+	}
+	wa_pool_free(pool);
+	wa__message__free_unpacked(m, NULL);
+	return rc;
+}
+
+static void test_a_client_takes_the_phones_copy(void **state)
+{
+	struct client c = { .s = { .collection = "regular_high" } }, whole = c;
+	struct buf answer = { 0 };
+	uint32_t asked, answered;
+
+	(void)state;
+	assert_int_equal(change("[\"mute\",\"1@lid\"]", false, SIM_AS_FLAW_NONE), 0);
+	assert_int_equal(change("[\"mute\",\"2@lid\"]", false, SIM_AS_FLAW_NONE), 0);
+	assert_int_equal(change("[\"mute\",\"1@lid\"]", false, SIM_AS_FLAW_NONE), 0);
+	for (uint64_t v = 1; v <= 3; v++)
+		assert_int_equal(client_takes(&c, sim_as_patch(as, SIM_AS_REGULAR_HIGH, v)), 0);
+	assert_int_equal(ask("regular_high", 1700000000000, &answer), 0);
+	assert_int_equal(client_reads(&whole, &answer), 0);
+	assert_int_equal(whole.seen, 2);
+	assert_int_equal(whole.s.version, 3);
+	assert_false(whole.s.hash_differed);
+	assert_memory_equal(whole.s.hash, c.s.hash, sizeof(c.s.hash));
+	assert_int_equal(client_reads(&whole, &answer), WA_APPSTATE_EVERSION);
+	/* and the next patch fits on it */
+	assert_int_equal(change("[\"mute\",\"2@lid\"]", true, SIM_AS_FLAW_NONE), 0);
+	assert_int_equal(client_takes(&whole, sim_as_patch(as, SIM_AS_REGULAR_HIGH, 4)), 0);
+	sim_as_answer_with(as, SIM_AS_ANSWER_PLAIN);
+	assert_int_equal(ask("regular_high", 1700000000000, &answer), 0);
+	assert_int_equal(client_reads(&c, &answer), 0);
+	sim_as_answer_with(as, SIM_AS_ANSWER_BOMB);
+	assert_int_equal(ask("regular_high", 1700000000000, &answer), 0);
+	assert_int_equal(client_reads(&c, &answer), WA_ELIMIT);
+	sim_as_answer_with(as, SIM_AS_ANSWER_CUT);
+	assert_int_equal(ask("regular_high", 1700000000000, &answer), 0);
+	assert_int_equal(client_reads(&c, &answer), WA_ETRUNC);
+	sim_as_answer_with(as, SIM_AS_ANSWER_NONE);
+	assert_int_equal(ask("regular_high", 1700000000000, &answer), -ENOENT);
+	sim_as_asked(as, &asked, &answered);
+	assert_int_equal(asked, 5);
+	assert_int_equal(answered, 4);
+	buf_free(&answer);
+}
+
+/* What phones do not answer. */
+static void test_the_phones_copy_is_asked_for_properly(void **state)
+{
+	struct buf answer = { 0 };
+	uint32_t refused;
+	const char *why;
+
+	(void)state;
+	assert_int_equal(ask("critical_block", 1700000000000, &answer), WA_EPROTO);
+	assert_int_equal(ask("regulars", 1700000000000, &answer), WA_EPROTO);
+	assert_int_equal(ask("regular", 1700000000, &answer), WA_EPROTO); /* seconds */
+	assert_int_equal(ask("regular", 0, &answer), WA_EPROTO);
+	(void)sim_as_uploads(as, &refused, &why);
+	assert_int_equal(refused, 4);
+	assert_int_equal(ask("regular", 1700000000000, &answer), 0);
+	buf_free(&answer);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -280,6 +380,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_client_takes_what_the_phone_makes, set_up,
 		                                tear_down),
 		cmocka_unit_test_setup_teardown(test_a_client_notices_each_flaw, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_client_takes_the_phones_copy, set_up,
+		                                tear_down),
+		cmocka_unit_test_setup_teardown(test_the_phones_copy_is_asked_for_properly, set_up,
+		                                tear_down),
 		cmocka_unit_test_setup_teardown(test_keys_are_shared, set_up, tear_down),
 	};
 

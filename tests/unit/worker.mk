@@ -1,5 +1,5 @@
 # The worker process: its own modules, and real processes for the zygote.
-WORKER_TESTS = tests/unit/test_wk_appstate tests/unit/test_wk_emit_stanza tests/unit/test_wk_emit tests/unit/test_wk_event_msg tests/unit/test_wk_iq tests/unit/test_wk_online tests/unit/test_wk_online_live \
+WORKER_TESTS = tests/unit/test_wk_appstate tests/unit/test_wk_appstate_phone tests/unit/test_wk_emit_stanza tests/unit/test_wk_emit tests/unit/test_wk_event_msg tests/unit/test_wk_iq tests/unit/test_wk_online tests/unit/test_wk_online_live \
 	tests/unit/test_wk_prekeys \
 	tests/unit/test_wk_alive tests/unit/test_wk_hand tests/unit/test_wk_powercut tests/unit/test_wk_conn tests/unit/test_wk_dial \
 	tests/unit/test_wk_dial_proxy tests/unit/test_wk_proxy tests/unit/test_wk_link_code \
@@ -23,10 +23,16 @@ tests_unit_test_wk_emit_stanza_SOURCES = tests/unit/test_wk_emit_stanza.c $(EMIT
 tests_unit_test_wk_emit_stanza_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_wk_emit_stanza_LDADD = $(WORKER_TEST_LIBS)
 
-tests_unit_test_wk_appstate_SOURCES = tests/unit/test_wk_appstate.c tests/unit/appstate_phone.c \
-	tests/unit/appstate_phone.h tests/unit/http_server.c tests/unit/http_server.h $(EMIT_FIXTURE)
+APPSTATE_FIXTURE = tests/unit/appstate_fixture.c tests/unit/appstate_fixture.h \
+	tests/unit/appstate_phone.c tests/unit/appstate_phone.h tests/unit/http_server.c \
+	tests/unit/http_server.h $(EMIT_FIXTURE)
+tests_unit_test_wk_appstate_SOURCES = tests/unit/test_wk_appstate.c \
+	$(APPSTATE_FIXTURE)
 tests_unit_test_wk_appstate_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_wk_appstate_LDADD = $(WORKER_TEST_LIBS)
+tests_unit_test_wk_appstate_phone_SOURCES = tests/unit/test_wk_appstate_phone.c $(APPSTATE_FIXTURE)
+tests_unit_test_wk_appstate_phone_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_wk_appstate_phone_LDADD = $(WORKER_TEST_LIBS)
 
 tests_unit_test_wk_event_msg_SOURCES = tests/unit/test_wk_event_msg.c
 tests_unit_test_wk_event_msg_CFLAGS = $(UNIT_CFLAGS)

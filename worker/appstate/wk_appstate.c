@@ -72,8 +72,11 @@ bool wk_appstate_is_due(struct wk_appstate *a)
 /* Ask for what is due, or see to it that it will be. */
 static void ask(struct wk_appstate *a)
 {
-	uint64_t now_ms = clock_ms(), next_ms = 0;
+	uint64_t now_ms = clock_ms(), in_ms;
 
+	if (wk_appstate_ask_phone(a) < 0 || a->freed)
+		return; /* the session ends */
+	in_ms = wk_appstate_ask_phone_in_ms(a);
 	if (wk_appstate_is_due(a)) {
 		a->p.ops->ask(a->p.arg);
 		return;
@@ -81,15 +84,14 @@ static void ask(struct wk_appstate *a)
 	for (int i = 0; i < WK_COLLECTION_N; i++) {
 		const struct wk_collection_state *s = &a->c[i];
 
-		if (s->wanted && s->not_before_ms > now_ms &&
-		    (next_ms == 0 || s->not_before_ms < next_ms))
-			next_ms = s->not_before_ms;
+		if (s->wanted && s->not_before_ms > now_ms && s->not_before_ms - now_ms < in_ms)
+			in_ms = s->not_before_ms - now_ms;
 	}
-	if (next_ms != 0 && !wk_appstate_is_busy(a))
-		wake(a, next_ms - now_ms);
+	if (in_ms != UINT64_MAX && !wk_appstate_is_busy(a))
+		wake(a, in_ms);
 }
 
-static void want(struct wk_appstate *a, enum wk_collection c)
+void wk_appstate_want(struct wk_appstate *a, enum wk_collection c)
 {
 	a->c[c].wanted = true;
 	a->c[c].again = true;
@@ -156,14 +158,14 @@ static void leave(struct wk_appstate *a)
 void wk_appstate_start(struct wk_appstate *a)
 {
 	struct wk_appstate_row row;
-	bool waits = false;
+	bool waits = wk_appstate_asks_load(a);
 
 	a->online = true;
 	for (int i = 0; i < WK_COLLECTION_N; i++) {
 		if (wk_store_appstate_load(a->p.store, (enum wk_collection)i, &row) < 0)
 			continue;
 		if (!row.synced || row.told > row.version)
-			want(a, (enum wk_collection)i);
+			wk_appstate_want(a, (enum wk_collection)i);
 		waits = waits || row.waits_len > 0;
 	}
 	if (waits || wk_appstate_is_due(a))
@@ -207,10 +209,10 @@ static int unblock(struct wk_appstate *a, enum wk_collection c)
 		rc = wk_store_appstate_save(a->p.store, c, &row);
 		if (rc < 0)
 			return rc;
-		want(a, c);
+		wk_appstate_want(a, c);
 	}
 	if (!row.synced)
-		want(a, c);
+		wk_appstate_want(a, c);
 	return 0;
 }
 
@@ -250,7 +252,7 @@ int wk_appstate_told(struct wk_appstate *a, const struct wa_node *notification)
 			row.told = version;
 			rc = wk_store_appstate_save(a->p.store, (enum wk_collection)c, &row);
 		}
-		want(a, (enum wk_collection)c);
+		wk_appstate_want(a, (enum wk_collection)c);
 	}
 	if (rc == 0)
 		wake(a, 0);
@@ -262,7 +264,7 @@ bool wk_appstate_renew(struct wk_appstate *a)
 	if (wk_store_appstate_has_keys(a->p.store) != 1)
 		return false;
 	for (int i = 0; i < WK_COLLECTION_N; i++)
-		want(a, (enum wk_collection)i);
+		wk_appstate_want(a, (enum wk_collection)i);
 	return true;
 }
 

@@ -1,12 +1,13 @@
 /*
- * worker/appstate/wk_appstate.h - app state: contacts, names, labels and marks that the account's devices
- * share
+ * worker/appstate/wk_appstate.h - app state: contacts, names, labels and marks that the account's
+ * devices share
  *
  * Keys come from the phone, collections from the server: a snapshot first, then patches, each
  * verified and applied in one piece with its version, hash and map. What can't be opened for want
  * of a key waits for it, and the phone is asked, once a day; what does not fit what is here is
- * replaced by a snapshot. How far each collection is, and what the server spoke of, is in the
- * store: what a former process owed is fetched by the next.
+ * replaced by a snapshot; where even that does not fit, the phone is asked for its own copy. How
+ * far each collection is, what the server spoke of and what was asked of the phone is in the store:
+ * what a former process owed is fetched by the next.
  * Source: protocol notes 08.
  */
 #ifndef WK_APPSTATE_H
@@ -33,9 +34,9 @@ struct wk_appstate_ops {
 	/* Send wk_appstate_build() to the server, and give wk_appstate_answer() what comes. It may
 	 * have to wait; asked twice it is sent once. */
 	void (*ask)(void *arg);
-	/* Within the batch: a Message for the phone. 0; WA_SIG_ENOSESSION or another reason why it
-	 * can't be sent now; or a code of the store. */
-	int (*send_phone)(const void *message, size_t message_len, void *arg);
+	/* Within the batch: a Message for the phone. 0 with its id, WK_APPSTATE_ASK_ID_CAP bytes;
+	 * WA_SIG_ENOSESSION or another reason why it can't be sent now; or a code of the store. */
+	int (*send_phone)(const void *message, size_t message_len, char *id_out, void *arg);
 	/* Within the batch: the account's own name. 0 or a code of the store. */
 	int (*on_push_name)(const char *name, void *arg);
 	/* The store fails: the session can't go on. */
@@ -64,6 +65,11 @@ void wk_appstate_start(struct wk_appstate *a);
 
 /* Within the batch: keys that a device of ours sent. 0 or a code for wk_batch_leave(). */
 ATTR_NODISCARD int wk_appstate_keys(struct wk_appstate *a, const struct Wa__ProtocolMessage *p);
+/* Within the batch: the phone's answer to a peer data request of type WA_APPSTATE_PEER_TYPE. As
+ * above. */
+ATTR_NODISCARD int wk_appstate_whole(struct wk_appstate *a, const struct Wa__ProtocolMessage *p);
+/* WhatsApp has a message to the phone. */
+void wk_appstate_has_left(struct wk_appstate *a, const char *message_id);
 /* Within the batch: <notification type="server_sync">. As above. */
 ATTR_NODISCARD int wk_appstate_told(struct wk_appstate *a, const struct wa_node *notification);
 /* Everything may have changed (a dirty bit). False: there is no key, nothing can be fetched. */

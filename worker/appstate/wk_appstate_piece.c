@@ -17,11 +17,17 @@
 #include "worker/store/wk_batch.h"
 #include "worker/store/wk_store_priv.h"
 
-/* Codes that say something about what came. All others are ours: memory, the disk. */
-static bool is_about_content(int rc)
+bool wk_appstate_is_content(int rc)
 {
 	return wa_appstate_err_name(rc) != NULL || rc == WA_EAUTH || rc == WA_EPROTO ||
 	       rc == WA_ETRUNC || rc == WA_ELIMIT;
+}
+
+const char *wk_appstate_why(int rc)
+{
+	const char *why = wa_appstate_err_name(rc);
+
+	return why != NULL ? why : wa_err_name(rc);
 }
 
 /* ---- callbacks of wa_appstate -------------------------------------------------------------------
@@ -85,20 +91,35 @@ static const struct wa_appstate_ops ops = { on_key, on_value_mac, on_record };
 /* ---- one piece ----------------------------------------------------------------------------------
  */
 
-static int open_piece(struct wk_appstate *a, struct wa_appstate *s, bool snapshot,
-                      struct wa_bytes data)
+/* What is not of the present round is dropped: no two have the same number. */
+static int64_t next_round(struct wk_appstate *a)
+{
+	int64_t now = clock_unix_ms();
+
+	a->last_round = now > a->last_round ? now : a->last_round + 1;
+	return a->last_round;
+}
+
+static int open_piece(struct wk_appstate *a, struct wa_appstate *s,
+                      const struct wk_appstate_piece *p)
 {
 	const struct wa_bytes file = { a->has_file ? a->file.p : NULL, a->file.len };
 
-	if (!snapshot)
-		return wa_appstate_patch(s, a->pool, &ops, a, data.p, data.len, file);
-	a->round = clock_unix_ms();
-	return wa_appstate_snapshot(s, a->pool, &ops, a, file.p, file.len);
+	a->round = p->kind == WK_PIECE_PATCH ? 0 : next_round(a);
+	switch (p->kind) {
+	case WK_PIECE_PATCH:
+		return wa_appstate_patch(s, a->pool, &ops, a, p->data.p, p->data.len, file);
+	case WK_PIECE_SNAPSHOT:
+		return wa_appstate_snapshot(s, a->pool, &ops, a, file.p, file.len);
+	case WK_PIECE_WHOLE:
+		return wa_appstate_whole_apply(s, a->pool, &ops, a, p->whole);
+	}
+	return WA_ESTATE;
 }
 
 /* Within the transaction. */
-static int apply_piece(struct wk_appstate *a, enum wk_collection c, bool snapshot,
-                       struct wa_bytes data, struct wa_appstate *s)
+static int apply_piece(struct wk_appstate *a, enum wk_collection c,
+                       const struct wk_appstate_piece *p, struct wa_appstate *s)
 {
 	struct wk_appstate_row row;
 	int rc = wk_store_appstate_load(a->p.store, c, &row);
@@ -108,13 +129,12 @@ static int apply_piece(struct wk_appstate *a, enum wk_collection c, bool snapsho
 	a->applying = c;
 	a->first = !row.synced;
 	a->has_push_name = false;
-	a->round = 0;
 	s->collection = wk_collection_name(c);
 	s->tolerate_hash = s->tolerate_records = a->c[c].tolerant;
-	s->version = snapshot ? 0 : row.version;
+	s->version = p->kind == WK_PIECE_SNAPSHOT ? 0 : row.version;
 	memcpy(s->hash, row.hash, sizeof(s->hash));
-	rc = open_piece(a, s, snapshot, data);
-	if (rc == 0 && snapshot)
+	rc = open_piece(a, s, p);
+	if (rc == 0 && a->round != 0)
 		rc = wk_store_appstate_mac_end(a->p.store, c, a->round);
 	if (rc < 0)
 		return rc;
@@ -127,8 +147,14 @@ static int apply_piece(struct wk_appstate *a, enum wk_collection c, bool snapsho
 /* ---- what goes wrong ----------------------------------------------------------------------------
  */
 
+bool wk_appstate_is_ours(int rc)
+{
+	return rc == WA_ESTORAGE || rc == WA_ESTORE_CORRUPT || rc == -ENOMEM;
+}
+
 int wk_appstate_ask_key(struct wk_appstate *a, enum wk_collection c, struct wa_bytes id)
 {
+	char message_id[WK_APPSTATE_ASK_ID_CAP];
 	struct buf message = { 0 };
 	int rc, asked = wk_store_appstate_key_ask(a->p.store, id, clock_unix_s());
 
@@ -138,13 +164,13 @@ int wk_appstate_ask_key(struct wk_appstate *a, enum wk_collection c, struct wa_b
 		return asked;
 	rc = wa_appstate_ask_keys(&id, 1, &message);
 	if (rc == 0)
-		rc = a->p.ops->send_phone(message.p, message.len, a->p.arg);
+		rc = a->p.ops->send_phone(message.p, message.len, message_id, a->p.arg);
 	buf_free(&message);
 	/* no session with the phone yet: its first message brings the keys along */
-	return rc == WA_ESTORAGE || rc == WA_ESTORE_CORRUPT || rc == -ENOMEM ? rc : 0;
+	return wk_appstate_is_ours(rc) ? rc : 0;
 }
 
-static int wait_for_key(struct wk_appstate *a, enum wk_collection c, const struct wa_appstate *s)
+int wk_appstate_wait(struct wk_appstate *a, enum wk_collection c, const struct wa_appstate *s)
 {
 	const struct wa_bytes id = { s->missing_key_id, s->missing_key_id_len };
 	struct wk_appstate_row row;
@@ -160,21 +186,21 @@ static int wait_for_key(struct wk_appstate *a, enum wk_collection c, const struc
 
 /*
  * It does not fit what is here: at once again from a snapshot, then once without minding a hash
- * that differs or single records that are wrong; then not before there is news.
+ * that differs or single records that are wrong; then the phone is asked for it. 0 or a code.
  */
-static void start_over(struct wk_appstate *a, enum wk_collection c, int rc)
+static int start_over(struct wk_appstate *a, enum wk_collection c, int rc)
 {
 	struct wk_collection_state *s = &a->c[c];
 
 	LOG(a->p.log, LOG_WARNING, "appstate_refused", LF_STR("collection", wk_collection_name(c)),
-	    LF_STR("why",
-	           wa_appstate_err_name(rc) != NULL ? wa_appstate_err_name(rc) : wa_err_name(rc)),
-	    LF_BOOL("snapshot", s->snapshot), LF_BOOL("tolerant", s->tolerant));
+	    LF_STR("why", wk_appstate_why(rc)), LF_BOOL("snapshot", s->snapshot),
+	    LF_BOOL("tolerant", s->tolerant));
 	s->given_up = s->tolerant && !s->again;
 	s->tolerant = s->snapshot && !s->tolerant;
 	s->snapshot = true;
 	s->wanted = true;
 	s->not_before_ms = 0;
+	return s->given_up ? wk_appstate_give_up(a, c) : 0;
 }
 
 /* Within the batch. 0, or what ends it. */
@@ -182,34 +208,40 @@ static int after_failure(struct wk_appstate *a, enum wk_collection c, const stru
                          int rc)
 {
 	a->c[c].asked = false;
-	if (!is_about_content(rc))
+	if (!wk_appstate_is_content(rc))
 		return rc;
-	if (rc == WA_APPSTATE_EKEY)
-		return wait_for_key(a, c, s);
-	start_over(a, c, rc);
-	return 0;
+	return rc == WA_APPSTATE_EKEY ? wk_appstate_wait(a, c, s) : start_over(a, c, rc);
 }
 
-int wk_appstate_piece(struct wk_appstate *a, enum wk_collection c, bool snapshot,
-                      struct wa_bytes data)
+int wk_appstate_take(struct wk_appstate *a, enum wk_collection c, const struct wk_appstate_piece *p,
+                     struct wa_appstate *s)
+{
+	int rc = wk_store_signal_write(a->p.store); /* records may tell of pairs */
+
+	if (rc == 0)
+		rc = wk_store_begin(a->p.store);
+	if (rc == 0)
+		rc = wk_store_end(a->p.store, apply_piece(a, c, p, s));
+	if (rc == 0 && (s->hash_differed || s->records_bad > 0))
+		LOG(a->p.log, LOG_WARNING, "appstate_tolerated",
+		    LF_STR("collection", s->collection), LF_BOOL("hash_differs", s->hash_differed),
+		    LF_INT("records", s->records_bad));
+	wa_pool_reset(a->pool);
+	return rc;
+}
+
+int wk_appstate_piece(struct wk_appstate *a, enum wk_collection c,
+                      const struct wk_appstate_piece *p)
 {
 	struct wa_appstate s = { 0 };
 	int rc, end, ours = wk_batch_enter(a->p.batch);
 
 	if (ours < 0)
 		return ours;
-	rc = wk_store_signal_write(a->p.store); /* records may tell of pairs */
-	if (rc == 0)
-		rc = wk_store_begin(a->p.store);
-	if (rc == 0)
-		rc = wk_store_end(a->p.store, apply_piece(a, c, snapshot, data, &s));
+	rc = wk_appstate_take(a, c, p, &s);
 	end = rc < 0 ? after_failure(a, c, &s, rc) : 0;
 	if (rc == 0 && a->has_push_name)
 		end = a->p.ops->on_push_name(a->push_name, a->p.arg);
-	if (rc == 0 && (s.hash_differed || s.records_bad > 0))
-		LOG(a->p.log, LOG_WARNING, "appstate_tolerated", LF_STR("collection", s.collection),
-		    LF_BOOL("hash_differs", s.hash_differed), LF_INT("records", s.records_bad));
-	wa_pool_reset(a->pool);
 	wk_batch_leave(a->p.batch, end); /* may be the end of the session */
 	return end < 0 ? end : a->freed ? WA_ESTATE : rc < 0;
 }

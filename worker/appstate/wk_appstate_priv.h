@@ -22,6 +22,8 @@ struct wk_collection_state {
 	bool given_up;  /* until the server speaks of it again */
 	unsigned tries; /* in a row that came to nothing */
 	uint64_t not_before_ms;
+	struct wk_appstate_ask ask; /* of the phone; as it is in the store */
+	bool asked_phone;           /* on this connection */
 };
 
 struct wk_appstate {
@@ -43,7 +45,7 @@ struct wk_appstate {
 	/* while records are handed out */
 	enum wk_collection applying;
 	bool first; /* never synchronised before: not news */
-	int64_t round;
+	int64_t round, last_round;
 	struct wa_appstate_keys keys; /* of the key used last */
 	uint8_t keys_id[WA_APPSTATE_KEY_ID_MAX];
 	size_t keys_id_len;

@@ -39,6 +39,8 @@ static int on_data(void *arg, const uint8_t *data, size_t data_len)
 
 static void skip_collection(struct wk_appstate *a)
 {
+	a->has_file = false;
+	buf_wipe(&a->file);
 	a->at = wa_node_next(a->at, "collection");
 	a->patch = NULL;
 	a->begun = false;
@@ -105,6 +107,8 @@ static int finish(struct wk_appstate *a, enum wk_collection c)
 
 	s->asked = false;
 	s->snapshot = s->tolerant = false;
+	if (rc == 0)
+		rc = wk_appstate_is_sound(a, c);
 	if (s->again || wa_node_attr_is(a->at, "has_more_patches", "true")) {
 		s->wanted = true;
 	} else if (rc == 0 && row.told > row.version && s->tries < BEHIND_TRIES_MAX) {
@@ -152,6 +156,9 @@ static bool file_of(struct wk_appstate *a, bool snapshot, struct wa_bytes data,
 static enum wk_appstate_next work(struct wk_appstate *a, enum wk_collection c, bool snapshot,
                                   struct wa_bytes data, bool *done_out)
 {
+	const struct wk_appstate_piece piece = { .kind =
+		                                     snapshot ? WK_PIECE_SNAPSHOT : WK_PIECE_PATCH,
+		                                 .data = data };
 	struct wa_appstate_blob b;
 	bool need = false;
 	int rc;
@@ -163,7 +170,7 @@ static enum wk_appstate_next work(struct wk_appstate *a, enum wk_collection c, b
 		skip_collection(a); /* tried again later */
 		return WK_STEP_MORE;
 	}
-	rc = wk_appstate_piece(a, c, snapshot, data);
+	rc = wk_appstate_piece(a, c, &piece);
 	a->has_file = false;
 	buf_wipe(&a->file);
 	if (rc < 0) {

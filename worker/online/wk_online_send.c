@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/err.h"
+#include "worker/appstate/wk_appstate.h"
 #include "worker/events/wk_emit.h"
 #include "worker/online/wk_online_priv.h"
 #include "worker/receive/wk_recv.h"
@@ -147,8 +148,12 @@ static void history_told(struct wk_online *o, const char *message_id)
 
 void wk_online_on_ack(struct wk_online *o, const struct wa_node *n)
 {
-	if (wa_node_attr_is(n, "class", "receipt") && wa_node_attr_is(n, "type", "hist_sync"))
+	if (wa_node_attr_is(n, "class", "receipt") && wa_node_attr_is(n, "type", "hist_sync")) {
 		history_told(o, wa_node_attr(n, "id"));
-	else
+		return;
+	}
+	if (wa_node_attr(n, "error") == NULL)
+		wk_appstate_has_left(o->appstate, wa_node_attr(n, "id"));
+	if (!wk_online_is_over(o))
 		wk_send_ack(o->send, n);
 }

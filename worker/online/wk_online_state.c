@@ -1,5 +1,6 @@
 /*
- * worker/online/wk_online_state.c - what the account's devices share: app state, privacy, names of groups
+ * worker/online/wk_online_state.c - what the account's devices share: app state, privacy, names of
+ * groups
  */
 #include <errno.h>
 #include <string.h>
@@ -25,12 +26,13 @@ static void on_ask(void *arg)
 	wk_online_leave(o);
 }
 
-static int on_send_phone(const void *message, size_t message_len, void *arg)
+_Static_assert(WK_MSG_ID_CAP <= WK_APPSTATE_ASK_ID_CAP, "an id of ours can be kept");
+
+static int on_send_phone(const void *message, size_t message_len, char *id_out, void *arg)
 {
 	struct wk_online *o = arg;
-	char id[WK_MSG_ID_CAP];
 
-	return wk_recv_send_phone(o->recv, message, message_len, "high", id);
+	return wk_recv_send_phone(o->recv, message, message_len, "high", id_out);
 }
 
 /* Within the batch: whoever is to hear of it hears when it is on disk. */
@@ -67,6 +69,13 @@ static int on_keys(void *arg, const struct wk_recv_own *own)
 	return wk_appstate_keys(o->appstate, own->protocol);
 }
 
+static int on_whole(void *arg, const struct wk_recv_own *own)
+{
+	struct wk_online *o = arg;
+
+	return wk_appstate_whole(o->appstate, own->protocol);
+}
+
 /* A device found the state corrupt; the phone may log all of us out because of it. */
 static int on_fatal(void *arg, const struct wk_recv_own *own)
 {
@@ -97,6 +106,7 @@ int wk_online_state_init(struct wk_online *o)
 	if (rc < 0)
 		return rc;
 	wk_recv_handle(o->recv, WK_OWN_KEY_SHARE, (struct wk_recv_handler){ on_keys, o });
+	wk_recv_handle(o->recv, WK_OWN_APPSTATE, (struct wk_recv_handler){ on_whole, o });
 	wk_recv_handle(o->recv, WK_OWN_FATAL, (struct wk_recv_handler){ on_fatal, o });
 	return 0;
 }

@@ -49,6 +49,7 @@ struct wk_recv_handler {
 enum wk_recv_own_kind {
 	WK_OWN_HISTORY,   /* HISTORY_SYNC_NOTIFICATION; of device 0 only */
 	WK_OWN_KEY_SHARE, /* APP_STATE_SYNC_KEY_SHARE */
+	WK_OWN_APPSTATE,  /* PEER_DATA_RESPONSE of type WA_APPSTATE_PEER_TYPE; of device 0 only */
 	WK_OWN_FATAL,     /* APP_STATE_FATAL_EXCEPTION */
 	WK_OWN_N
 };

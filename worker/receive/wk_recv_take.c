@@ -1,4 +1,5 @@
-/* worker/receive/wk_recv_take.c - what a plaintext says: stored, told of, or for the session itself */
+/* worker/receive/wk_recv_take.c - what a plaintext says: stored, told of, or for the session itself
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,6 +10,9 @@
 #include "worker/receive/wk_recv_priv.h"
 #include "worker/store/wk_store.h"
 #include "worker/store/wk_store_lid.h"
+#include "worker/wa/appstate/wa_appstate.h"
+
+#define RESENT_PEER_TYPE 4 /* PeerDataOperationRequestType */
 
 /* Decode into the pool, which is made when needed. 0, WA_EPROTO or -ENOMEM. */
 static int decode(struct wk_recv *r, const ProtobufCMessageDescriptor *desc, const uint8_t *p,
@@ -84,15 +88,11 @@ static int learn_migration(struct wk_recv *r, const Wa__ProtocolMessage *p)
 	return rc;
 }
 
-/* Answers of the phone: messages that it sent again are for us. */
-static int take_response(struct wk_recv_in *in, const Wa__ProtocolMessage *p)
+/* Messages that the phone sent again. */
+static int take_resent(struct wk_recv_in *in, const Wa__PeerDataOperationRequestResponseMessage *m)
 {
-	const Wa__PeerDataOperationRequestResponseMessage *m =
-	    p->peer_data_operation_request_response_message;
 	int rc = 0;
 
-	if (m == NULL || m->peer_data_operation_request_type != 4)
-		return 0;
 	for (size_t i = 0; rc == 0 && i < m->n_peer_data_operation_result; i++) {
 		const Wa__PlaceholderMessageResendResponse *one =
 		    m->peer_data_operation_result[i]->placeholder_message_resend_response;
@@ -113,6 +113,23 @@ static int hand_over(struct wk_recv_in *in, enum wk_recv_own_kind kind,
 		                         .from_phone = in->src.sender.device == 0 };
 
 	return h->take == NULL ? 0 : h->take(h->arg, &own);
+}
+
+/* Answers of the phone. */
+static int take_response(struct wk_recv_in *in, const Wa__ProtocolMessage *p)
+{
+	const Wa__PeerDataOperationRequestResponseMessage *m =
+	    p->peer_data_operation_request_response_message;
+
+	if (m == NULL)
+		return 0;
+	switch (m->peer_data_operation_request_type) {
+	case RESENT_PEER_TYPE:
+		return take_resent(in, m);
+	case WA_APPSTATE_PEER_TYPE:
+		return hand_over(in, WK_OWN_APPSTATE, p);
+	}
+	return 0;
 }
 
 /* Account state is believed from our own devices alone, and what only the phone has from it. */

@@ -155,6 +155,7 @@ static const char *const schema[] = {
 	"ALTER TABLE peer_sent ADD COLUMN waits TEXT;"
 	"CREATE INDEX peer_sent_waits ON peer_sent (id) WHERE waits IS NOT NULL;",
 	wk_store_history_told_schema,
+	wk_store_appstate_ask_schema,
 };
 
 /* ---- files --------------------------------------------------------------------------------- */

@@ -1,6 +1,6 @@
 /*
- * worker/store/wk_store_appstate.h - app state in session.db: keys, how far each collection is, what it
- * says
+ * worker/store/wk_store_appstate.h - app state in session.db: keys, how far each collection is,
+ * what it says
  *
  * Collections are numbers here (enum wk_collection). What is changed while a stanza of a batch is
  * worked on is part of the batch. Codes as in wk_store.h. Source: protocol notes 08.
@@ -84,6 +84,27 @@ ATTR_NODISCARD int wk_store_appstate_mac_del(struct wk_store *st, enum wk_collec
                                              const uint8_t index_mac[WA_APPSTATE_MAC_LEN]);
 ATTR_NODISCARD int wk_store_appstate_mac_end(struct wk_store *st, enum wk_collection c,
                                              int64_t round);
+
+/*
+ * What is asked of the phone: a collection that not even a snapshot of the server's helps. From the
+ * moment it is given up until it is sound again.
+ */
+#define WK_APPSTATE_ASK_ID_CAP 48
+
+struct wk_appstate_ask {
+	bool wanted;                             /* there is one */
+	bool has_left;                           /* WhatsApp has acknowledged the last request */
+	unsigned tries;                          /* requests */
+	int64_t asked_unix_s;                    /* of the last */
+	char message_id[WK_APPSTATE_ASK_ID_CAP]; /* likewise */
+};
+
+ATTR_NODISCARD int wk_store_appstate_ask_put(struct wk_store *st, enum wk_collection c,
+                                             const struct wk_appstate_ask *ask);
+ATTR_NODISCARD int wk_store_appstate_ask_drop(struct wk_store *st, enum wk_collection c);
+/* Of all collections. */
+ATTR_NODISCARD int wk_store_appstate_asks(struct wk_store *st,
+                                          struct wk_appstate_ask asks_out[WK_COLLECTION_N]);
 
 /* ---- what it says -------------------------------------------------------------------------------
  */

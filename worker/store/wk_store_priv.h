@@ -71,6 +71,7 @@ struct wk_store {
 extern const char wk_store_outbox_schema[];
 extern const char wk_store_name_schema[];
 extern const char wk_store_appstate_schema[];
+extern const char wk_store_appstate_ask_schema[];
 extern const char wk_store_once_schema[];
 extern const char wk_store_aside_schema[];
 extern const char wk_store_age_schema[];

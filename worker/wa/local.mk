@@ -4,6 +4,7 @@ libwa_a_SOURCES = \
 	worker/wa/crypto/wa_keys.c worker/wa/crypto/wa_keys.h worker/wa/crypto/wa_xeddsa.c \
 	worker/wa/transport/wa_cert.c worker/wa/transport/wa_frame.c worker/wa/transport/wa_frame.h \
 	worker/wa/transport/wa_noise.c worker/wa/transport/wa_noise.h worker/wa/transport/wa_noise_client.c \
+	worker/wa/node/wa_inflate.c worker/wa/node/wa_inflate.h \
 	worker/wa/node/wa_jid.c worker/wa/node/wa_jid.h worker/wa/node/wa_node.c worker/wa/node/wa_node.h \
 	worker/wa/node/wa_node_decode.c worker/wa/node/wa_node_encode.c worker/wa/node/wa_node_print.c \
 	worker/wa/node/wa_node_priv.h worker/wa/node/wa_token.c worker/wa/node/wa_token.h \
@@ -26,7 +27,8 @@ libwa_a_SOURCES = \
 	worker/wa/history/wa_history.c worker/wa/history/wa_history.h worker/wa/history/wa_history_ask.c \
 	worker/wa/history/wa_media.c worker/wa/history/wa_media.h worker/wa/history/wa_media_url.c \
 	worker/wa/appstate/wa_appstate.c worker/wa/appstate/wa_appstate.h worker/wa/appstate/wa_appstate_iq.c \
-	worker/wa/appstate/wa_appstate_priv.h worker/wa/appstate/wa_appstate_record.c
+	worker/wa/appstate/wa_appstate_plain.c worker/wa/appstate/wa_appstate_priv.h \
+	worker/wa/appstate/wa_appstate_record.c
 nodist_libwa_a_SOURCES = worker/wa/node/wa_token_table.h
 libwa_a_CFLAGS = $(AM_CFLAGS) $(CRYPTO_CFLAGS) $(PROTOBUFC_CFLAGS) $(SIGNAL_CFLAGS) $(ZLIB_CFLAGS)
 
@@ -35,6 +37,7 @@ worker/wa/transport/libwa_a-wa_cert.$(OBJEXT): proto/wa_handshake.pb-c.h
 worker/wa/transport/libwa_a-wa_noise_client.$(OBJEXT): proto/wa_handshake.pb-c.h
 worker/wa/link/libwa_a-wa_adv.$(OBJEXT): proto/wa_adv.pb-c.h
 worker/wa/appstate/libwa_a-wa_appstate.$(OBJEXT): proto/wa_appstate.pb-c.h
+worker/wa/appstate/libwa_a-wa_appstate_plain.$(OBJEXT): proto/wa_msg.pb-c.h
 worker/wa/appstate/libwa_a-wa_appstate_record.$(OBJEXT): proto/wa_appstate.pb-c.h proto/wa_msg.pb-c.h
 worker/wa/history/libwa_a-wa_history.$(OBJEXT): proto/wa_history.pb-c.h proto/wa_msg.pb-c.h
 worker/wa/history/libwa_a-wa_history_ask.$(OBJEXT): proto/wa_msg.pb-c.h

@@ -68,8 +68,7 @@ int wa_lthash_sub(uint8_t hash[WA_APPSTATE_HASH_LEN], const uint8_t value_mac[WA
  * Records are many and small: read where they stand.
  */
 
-/* The last bytes field of that number; p NULL: none. 0 or WA_EPROTO. */
-static int find_bytes(const uint8_t *p, size_t left, uint32_t number, struct wa_bytes *out)
+int wa_appstate_bytes(const uint8_t *p, size_t left, uint32_t number, struct wa_bytes *out)
 {
 	const uint8_t *content;
 	struct wa_pb_field f;
@@ -89,15 +88,14 @@ static int find_nested(const uint8_t *p, size_t left, uint32_t number, struct wa
 	struct wa_bytes inner;
 	int rc;
 
-	rc = find_bytes(p, left, number, &inner);
+	rc = wa_appstate_bytes(p, left, number, &inner);
 	if (rc == 0 && inner.p != NULL)
-		return find_bytes(inner.p, inner.len, 1, out);
+		return wa_appstate_bytes(inner.p, inner.len, 1, out);
 	*out = (struct wa_bytes){ 0 };
 	return rc;
 }
 
-/* version{1 version}; 0 when absent. */
-static int find_version(const uint8_t *p, size_t left, uint64_t *v_out)
+int wa_appstate_version(const uint8_t *p, size_t left, uint64_t *v_out)
 {
 	const uint8_t *content;
 	struct wa_pb_field f;
@@ -105,7 +103,7 @@ static int find_version(const uint8_t *p, size_t left, uint64_t *v_out)
 	int rc;
 
 	*v_out = 0;
-	rc = find_bytes(p, left, 1, &inner);
+	rc = wa_appstate_bytes(p, left, 1, &inner);
 	if (rc < 0 || inner.p == NULL)
 		return rc;
 	while ((rc = wa_pb_next(&inner.p, &inner.len, &f, &content)) == 0) {
@@ -240,9 +238,9 @@ int wa_appstate_snapshot(struct wa_appstate *s, struct wa_pool *pool,
 
 	if (data_len > WA_APPSTATE_MAX_LEN)
 		return WA_ELIMIT;
-	rc = find_version(data, data_len, &version);
+	rc = wa_appstate_version(data, data_len, &version);
 	if (rc == 0)
-		rc = find_bytes(data, data_len, 3, &mac);
+		rc = wa_appstate_bytes(data, data_len, 3, &mac);
 	if (rc == 0)
 		rc = find_nested(data, data_len, 4, &key_id);
 	if (rc == 0 && version == 0)
@@ -401,11 +399,11 @@ static int patch_read(const struct wa_appstate *s, const uint8_t *data, size_t d
 {
 	int rc;
 
-	rc = find_version(data, data_len, &p->version);
+	rc = wa_appstate_version(data, data_len, &p->version);
 	if (rc == 0)
-		rc = find_bytes(data, data_len, 4, &p->snapshot_mac);
+		rc = wa_appstate_bytes(data, data_len, 4, &p->snapshot_mac);
 	if (rc == 0)
-		rc = find_bytes(data, data_len, 5, &p->patch_mac);
+		rc = wa_appstate_bytes(data, data_len, 5, &p->patch_mac);
 	if (rc == 0)
 		rc = find_nested(data, data_len, 6, &p->key_id);
 	if (rc == 0 && p->version == 0)
@@ -493,7 +491,7 @@ int wa_appstate_patch_blob(struct wa_pool *pool, const uint8_t *data, size_t dat
 
 	if (data_len > WA_APPSTATE_MAX_LEN)
 		return WA_ELIMIT;
-	rc = find_bytes(data, data_len, 3, &reference);
+	rc = wa_appstate_bytes(data, data_len, 3, &reference);
 	if (rc < 0)
 		return rc;
 	if (reference.p != NULL)

@@ -19,7 +19,8 @@
 #include "worker/wa/message/wa_pool.h"
 #include "worker/wa/node/wa_node.h"
 
-struct Wa__SyncActionValue; /* proto/wa_appstate.pb-c.h */
+struct Wa__PeerDataOperationRequestResponseMessage; /* proto/wa_msg.pb-c.h */
+struct Wa__SyncActionValue;                         /* proto/wa_appstate.pb-c.h */
 
 #define WA_APPSTATE_MAC_LEN 32
 #define WA_APPSTATE_HASH_LEN 128
@@ -177,6 +178,45 @@ ATTR_NODISCARD int wa_appstate_patch(struct wa_appstate *s, struct wa_pool *pool
                                      const struct wa_appstate_ops *ops, void *arg,
                                      const uint8_t *data, size_t data_len,
                                      struct wa_bytes external);
+
+/* ---- the phone's own copy -----------------------------------------------------------------------
+ *
+ * When not even a snapshot of the server's fits, the phone is asked for all of a collection. What
+ * it sends is in plain, with the value MACs and the hash that it has: they are taken over.
+ */
+
+#define WA_APPSTATE_PEER_TYPE 8                   /* PeerDataOperationRequestType */
+#define WA_APPSTATE_WHOLE_MAX (16u * 1024 * 1024) /* inflated */
+#define WA_APPSTATE_NAME_CAP 64                   /* of a collection */
+
+/* Append a serialized Message that asks the phone for it. 0 or -ENOMEM. */
+ATTR_NODISCARD int wa_appstate_ask_plain(const char *collection, int64_t unix_ms, struct buf *out);
+
+struct wa_appstate_whole {
+	char collection[WA_APPSTATE_NAME_CAP]; /* of any name */
+	uint64_t version;                      /* at least 1 */
+	const uint8_t *hash;                   /* WA_APPSTATE_HASH_LEN */
+	struct wa_bytes data;                  /* SyncdSnapshotRecovery */
+	struct buf inflated;                   /* what data is in, if it was compressed */
+};
+
+/*
+ * Of an answer of the phone's, of that type; it is borrowed as long as *w_out is used.
+ * 0; WA_EPROTO, WA_ETRUNC, WA_ELIMIT (what it inflates to); -ENOMEM. Clear it after use.
+ */
+ATTR_NODISCARD int
+wa_appstate_whole_read(const struct Wa__PeerDataOperationRequestResponseMessage *m,
+                       struct wa_appstate_whole *w_out);
+void wa_appstate_whole_clear(struct wa_appstate_whole *w);
+/*
+ * Replace the collection, as wa_appstate_snapshot() does. Records that make no sense are handed out
+ * as bad where they have an index; hash_differed: the phone's hash is not that of its records.
+ * 0; WA_APPSTATE_EVERSION: it is not newer than s->version; WA_APPSTATE_EKEY; WA_EPROTO; a
+ * callback's code. version and hash are unchanged on failure.
+ */
+ATTR_NODISCARD int wa_appstate_whole_apply(struct wa_appstate *s, struct wa_pool *pool,
+                                           const struct wa_appstate_ops *ops, void *arg,
+                                           const struct wa_appstate_whole *w);
 
 /* ---- making records (our own changes, and the simulator's phone) --------------------------------
  */

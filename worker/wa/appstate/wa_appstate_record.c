@@ -61,14 +61,25 @@ int wa_appstate_each_key(const struct Wa__ProtocolMessage *p,
 	return 0;
 }
 
+int wa_appstate_pack(struct Wa__ProtocolMessage *p, struct buf *out)
+{
+	Wa__Message m = WA__MESSAGE__INIT;
+	int rc;
+
+	p->has_type = 1;
+	m.protocol_message = p;
+	rc = buf_reserve(out, wa__message__get_packed_size(&m));
+	if (rc == 0)
+		out->len += wa__message__pack(&m, out->p + out->len);
+	return rc;
+}
+
 int wa_appstate_ask_keys(const struct wa_bytes *ids, size_t ids_n, struct buf *out)
 {
 	Wa__AppStateSyncKeyId list[32];
 	Wa__AppStateSyncKeyId *pointers[ARRAY_LEN(list)];
 	Wa__AppStateSyncKeyRequest request = WA__APP_STATE_SYNC_KEY_REQUEST__INIT;
 	Wa__ProtocolMessage p = WA__PROTOCOL_MESSAGE__INIT;
-	Wa__Message m = WA__MESSAGE__INIT;
-	int rc;
 
 	ids_n = ids_n < ARRAY_LEN(list) ? ids_n : ARRAY_LEN(list);
 	for (size_t i = 0; i < ids_n; i++) {
@@ -80,14 +91,9 @@ int wa_appstate_ask_keys(const struct wa_bytes *ids, size_t ids_n, struct buf *o
 	}
 	request.key_ids = pointers;
 	request.n_key_ids = ids_n;
-	p.has_type = 1;
 	p.type = WA_PROTO_APP_STATE_SYNC_KEY_REQUEST;
 	p.app_state_sync_key_request = &request;
-	m.protocol_message = &p;
-	rc = buf_reserve(out, wa__message__get_packed_size(&m));
-	if (rc == 0)
-		out->len += wa__message__pack(&m, out->p + out->len);
-	return rc;
+	return wa_appstate_pack(&p, out);
 }
 
 /* ---- MACs ---------------------------------------------------------------------------------------
@@ -360,30 +366,28 @@ static enum wa_appstate_action action_of(const char *name)
 /* ---- one record ---------------------------------------------------------------------------------
  */
 
-/* data: a SyncActionData whose blob was genuine. */
-static int hand_out(struct wa_pool *pool, const struct wa_appstate_ops *ops, void *arg,
-                    const struct wa_appstate_wire *w, const struct wa_appstate_keys *keys,
-                    const uint8_t *data, size_t data_len)
+int wa_appstate_hand_out(struct wa_pool *pool, const struct wa_appstate_ops *ops, void *arg,
+                         const struct wa_appstate_plain *p)
 {
-	struct wa_appstate_record r = { .removed = w->remove, .key_id = w->key_id };
+	struct wa_appstate_record r = { .removed = p->remove, .key_id = p->key_id };
 	uint8_t mac[WA_APPSTATE_MAC_LEN];
 	const Wa__SyncActionData *d;
 	ProtobufCMessage *msg;
 	const char **parts = NULL;
 	int rc;
 
-	rc = wa_pool_unpack(pool, &wa__sync_action_data__descriptor, data, data_len, &record_limits,
-	                    &msg);
+	rc = wa_pool_unpack(pool, &wa__sync_action_data__descriptor, p->data.p, p->data.len,
+	                    &record_limits, &msg);
 	if (rc < 0)
 		return rc;
 	d = (const Wa__SyncActionData *)msg;
 	if (!d->has_index)
 		return WA_EPROTO;
 	r.index = (struct wa_bytes){ d->index.data, d->index.len };
-	rc = wa_hmac_sha256(keys->index, sizeof(keys->index), r.index.p, r.index.len, mac);
+	rc = wa_hmac_sha256(p->keys->index, sizeof(p->keys->index), r.index.p, r.index.len, mac);
 	if (rc < 0)
 		return rc;
-	if (!secret_eq(mac, w->index_mac, sizeof(mac)))
+	if (p->index_mac != NULL && !secret_eq(mac, p->index_mac, sizeof(mac)))
 		return WA_EAUTH;
 	rc = read_index(pool, r.index, &parts, &r.parts_n);
 	if (rc < 0)
@@ -393,8 +397,8 @@ static int hand_out(struct wa_pool *pool, const struct wa_appstate_ops *ops, voi
 	r.value = d->value;
 	r.action_version = d->has_version ? d->version : 0;
 	r.unix_ms = d->value != NULL && d->value->has_timestamp ? d->value->timestamp : 0;
-	r.index_mac = w->index_mac;
-	r.value_mac = wa_appstate_blob_mac(w->blob);
+	r.index_mac = mac;
+	r.value_mac = p->value_mac;
 	return ops->on_record(arg, &r);
 }
 
@@ -436,11 +440,20 @@ int wa_appstate_open(struct wa_appstate *s, struct wa_pool *pool, const struct w
 	}
 	rc = cbc(0, keys.cipher, w->blob.p, w->blob.p + WA_APPSTATE_IV_LEN,
 	         sealed_len - WA_APPSTATE_IV_LEN, plain, &n);
-	if (rc == 0)
-		rc = hand_out(pool, ops, arg, w, &keys, plain, n);
+	if (rc == 0) {
+		const struct wa_appstate_plain p = { .remove = w->remove,
+			                             .keys = &keys,
+			                             .key_id = w->key_id,
+			                             .index_mac = w->index_mac,
+			                             .value_mac = wa_appstate_blob_mac(w->blob),
+			                             .data = { plain, n } };
+
+		rc = wa_appstate_hand_out(pool, ops, arg, &p);
+	}
 out:
 	secret_wipe(&keys, sizeof(keys));
-	if ((rc == WA_EAUTH || rc == WA_EPROTO || rc == WA_ELIMIT) && s->tolerate_records)
+	if ((rc == WA_EAUTH || rc == WA_EPROTO || rc == WA_ETRUNC || rc == WA_ELIMIT) &&
+	    s->tolerate_records)
 		rc = hand_out_bad(s, ops, arg, w);
 	return rc;
 }

@@ -11,14 +11,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
 #include "common/rd.h"
+#include "worker/wa/node/wa_inflate.h"
 #include "worker/wa/node/wa_jid.h"
 #include "worker/wa/node/wa_token.h"
 
 #define PAIRWISE_MAX 24 /* up to here names are compared each with each */
-#define INFLATE_STEP_MIN 1024
 
 struct dec {
 	struct rd rd;
@@ -462,48 +461,11 @@ static int decode_nodes(const uint8_t *data, size_t data_len, struct wa_node **n
 /* ---- stanza -------------------------------------------------------------------------------------
  */
 
-/* Inflate all of z's input into out, in steps and to at most one byte over the limit. */
-static int inflate_to(z_stream *z, struct buf *out)
-{
-	const size_t max_len = WA_STANZA_MAX_LEN + 1;
-	size_t step = 4 * (size_t)z->avail_in;
-	int zrc, rc;
-
-	do {
-		if (step < INFLATE_STEP_MIN)
-			step = INFLATE_STEP_MIN;
-		if (step > max_len - out->len)
-			step = max_len - out->len;
-		rc = buf_reserve(out, step);
-		if (rc < 0)
-			return rc;
-		z->next_out = out->p + out->len;
-		z->avail_out = (uInt)step;
-		zrc = inflate(z, Z_NO_FLUSH);
-		out->len += step - z->avail_out;
-		step = out->len;
-	} while (zrc == Z_OK && z->avail_out == 0 && out->len < max_len);
-	if (out->len == max_len)
-		return WA_ELIMIT;
-	if (zrc == Z_STREAM_END)
-		return z->avail_in > 0 ? WA_EPROTO : 0;
-	if (zrc == Z_MEM_ERROR)
-		return -ENOMEM;
-	return zrc == Z_OK || zrc == Z_BUF_ERROR ? WA_ETRUNC : WA_EPROTO;
-}
-
 static int decode_compressed(const uint8_t *data, size_t data_len, struct wa_node **node_out)
 {
 	struct buf plain = { 0 };
-	z_stream z = { 0 };
-	int rc;
+	int rc = wa_inflate(WA_INFLATE_ZLIB, data, data_len, WA_STANZA_MAX_LEN + 1, &plain);
 
-	z.next_in = (z_const Bytef *)data;
-	z.avail_in = (uInt)data_len;
-	if (inflateInit(&z) != Z_OK)
-		return -ENOMEM;
-	rc = inflate_to(&z, &plain);
-	inflateEnd(&z);
 	if (rc == 0)
 		rc = decode_nodes(plain.p, plain.len, node_out);
 	buf_wipe(&plain);
