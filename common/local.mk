@@ -22,9 +22,10 @@ libcommon_a_SOURCES = \
 	common/sealed.c common/sealed.h \
 	common/secret.c common/secret.h \
 	common/settings.c common/settings.h \
+	common/syscall_filter.c common/syscall_filter.h \
 	common/ws_accept.c common/ws_accept.h
 libcommon_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(CRYPTO_CFLAGS) $(PROTOBUFC_CFLAGS) $(SQLITE_CFLAGS) $(QRENCODE_CFLAGS) \
-	$(JANSSON_CFLAGS)
+	$(JANSSON_CFLAGS) $(SECCOMP_CFLAGS)
 common/libcommon_a-ipc_frame.$(OBJEXT): proto/ipc.pb-c.h
 common/libcommon_a-ipc_chan.$(OBJEXT): proto/ipc.pb-c.h
 

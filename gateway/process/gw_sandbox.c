@@ -19,6 +19,7 @@
 
 #include "common/landlock.h"
 #include "common/log.h"
+#include "common/syscall_filter.h"
 #include "gateway/gw.h"
 #include "gateway/registry/gw_dir.h"
 
@@ -183,13 +184,10 @@ static int forbid_by_argument(scmp_filter_ctx ctx)
 	return rc;
 }
 
-static int load_filter(void)
+static int add_rules(scmp_filter_ctx ctx)
 {
-	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ALLOW);
-	int rc = ctx == NULL ? -ENOMEM : seccomp_attr_set(ctx, SCMP_FLTATR_CTL_NNP, 0);
+	int rc = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 
-	if (rc == 0)
-		rc = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(forbidden); i++) {
 		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), forbidden[i], 0);
 		if (rc == -EDOM)
@@ -197,11 +195,23 @@ static int load_filter(void)
 	}
 	if (rc == 0)
 		rc = forbid_sockets(ctx);
+	return rc < 0 ? rc : forbid_by_argument(ctx);
+}
+
+static int enter_seccomp(void)
+{
+	struct sock_filter *code = NULL;
+	unsigned short n = 0;
+	int rc;
+
+	if (!sf_is_there()) {
+		LOG(NULL, LOG_WARNING, "sandbox_incomplete", LF_STR("missing", "seccomp"));
+		return 0;
+	}
+	rc = sf_make(SCMP_ACT_ALLOW, add_rules, &code, &n);
 	if (rc == 0)
-		rc = forbid_by_argument(ctx);
-	if (rc == 0)
-		rc = seccomp_load(ctx);
-	seccomp_release(ctx);
+		rc = sf_load(code, n);
+	free(code);
 	return rc;
 }
 
@@ -228,6 +238,8 @@ static int enter(const struct gw_config *cfg)
 	int abi = ll_abi();
 	int rc = 0;
 
+	if (abi <= 0)
+		LOG(NULL, LOG_WARNING, "sandbox_incomplete", LF_STR("missing", "landlock"));
 	(void)setrlimit(RLIMIT_CORE, &none);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -errno;
@@ -235,7 +247,7 @@ static int enter(const struct gw_config *cfg)
 		rc = drop_caps(KEPT);
 	if (rc == 0 && abi > 0)
 		rc = enter_landlock(abi, cfg);
-	return rc < 0 ? rc : load_filter();
+	return rc < 0 ? rc : enter_seccomp();
 }
 
 int gw_sandbox_enter(const struct gw_config *cfg)

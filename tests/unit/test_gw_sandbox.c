@@ -20,6 +20,34 @@
 #include "gateway/gw.h"
 #include "gateway/process/gw_sandbox.h"
 
+#if defined(HAVE___LIBC_FREE) && !defined(WARDEN_SANITIZERS)
+void *__libc_malloc(size_t n);
+void *__libc_calloc(size_t n, size_t size);
+static long allowed = -1; /* allocations that succeed; below 0: all */
+
+/* One fails. Ours is found before libc's, by libseccomp too. */
+static bool fails_now(void)
+{
+	if (allowed < 0 || allowed-- > 0)
+		return false;
+	errno = ENOMEM;
+	return true;
+}
+
+void *malloc(size_t n)
+{
+	return fails_now() ? NULL : __libc_malloc(n);
+}
+
+void *calloc(size_t n, size_t size)
+{
+	return fails_now() ? NULL : __libc_calloc(n, size);
+}
+
+#define EACH_ALLOCATION_FAILS 1
+#define NOT_ASKED_FOR 200 /* that many allocations */
+#endif
+
 static char base[TEST_DIR_CAP];
 static struct gw_config cfg;
 
@@ -187,6 +215,54 @@ static void test_it_enters_once(void **state)
 	assert_int_equal(entered(is_in_once), 0);
 }
 
+#ifdef EACH_ALLOCATION_FAILS
+/* Where libseccomp's heap is corrupted, ours is not: it is used as before, and the next try enters.
+ */
+static int survives_an_allocation_that_fails(void)
+{
+	void *p[64];
+	int rc = gw_sandbox_enter(&cfg);
+
+	if (rc == 0 && allowed >= 0)
+		return NOT_ASKED_FOR;
+	allowed = -1;
+	MUST(rc == 0 || rc == -ENOMEM);
+	for (size_t i = 0; i < ARRAY_LEN(p); i++) {
+		p[i] = malloc(16 + 8 * i);
+		MUST(p[i] != NULL);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(p); i++)
+		free(p[i]);
+	MUST(gw_sandbox_enter(&cfg) == 0);
+	MUST(ptrace(PTRACE_SEIZE, getppid(), 0, 0) < 0 && errno == EPERM);
+	return 0;
+}
+
+/* Each of the first, which are ours too, then one in so many. */
+static void test_it_survives_each_allocation(void **state)
+{
+	const long step = 43, each = 20;
+	int status = 0;
+	long n;
+
+	(void)state;
+	setup();
+	for (n = 0; status == 0; n += n < each ? 1 : step) {
+		pid_t pid = fork();
+
+		if (pid == 0) {
+			allowed = n;
+			_exit(survives_an_allocation_that_fails());
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		if (status != 0 && !(WIFEXITED(status) && WEXITSTATUS(status) == NOT_ASKED_FOR))
+			fail_msg("allocation %ld: status %x", n, (unsigned)status);
+	}
+	assert_true(n > 10 * step);
+	test_dir_remove(base);
+}
+#endif
+
 /* A build with sanitizers has none. */
 static int is_not_in(void)
 {
@@ -209,6 +285,9 @@ int main(void)
 		cmocka_unit_test(test_it_has_no_way_into_the_kernel),
 		cmocka_unit_test(test_it_has_few_rights),
 		cmocka_unit_test(test_it_enters_once),
+#ifdef EACH_ALLOCATION_FAILS
+		cmocka_unit_test(test_it_survives_each_allocation),
+#endif
 	};
 	const struct CMUnitTest none[] = {
 		cmocka_unit_test(test_a_build_with_sanitizers_has_no_sandbox),

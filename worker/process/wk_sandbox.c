@@ -9,6 +9,7 @@
 
 #include "common/landlock.h"
 #include "common/log.h"
+#include "common/syscall_filter.h"
 #include "worker/process/wk_sandbox_priv.h"
 
 /* ---- once per process, or zygote ------------------------------------------------------------ */
@@ -28,7 +29,7 @@ static void find_landlock(struct wk_sandbox *sb)
 
 static int find_seccomp(struct wk_sandbox *sb)
 {
-	if (wk_sandbox_seccomp_is_there())
+	if (sf_is_there())
 		return wk_sandbox_seccomp_make(&sb->code, &sb->code_n);
 	LOG(NULL, LOG_WARNING, "sandbox_incomplete", LF_STR("missing", "seccomp"));
 	sb->layers &= ~(unsigned)WK_SANDBOX_SECCOMP;

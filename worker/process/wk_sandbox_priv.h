@@ -32,7 +32,6 @@ ATTR_NODISCARD int wk_sandbox_landlock(int abi, const char *dir);
 
 /* ---- wk_sandbox_seccomp.c ------------------------------------------------------------------- */
 
-bool wk_sandbox_seccomp_is_there(void);
 /* The filter as a program, allocated. 0 or -errno. */
 ATTR_NODISCARD int wk_sandbox_seccomp_make(struct sock_filter **code_out, unsigned short *n_out);
 /* Load it for this process. no_new_privs must be set. 0 or -errno. */

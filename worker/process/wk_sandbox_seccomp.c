@@ -11,7 +11,6 @@
 #include <asm/unistd.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <seccomp.h>
 #include <stdlib.h>
@@ -20,16 +19,13 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include "common/attr.h"
+#include "common/syscall_filter.h"
 #include "worker/process/wk_sandbox_priv.h"
 
-#define CODE_MAX 4096          /* instructions; the kernel's own limit (BPF_MAXINSNS) */
 #define OWN_PID 0x5afe1d00U    /* stands in the program for the pid of who loads it */
 #define TYPE_MASK 0xfU         /* of socket(): without SOCK_CLOEXEC and SOCK_NONBLOCK */
 #define PR_SET_VMA_ 0x53564d41 /* the allocator names its memory; younger than some headers */
@@ -193,11 +189,10 @@ static int add_values(scmp_filter_ctx ctx, int nr, unsigned arg, const uint32_t 
 static int add_by_argument(scmp_filter_ctx ctx)
 {
 	/* no F_SETOWN, F_SETSIG, F_NOTIFY: they send signals */
-	static const uint32_t fcntls[] = {
-		F_DUPFD, F_GETFD,  F_SETFD,     F_GETFL,     F_SETFL,      F_GETLK,
-		F_SETLK, F_SETLKW, F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW, F_DUPFD_CLOEXEC,
-		F_ADD_SEALS, F_GET_SEALS
-	};
+	static const uint32_t fcntls[] = { F_DUPFD,     F_GETFD,     F_SETFD,      F_GETFL,
+		                           F_SETFL,     F_GETLK,     F_SETLK,      F_SETLKW,
+		                           F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW, F_DUPFD_CLOEXEC,
+		                           F_ADD_SEALS, F_GET_SEALS };
 	/* no TIOCSTI, nor anything of a device */
 	static const uint32_t ioctls[] = { FIONBIO, FIONREAD, FIOCLEX, TCGETS };
 	/* what is too large for a frame to the gateway (common/ipc_memfd.h) */
@@ -243,87 +238,18 @@ static int fill(scmp_filter_ctx ctx)
 	return rc < 0 ? rc : add_by_argument(ctx);
 }
 
-/* Into a file: libseccomp writes programs nowhere else. */
-static int write_program(int fd)
-{
-	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
-	int rc;
-
-	if (ctx == NULL)
-		return -ENOMEM;
-	rc = fill(ctx);
-	if (rc == 0)
-		rc = seccomp_export_bpf(ctx, fd);
-	seccomp_release(ctx);
-	return rc;
-}
-
-/*
- * In a process of its own: the library leaves some hundred KB of heap behind, full of holes, and
- * every worker would get its memory out of those: a page of its own for each. Without one: here.
- */
-static int write_program_elsewhere(int fd)
-{
-	int status = 0;
-	pid_t pid = fork();
-
-	if (pid < 0)
-		return write_program(fd);
-	if (pid == 0)
-		_exit(write_program(fd) < 0 ? 1 : 0);
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return -errno;
-	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EINVAL;
-}
-
-static int read_program(int fd, struct sock_filter **code_out, unsigned short *n_out)
-{
-	struct sock_filter *code;
-	struct stat st;
-
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	if (st.st_size <= 0 || st.st_size > CODE_MAX * (off_t)sizeof(*code))
-		return -EOVERFLOW;
-	code = malloc((size_t)st.st_size);
-	if (code == NULL)
-		return -ENOMEM;
-	if (pread(fd, code, (size_t)st.st_size, 0) != st.st_size) {
-		free(code);
-		return -EIO;
-	}
-	*code_out = code;
-	*n_out = (unsigned short)((size_t)st.st_size / sizeof(*code));
-	return 0;
-}
-
+/* Not here: every worker would get its memory out of the holes that libseccomp leaves. */
 int wk_sandbox_seccomp_make(struct sock_filter **code_out, unsigned short *n_out)
 {
-	int fd = memfd_create("filter", MFD_CLOEXEC);
-	int rc = fd < 0 ? -errno : write_program_elsewhere(fd);
-
-	if (rc == 0)
-		rc = read_program(fd, code_out, n_out);
-	if (fd >= 0)
-		(void)close(fd);
-	return rc;
+	return sf_make(SCMP_ACT_ERRNO(ENOSYS), fill, code_out, n_out);
 }
 
 /* ---- loading -------------------------------------------------------------------------------- */
-
-bool wk_sandbox_seccomp_is_there(void)
-{
-	const uint32_t action = SECCOMP_RET_KILL_PROCESS;
-
-	return syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
-}
 
 /* The pid is known only here; the program is shared with the zygote, so a copy is changed. */
 int wk_sandbox_seccomp_load(const struct sock_filter *code, unsigned short n)
 {
 	struct sock_filter *own = malloc(n * sizeof(*own));
-	struct sock_fprog prog = { .len = n, .filter = own };
 	int rc;
 
 	if (own == NULL)
@@ -332,7 +258,7 @@ int wk_sandbox_seccomp_load(const struct sock_filter *code, unsigned short n)
 	for (unsigned short i = 0; i < n; i++)
 		if (BPF_CLASS(own[i].code) == BPF_JMP && own[i].k == OWN_PID)
 			own[i].k = (uint32_t)getpid();
-	rc = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog) < 0 ? -errno : 0;
+	rc = sf_load(own, n);
 	free(own);
 	return rc;
 }
