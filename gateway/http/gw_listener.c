@@ -17,12 +17,14 @@
 #include <event2/event.h>
 #include <event2/listener.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 
 #define BACKLOG 1024
 #define KEPT_FD_MIN 64 /* out of the way of where they are placed for another program */
 /* How long to leave a socket alone that can't be accepted from: out of descriptors, mostly. */
 #define PAUSE_MS 100
+#define TELL_AGAIN_MS 60000 /* as long as that is so */
 /*
  * Bytes of answers that the kernel takes for a client without being able to send them: a thousand
  * who don't read shall not hold gigabytes of its memory, and are noticed in time.
@@ -36,6 +38,8 @@ struct gw_listener {
 	void *arg;
 	struct gw_listen where; /* as bound */
 	bool owns_path;
+	uint64_t told_ms; /* when it was last told that nobody can be accepted; 0: never */
+	bool is_off;      /* by gw_listener_enable(); a pause that ends does not change that */
 };
 
 /* ---- sockets --------------------------------------------------------------------------------- */
@@ -204,12 +208,26 @@ static void on_accept(struct evconnlistener *lev, evutil_socket_t fd, struct soc
 	l->cb(fd, sa, l->arg);
 }
 
+static void tell_error(struct gw_listener *l, int err)
+{
+	uint64_t now_ms = clock_ms();
+
+	if (l->told_ms != 0 && now_ms - l->told_ms < TELL_AGAIN_MS)
+		return;
+	l->told_ms = now_ms;
+	LOG(NULL, LOG_ERR, "accept_failed", LF_ERR("err", -err),
+	    LF_STR("hint", err == EMFILE || err == ENFILE
+	                       ? "out of descriptors: raise the limit (LimitNOFILE), or lower "
+	                         "max_connections"
+	                       : "new clients wait; it is tried again"));
+}
+
 static void on_accept_error(struct evconnlistener *lev, void *arg)
 {
 	static const struct timeval pause = { .tv_usec = PAUSE_MS * 1000L };
 	struct gw_listener *l = arg;
 
-	LOG(NULL, LOG_WARNING, "accept_failed", LF_ERR("err", -errno));
+	tell_error(l, errno);
 	if (evtimer_add(l->ev_resume, &pause) == 0)
 		evconnlistener_disable(lev);
 }
@@ -220,7 +238,8 @@ static void on_resume(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	evconnlistener_enable(l->lev);
+	if (!l->is_off)
+		evconnlistener_enable(l->lev);
 }
 
 /* What is accepted inherits them. */
@@ -311,6 +330,7 @@ void gw_listener_free(struct gw_listener *l)
 
 void gw_listener_enable(struct gw_listener *l, bool on)
 {
+	l->is_off = !on;
 	(void)(on ? evconnlistener_enable(l->lev) : evconnlistener_disable(l->lev));
 }
 

@@ -18,7 +18,9 @@
 
 struct gw_ask {
 	TAILQ_ENTRY(gw_ask) link;
-	struct gw_worker *worker;
+	struct gw_worker *worker; /* NULL: it says no more */
+	int rc;                   /* why, then */
+	const char *detail;
 	uint32_t id; /* req_id of its frame */
 	Ipc__Ask__What what;
 	uint32_t count;   /* MESSAGES: asked for */
@@ -28,10 +30,18 @@ struct gw_ask {
 	void *arg;
 };
 
-static void ask_free(struct gw_ask *a)
+static void leave_worker(struct gw_ask *a)
 {
+	if (a->worker == NULL)
+		return;
 	TAILQ_REMOVE(&a->worker->asks, a, link);
 	a->worker->asks_n--;
+	a->worker = NULL;
+}
+
+static void ask_free(struct gw_ask *a)
+{
+	leave_worker(a);
 	if (a->timer != NULL)
 		event_free(a->timer);
 	free(a);
@@ -54,11 +64,17 @@ static void fail(struct gw_ask *a, int rc, const char *detail)
 	finish(a, &r);
 }
 
-static void on_late(evutil_socket_t fd, short what, void *arg)
+/* Out of time, or its worker says no more. */
+static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
+	struct gw_ask *a = arg;
+
 	(void)fd;
 	(void)what;
-	fail(arg, WA_ETIMEOUT, "the worker did not answer in time");
+	if (a->worker == NULL)
+		fail(a, a->rc, a->detail);
+	else
+		fail(a, WA_ETIMEOUT, "the worker did not answer in time");
 }
 
 /* ---- asking ------------------------------------------------------------------------------------
@@ -68,7 +84,7 @@ static int start_timer(struct gw_ask *a, uint32_t ms)
 {
 	const struct timeval tv = { .tv_sec = ms / 1000, .tv_usec = (ms % 1000) * 1000 };
 
-	a->timer = evtimer_new(a->worker->gw->base, on_late, a);
+	a->timer = evtimer_new(a->worker->gw->base, on_timer, a);
 	return a->timer == NULL || evtimer_add(a->timer, &tv) < 0 ? -ENOMEM : 0;
 }
 
@@ -155,8 +171,12 @@ void gw_worker_asks_fail(struct gw_worker *w, int rc, const char *detail)
 {
 	struct gw_ask *a;
 
-	while ((a = TAILQ_FIRST(&w->asks)) != NULL)
-		fail(a, rc, detail);
+	while ((a = TAILQ_FIRST(&w->asks)) != NULL) {
+		leave_worker(a);
+		a->rc = rc;
+		a->detail = detail;
+		event_active(a->timer, EV_TIMEOUT, 0);
+	}
 }
 
 /* ---- answers -----------------------------------------------------------------------------------

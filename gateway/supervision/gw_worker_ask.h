@@ -74,7 +74,10 @@ struct ipc_msg;
 
 /* An Answer has come. 0, or WA_EPROTO and the like: the worker is to be ended. */
 ATTR_NODISCARD int gw_worker_on_answer(struct gw_worker *w, struct ipc_msg *m);
-/* The worker says no more: all that wait get rc. */
+/*
+ * The worker says no more: all that wait get rc, in a later call from the loop, so that nobody is
+ * called from the middle of what ends a worker. detail is a literal, or NULL.
+ */
 void gw_worker_asks_fail(struct gw_worker *w, int rc, const char *detail);
 
 #endif

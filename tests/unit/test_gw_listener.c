@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -276,6 +277,34 @@ static void test_what_does_not_listen_is_refused(void **state)
 	assert_null(l);
 }
 
+/* No descriptor is left: a pause, whose end is no reason to accept where that is turned off. */
+static void test_a_pause_that_ends_turns_nothing_on(void **state)
+{
+	struct fixture *f = *state;
+	struct gw_listen where = loopback();
+	struct rlimit was, none;
+	struct gw_listener *l = NULL;
+	int client;
+
+	assert_int_equal(gw_listener_new(f->base, &where, 0, on_accepted, f, &l), 0);
+	client = dial_tcp(gw_listener_port(l));
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+	none = was;
+	none.rlim_cur = 0;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	event_base_loop(f->base, EVLOOP_ONCE);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+	assert_int_equal(f->accepted, 0);
+	gw_listener_enable(l, false);
+	test_fire_timers(f->base);
+	test_run_due(f->base);
+	assert_int_equal(f->accepted, 0);
+	gw_listener_enable(l, true);
+	test_run_until(f->base, has_accepted, f);
+	gw_listener_free(l);
+	close(client);
+}
+
 int main(void)
 {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -288,6 +317,7 @@ int main(void)
 		T(test_own_path_is_removed),
 		T(test_successor_takes_the_descriptor),
 		T(test_what_does_not_listen_is_refused),
+		T(test_a_pause_that_ends_turns_nothing_on),
 	};
 #undef T
 

@@ -66,11 +66,22 @@ static int setup(void **state)
 	return 0;
 }
 
+/* Nobody is called from inside the call. */
+static void fail_all(struct fixture *f, int rc, const char *detail)
+{
+	unsigned before = f->answers;
+
+	gw_worker_asks_fail(&f->w, rc, detail);
+	assert_int_equal(f->answers, before);
+	assert_int_equal(f->w.asks_n, 0);
+	event_base_loop(f->gw.base, EVLOOP_NONBLOCK);
+}
+
 static int teardown(void **state)
 {
 	struct fixture *f = *state;
 
-	gw_worker_asks_fail(&f->w, WA_ESHUTTING_DOWN, NULL);
+	fail_all(f, WA_ESHUTTING_DOWN, NULL);
 	ipc_chan_free(f->w.chan);
 	close(f->peer);
 	event_base_free(f->gw.base);
@@ -251,7 +262,7 @@ static void test_answers_that_are_none_are_refused(void **state)
 		answer(f, id, &m, ipc_memfd_new(wrong[i].data, strlen(wrong[i].data)));
 		assert_int_equal(f->chan_rc, WA_EPROTO);
 		assert_int_equal(f->answers, 0);
-		gw_worker_asks_fail(&f->w, WA_EWORKER_CRASHED, NULL);
+		fail_all(f, WA_EWORKER_CRASHED, NULL);
 		assert_int_equal(f->r.rc, WA_EWORKER_CRASHED);
 		f->answers = 0;
 	}
@@ -337,9 +348,35 @@ static void test_only_so_many_wait(void **state)
 		(void)ask_media(f);
 	assert_int_equal(gw_worker_ask_media(&f->inst, "ID", 1, on_answer, f, NULL),
 	                 WA_EAT_CAPACITY);
-	gw_worker_asks_fail(&f->w, WA_EWORKER_CRASHED, "it is gone");
+	fail_all(f, WA_EWORKER_CRASHED, "it is gone");
 	assert_int_equal(f->answers, GW_ASK_PER_INSTANCE);
 	(void)ask_media(f);
+}
+
+/* Who is told may ask again at once, or may be gone before it is told. */
+static void on_answer_again(const struct gw_ask_result *r, void *arg)
+{
+	struct fixture *f = arg;
+
+	f->answers++;
+	f->r = *r;
+	if (f->answers == 1)
+		(void)ask_media(f);
+}
+
+static void test_who_is_told_that_the_worker_ended_asks_again(void **state)
+{
+	struct fixture *f = *state;
+	struct gw_ask *gone = ask_media(f);
+
+	assert_int_equal(gw_worker_ask_media(&f->inst, "ID", 1, on_answer_again, f, NULL), 0);
+	gw_worker_asks_fail(&f->w, WA_EWORKER_CRASHED, "it is gone");
+	gw_ask_cancel(gone);
+	event_base_loop(f->gw.base, EVLOOP_NONBLOCK);
+	assert_int_equal(f->answers, 1);
+	assert_int_equal(f->r.rc, WA_EWORKER_CRASHED);
+	assert_string_equal(f->r.detail, "it is gone");
+	assert_int_equal(f->w.asks_n, 1); /* the new one waits for the next worker's answer */
 }
 
 static void test_without_a_worker_nobody_is_asked(void **state)
@@ -378,6 +415,7 @@ int main(void)
 		T(test_an_empty_file_needs_no_memory),
 		T(test_who_left_gets_no_answer),
 		T(test_only_so_many_wait),
+		T(test_who_is_told_that_the_worker_ended_asks_again),
 		T(test_without_a_worker_nobody_is_asked),
 		T(test_what_is_too_long_is_not_asked),
 	};
