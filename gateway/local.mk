@@ -55,7 +55,8 @@ libgateway_a_SOURCES = \
 	gateway/registry/gw_invite.h gateway/registry/gw_master_key.c gateway/registry/gw_master_key.h \
 	gateway/registry/gw_registry.c gateway/registry/gw_registry.h gateway/registry/gw_registry_change.c \
 	gateway/registry/gw_registry_instance.c gateway/registry/gw_registry_invite.c \
-	gateway/registry/gw_registry_priv.h gateway/registry/gw_secrets.c gateway/registry/gw_secrets.h \
+	gateway/registry/gw_registry_priv.h gateway/registry/gw_sealed_text.c gateway/registry/gw_sealed_text.h \
+	gateway/registry/gw_secrets.c gateway/registry/gw_secrets.h \
 	gateway/registry/gw_store.c gateway/registry/gw_store.h gateway/registry/gw_store_db.c \
 	gateway/registry/gw_store_db.h gateway/registry/gw_store_tidy.c gateway/registry/gw_table.c \
 	gateway/registry/gw_table.h \

@@ -12,6 +12,7 @@
 #include "common/secret.h"
 #include "common/ws_accept.h"
 #include "gateway/gw.h"
+#include "gateway/http/gw_gate.h"
 #include "gateway/http/gw_req.h"
 
 struct gw_ws {
@@ -28,22 +29,6 @@ struct gw_ws {
 };
 
 /* ---- the upgrade ---------------------------------------------------------------------------- */
-
-/* Is word among the comma-separated ones of list? */
-static bool has_word(const char *list, const char *word)
-{
-	size_t n = strlen(word);
-
-	while (list != NULL && *list != '\0') {
-		list += strspn(list, " \t,");
-		size_t len = strcspn(list, " \t,");
-
-		if (len == n && strncasecmp(list, word, n) == 0)
-			return true;
-		list += len;
-	}
-	return false;
-}
 
 static bool same_origin(const struct gw_req *req, const char *origin)
 {
@@ -71,8 +56,8 @@ const char *gw_ws_why_not(const struct gw_req *req)
 	const char *key = gw_req_header(req, "sec-websocket-key");
 	char accept[WS_ACCEPT_CAP];
 
-	if (!has_word(gw_req_header(req, "upgrade"), "websocket") ||
-	    !has_word(gw_req_header(req, "connection"), "upgrade"))
+	if (!gw_gate_list_has(gw_req_header(req, "upgrade"), "websocket") ||
+	    !gw_gate_list_has(gw_req_header(req, "connection"), "upgrade"))
 		return "a WebSocket is expected here (RFC 6455)";
 	if (version == NULL || strcmp(version, "13") != 0)
 		return "only version 13 of WebSocket is spoken here";

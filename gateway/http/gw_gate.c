@@ -209,13 +209,12 @@ static bool length_parse(const char *s, uint64_t *out)
 	return true;
 }
 
-/* Is word an element of a comma-separated list? Any case. */
-static bool list_has(const char *list, const char *word)
+bool gw_gate_list_has(const char *list, const char *word)
 {
 	size_t word_len = strlen(word);
 	size_t n;
 
-	while (*list != '\0') {
+	while (list != NULL && *list != '\0') {
 		list += strspn(list, " \t,");
 		n = strcspn(list, " \t,");
 		if (n == word_len && strncasecmp(list, word, n) == 0)
@@ -342,8 +341,8 @@ static void note_connection(struct gw_gate *g)
 	for (size_t i = 0; i < g->fields_n; i++) {
 		if (g->fields[i].kind != GW_FIELD_CONNECTION)
 			continue;
-		g->close |= list_has(gw_gate_field_value(g, i), "close");
-		g->keep_alive |= list_has(gw_gate_field_value(g, i), "keep-alive");
+		g->close |= gw_gate_list_has(gw_gate_field_value(g, i), "close");
+		g->keep_alive |= gw_gate_list_has(gw_gate_field_value(g, i), "keep-alive");
 	}
 }
 

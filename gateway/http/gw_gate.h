@@ -139,6 +139,8 @@ const char *gw_gate_value(const struct gw_gate *g, enum gw_field kind);
 /* Value of the first field of that name (any case), or NULL: for those that have no enum gw_field.
  */
 const char *gw_gate_find(const struct gw_gate *g, const char *name);
+/* Is word an element of a field's comma-separated list? Any case. list NULL: no. */
+bool gw_gate_list_has(const char *list, const char *word);
 /* The client waits for "100 Continue" before it sends the body that it announced. */
 bool gw_gate_expects_continue(const struct gw_gate *g);
 /* May the connection be used again after this request, as far as the client is concerned? */

@@ -23,8 +23,7 @@ static size_t string_end(const char *p, size_t n, size_t i)
 	return i < n ? i + 1 : n;
 }
 
-/* Brackets outside strings never nest deeper than the limit: jansson's own is 2048. */
-static bool depth_ok(const char *p, size_t n)
+bool gw_json_is_flat(const char *p, size_t n, unsigned depth_max)
 {
 	unsigned depth = 0;
 
@@ -34,7 +33,7 @@ static bool depth_ok(const char *p, size_t n)
 			continue;
 		}
 		if (p[i] == '{' || p[i] == '[') {
-			if (++depth > GW_JSON_DEPTH_MAX)
+			if (++depth > depth_max)
 				return false;
 		} else if ((p[i] == '}' || p[i] == ']') && depth > 0) {
 			depth--;
@@ -127,7 +126,7 @@ int gw_json_object(const void *text, size_t text_len, json_t **json_out)
 	json_t *json = NULL;
 	int rc;
 
-	if (!depth_ok(text, text_len))
+	if (!gw_json_is_flat(text, text_len, GW_JSON_DEPTH_MAX))
 		return -EINVAL;
 	rc = json_text_load(text, text_len, JSON_REJECT_DUPLICATES, &json);
 	if (rc == -ERANGE)

@@ -7,12 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/codec.h"
 #include "common/err.h"
 #include "common/json_text.h"
 #include "common/secret.h"
-
-#define SEALED_CAP (SEALED_OVERHEAD + GW_PROXY_TEXT_MAX)
+#include "gateway/registry/gw_sealed_text.h"
 
 static const char *const protocol_names[] = {
 	[GW_PROXY_HTTP] = "http",
@@ -56,61 +54,37 @@ json_t *gw_proxy_json(const struct gw_proxy *p)
 
 /* ---- what is sealed --------------------------------------------------------- */
 
-/* The table has no row numbers of its own: the instance's id is part of the column's name. */
-struct place_name {
-	char text[64];
-};
+#define COLUMN_CAP 64
 
-static struct sealed_place place_of(const char *field, const char *instance_id,
-                                    struct place_name *name)
+static void column_of(const char *field, const char *instance_id, char out[COLUMN_CAP])
 {
-	snprintf(name->text, sizeof(name->text), "proxy.%s:%s", field, instance_id);
-	return (
-	    struct sealed_place){ .owner = "registry", .table = "instance", .column = name->text };
+	snprintf(out, COLUMN_CAP, "proxy.%s:%s", field, instance_id);
 }
 
-/* Base64 of the envelope, under this key of o; nothing for an empty text. */
 static int seal_into(json_t *o, const char *o_key, const char *plain, const char *field,
                      const struct sealed_key *key, const char *instance_id)
 {
-	char text[B64_CAP(SEALED_CAP)];
-	struct place_name name;
-	const struct sealed_place place = place_of(field, instance_id, &name);
-	struct buf envelope = { 0 };
-	int rc;
+	char column[COLUMN_CAP];
 
-	if (plain[0] == '\0')
-		return 0;
-	rc = sealed_seal(key, &place, plain, strlen(plain), &envelope);
-	if (rc == 0) {
-		b64_encode(envelope.p, envelope.len, text);
-		rc = json_object_set_new(o, o_key, json_string(text)) < 0 ? -ENOMEM : 0;
-	}
-	buf_free(&envelope);
-	return rc;
+	column_of(field, instance_id, column);
+	return gw_sealed_text_set(o, o_key, plain, key, column);
 }
 
 /* out holds GW_PROXY_TEXT_MAX + 1 bytes; untouched where there is nothing. */
 static int open_from(const json_t *o, const char *o_key, const char *field,
                      const struct sealed_key *key, const char *instance_id, char *out)
 {
-	const char *text = json_string_value(json_object_get(o, o_key));
-	uint8_t envelope[SEALED_CAP];
-	size_t envelope_len = 0;
-	struct place_name name;
-	const struct sealed_place place = place_of(field, instance_id, &name);
 	struct buf plain = { 0 };
-	int rc = WA_ESTORE_CORRUPT;
+	char column[COLUMN_CAP];
+	int rc;
 
-	if (text == NULL)
-		return 0;
-	if (b64_decode(text, strlen(text), envelope, sizeof(envelope), &envelope_len) == 0)
-		rc = sealed_open(key, &place, envelope, envelope_len, &plain);
-	if (rc == 0 && plain.len <= GW_PROXY_TEXT_MAX && memchr(plain.p, 0, plain.len) == NULL) {
+	column_of(field, instance_id, column);
+	rc = gw_sealed_text_get(o, o_key, key, column, &plain);
+	if (rc == 0 && plain.len > GW_PROXY_TEXT_MAX)
+		rc = WA_ESTORE_CORRUPT;
+	if (rc == 0 && plain.len > 0) {
 		memcpy(out, plain.p, plain.len);
 		out[plain.len] = '\0';
-	} else if (rc == 0) {
-		rc = WA_ESTORE_CORRUPT;
 	}
 	buf_wipe(&plain);
 	return rc;

@@ -6,6 +6,7 @@
 #include "common/attr.h"
 #include "common/codec.h"
 #include "common/json_text.h"
+#include "gateway/http/gw_json.h"
 
 #define NUMBER_MIN 7
 #define NUMBER_MAX 15
@@ -88,32 +89,12 @@ bool gw_check_name(const char *text, char *out, size_t out_cap)
 	return true;
 }
 
-/* The parser recurses: how deep is known before it runs. */
-static bool depth_ok(const char *text)
-{
-	bool in_string = false;
-	int depth = 0;
-
-	for (; *text != '\0'; text++) {
-		if (in_string && *text == '\\' && text[1] != '\0')
-			text++;
-		else if (*text == '"')
-			in_string = !in_string;
-		else if (!in_string && (*text == '{' || *text == '['))
-			depth++;
-		else if (!in_string && (*text == '}' || *text == ']'))
-			depth--;
-		if (depth > OPTIONS_DEPTH_MAX)
-			return false;
-	}
-	return true;
-}
-
 json_t *gw_check_passkey_options(const char *text)
 {
 	json_t *o;
 
-	if (text == NULL || strlen(text) > OPTIONS_MAX || !depth_ok(text))
+	if (text == NULL || strlen(text) > OPTIONS_MAX ||
+	    !gw_json_is_flat(text, strlen(text), OPTIONS_DEPTH_MAX))
 		return NULL;
 	o = json_text_read(text, strlen(text), JSON_REJECT_DUPLICATES);
 	if (json_is_object(o))

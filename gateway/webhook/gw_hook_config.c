@@ -11,10 +11,9 @@
 #include "common/err.h"
 #include "common/json_text.h"
 #include "common/secret.h"
+#include "gateway/registry/gw_sealed_text.h"
 
-#define TEXT_MAX 2048               /* of what is sealed: a URL is the longest */
 #define NO_KIND (UINT32_C(1) << 31) /* no kind has this number */
-#define SEALED_CAP (SEALED_OVERHEAD + TEXT_MAX)
 
 const struct gw_webhook *gw_webhook_find(const struct gw_hook_config *c, const char *label)
 {
@@ -320,40 +319,22 @@ void gw_hook_config_count(const struct gw_hook_config *c, const json_t *const *p
 
 static const char *const sealed_keys[] = { "url", "authorization", "secret" };
 
-/* The table has no row numbers of its own: instance and label are part of the column's name. */
-struct place_name {
-	char text[128];
-};
+#define COLUMN_CAP 128
 
-static struct sealed_place place_of(const char *field, const char *label, const char *instance_id,
-                                    struct place_name *name)
+static void column_of(const char *field, const char *label, const char *instance_id,
+                      char out[COLUMN_CAP])
 {
-	snprintf(name->text, sizeof(name->text), "hooks.%s:%s:%s", field, instance_id, label);
-	return (
-	    struct sealed_place){ .owner = "registry", .table = "instance", .column = name->text };
+	snprintf(out, COLUMN_CAP, "hooks.%s:%s:%s", field, instance_id, label);
 }
 
 static int seal_key(json_t *o, const char *field, const char *label, const struct sealed_key *key,
                     const char *instance_id)
 {
 	const char *plain = json_string_value(json_object_get(o, field));
-	char text[B64_CAP(SEALED_CAP)];
-	struct place_name name;
-	const struct sealed_place place = place_of(field, label, instance_id, &name);
-	struct buf envelope = { 0 };
-	int rc;
+	char column[COLUMN_CAP];
 
-	if (plain == NULL || plain[0] == '\0')
-		return 0;
-	if (strlen(plain) > TEXT_MAX)
-		return -EINVAL;
-	rc = sealed_seal(key, &place, plain, strlen(plain), &envelope);
-	if (rc == 0) {
-		b64_encode(envelope.p, envelope.len, text);
-		rc = json_object_set_new(o, field, json_string(text)) < 0 ? -ENOMEM : 0;
-	}
-	buf_free(&envelope);
-	return rc;
+	column_of(field, label, instance_id, column);
+	return plain != NULL ? gw_sealed_text_set(o, field, plain, key, column) : 0;
 }
 
 int gw_hook_patch_seal(const json_t *patch, const struct sealed_key *key, const char *instance_id,
@@ -380,19 +361,13 @@ int gw_hook_patch_seal(const json_t *patch, const struct sealed_key *key, const 
 static int open_key(json_t *o, const char *field, const char *label, const struct sealed_key *key,
                     const char *instance_id)
 {
-	const char *text = json_string_value(json_object_get(o, field));
-	uint8_t envelope[SEALED_CAP];
-	size_t envelope_len = 0;
-	struct place_name name;
-	const struct sealed_place place = place_of(field, label, instance_id, &name);
 	struct buf plain = { 0 };
-	int rc = WA_ESTORE_CORRUPT;
+	char column[COLUMN_CAP];
+	int rc;
 
-	if (text == NULL || text[0] == '\0')
-		return 0;
-	if (b64_decode(text, strlen(text), envelope, sizeof(envelope), &envelope_len) == 0)
-		rc = sealed_open(key, &place, envelope, envelope_len, &plain);
-	if (rc == 0 &&
+	column_of(field, label, instance_id, column);
+	rc = gw_sealed_text_get(o, field, key, column, &plain);
+	if (rc == 0 && plain.len > 0 &&
 	    json_object_set_new(o, field, json_stringn((const char *)plain.p, plain.len)) < 0)
 		rc = WA_ESTORE_CORRUPT;
 	if (rc < 0)
