@@ -125,7 +125,7 @@ static int read_pace(struct gw_req *req)
 void gw_api_admin_worker_upgrade(struct gw_req *req)
 {
 	int pace = read_pace(req);
-	size_t n;
+	size_t outdated;
 
 	if (pace < 0) {
 		gw_req_fail(req, GW_ERR_BODY, "perMinute is a whole number from 1 to 3000");
@@ -133,11 +133,8 @@ void gw_api_admin_worker_upgrade(struct gw_req *req)
 	}
 	if (pace == 0)
 		pace = GW_UPGRADE_PER_MINUTE;
-	if (gw_upgrade_start(gw_req_gw(req)->upgrade, (unsigned)pace, &n) < 0)
-		gw_req_fail(req, GW_ERR_AT_CAPACITY, NULL);
-	else
-		gw_req_reply(req, 200,
-		             json_pack("{s:b, s:s, s:I, s:i}", "success", 1, "message",
-		                       "Upgrade started", "outdated", (json_int_t)n, "perMinute",
-		                       pace));
+	outdated = gw_upgrade_start(gw_req_gw(req)->upgrade, (unsigned)pace);
+	gw_req_reply(req, 200,
+	             json_pack("{s:b, s:s, s:I, s:i}", "success", 1, "message", "Upgrade started",
+	                       "outdated", (json_int_t)outdated, "perMinute", pace));
 }

@@ -1,5 +1,6 @@
 /*
- * gateway/instance/gw_instance.h - one instance: its state machine, its live code, and who waits for it
+ * gateway/instance/gw_instance.h - one instance: its state machine, its live code, and who waits
+ * for it
  *
  * There is one state machine per instance; list, connect, streams and metrics all read it.
  * Owned by the registry. Any number of callers watch one attempt.
@@ -100,8 +101,9 @@ struct gw_connect_params {
  * already (a live code, an open passkey step) comes at the next pass, too. Another method or
  * number, or another history_days (not 0) than that of the running pairing supersedes it: its
  * watchers get FAILED with WA_ESUPERSEDED.
- * 0 (watch_out set) or immediately -ENOMEM, WA_EAT_CAPACITY, WA_ESHUTTING_DOWN, WA_ERATE_LIMITED
- * (a code for this number was given less than 60 s ago: gw_instance_number_wait_s()).
+ * 0 (watch_out set) or immediately -ENOMEM, WA_EAT_CAPACITY, WA_EWORKER_START, WA_ESHUTTING_DOWN,
+ * WA_EDELETED (it is being deleted), WA_ERATE_LIMITED (a code for this number was given less than
+ * 60 s ago: gw_instance_number_wait_s()).
  */
 ATTR_NODISCARD int gw_instance_connect(struct gw_instance *inst,
                                        const struct gw_connect_params *params, gw_watch_cb *cb,

@@ -105,7 +105,7 @@ static void on_turn(evutil_socket_t fd, short what, void *arg)
 		next_in_time(u);
 }
 
-int gw_upgrade_start(struct gw_upgrade *u, unsigned per_minute, size_t *n_out)
+size_t gw_upgrade_start(struct gw_upgrade *u, unsigned per_minute)
 {
 	struct gw_worker *w = NULL;
 	size_t n = 0;
@@ -116,8 +116,7 @@ int gw_upgrade_start(struct gw_upgrade *u, unsigned per_minute, size_t *n_out)
 		u->done_n = 0;
 	u->per_minute = per_minute;
 	event_active(u->ev, EV_TIMEOUT, 0);
-	*n_out = n;
-	return 0;
+	return n;
 }
 
 int gw_upgrade_new(struct gw *gw, struct gw_upgrade **u_out)

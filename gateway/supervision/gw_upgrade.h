@@ -1,5 +1,6 @@
 /*
- * gateway/supervision/gw_upgrade.h - workers of an older binary replaced by the newest, a few at a time
+ * gateway/supervision/gw_upgrade.h - workers of an older binary replaced by the newest, a few at a
+ * time
  *
  * A worker that the last gateway left runs the program of that time. On request every session whose
  * worker is not of today's binary gets a new one: at a given pace, one after the other has come
@@ -23,9 +24,7 @@ struct gw_upgrade;
 ATTR_NODISCARD int gw_upgrade_new(struct gw *gw, struct gw_upgrade **u_out); /* 0 or -ENOMEM */
 void gw_upgrade_free(struct gw_upgrade *u);                                  /* NULL is fine */
 
-/*
- * Begin, or go on at another pace. *n_out: workers that are not of today's binary. 0, or -ENOMEM.
- */
-ATTR_NODISCARD int gw_upgrade_start(struct gw_upgrade *u, unsigned per_minute, size_t *n_out);
+/* Begin, or go on at another pace. How many workers are not of today's binary. */
+size_t gw_upgrade_start(struct gw_upgrade *u, unsigned per_minute);
 
 #endif

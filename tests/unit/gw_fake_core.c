@@ -593,11 +593,10 @@ const char *gw_instance_last_log(const struct gw_instance *inst)
 	return NULL;
 }
 
-int gw_upgrade_start(struct gw_upgrade *u, unsigned per_minute, size_t *n_out)
+size_t gw_upgrade_start(struct gw_upgrade *u, unsigned per_minute)
 {
 	(void)u;
 	(void)per_minute;
-	*n_out = 0;
 	return 0;
 }
 

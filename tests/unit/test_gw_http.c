@@ -120,11 +120,10 @@ void gw_worker_info(const struct gw_worker *w, struct gw_worker_info *info_out)
 	(void)info_out;
 }
 
-int gw_upgrade_start(struct gw_upgrade *u, unsigned per_minute, size_t *n_out)
+size_t gw_upgrade_start(struct gw_upgrade *u, unsigned per_minute)
 {
 	(void)u;
 	(void)per_minute;
-	*n_out = 0;
 	return 0;
 }
 
