@@ -36,8 +36,11 @@ static void again_later(struct gw_feed *f)
 {
 	static const struct timeval soon = { .tv_sec = AGAIN_S };
 
-	if (event_add(f->ev_again, &soon) < 0)
-		f->dry = true; /* the next event brings it on */
+	if (event_add(f->ev_again, &soon) == 0)
+		return;
+	f->dry = true; /* the next event brings it on */
+	if (f->later)
+		f->waits = f->later = false;
 }
 
 /* False: it is over. */
