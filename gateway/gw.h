@@ -44,10 +44,10 @@ struct gw_config {
 	int worker_runner; /* enum gw_runner_kind */
 	int64_t max_connections;
 	int64_t max_connections_per_address;
-	char *metrics_allow;   /* who may read /metrics; NULL: nobody */
+	char *metrics_allow;        /* who may read /metrics; NULL: nobody */
 	bool webhook_allow_private; /* webhooks may reach addresses that are not public */
-	int64_t max_workers;   /* 0: no limit */
-	char *master_key_file; /* NULL: where gw_master_key.h says */
+	int64_t max_workers;        /* 0: no limit */
+	char *master_key_file;      /* NULL: where gw_master_key.h says */
 	char *wa_url;
 	char *wa_origin;
 	char *wa_root_key; /* hex; NULL: WhatsApp's */
@@ -79,10 +79,10 @@ struct gw {
 	struct gw_activation *activation; /* sockets handed over; NULL: none */
 	struct gw_notify *notify;         /* what systemd hears; NULL: it does not listen */
 	struct gw_upgrade *upgrade;
-	struct gw_reload *reload; /* NULL: SIGHUP does nothing */
-	uint64_t start_ms;        /* monotonic */
-	bool stopping;            /* set once; new work is refused with 503 */
-	uint64_t stop_ms;         /* monotonic; when stopping was set */
+	struct gw_reload *reload;  /* NULL: SIGHUP does nothing */
+	uint64_t start_ms;         /* monotonic */
+	bool stopping;             /* set once; new work is refused with 503 */
+	uint64_t answers_until_ms; /* monotonic; once stopping and without workers */
 };
 
 /* Ask the loop to end in order: waiting callers get 503, workers are told to leave. Safe twice. */

@@ -27,7 +27,7 @@ static void wait_for_answers(struct gw *gw)
 {
 	const struct timeval soon = { .tv_usec = ANSWERS_LOOK_MS * 1000L };
 
-	if (gw_http_is_busy(gw->http) && clock_ms() - gw->stop_ms < ANSWERS_MAX_MS &&
+	if (gw_http_is_busy(gw->http) && clock_ms() < gw->answers_until_ms &&
 	    event_base_once(gw->base, -1, EV_TIMEOUT, on_look, gw, &soon) == 0)
 		return;
 	event_base_loopbreak(gw->base);
@@ -35,7 +35,10 @@ static void wait_for_answers(struct gw *gw)
 
 static void on_workers_gone(void *arg)
 {
-	wait_for_answers(arg);
+	struct gw *gw = arg;
+
+	gw->answers_until_ms = clock_ms() + ANSWERS_MAX_MS;
+	wait_for_answers(gw);
 }
 
 void gw_stop(struct gw *gw)
@@ -45,7 +48,6 @@ void gw_stop(struct gw *gw)
 	if (gw->stopping)
 		return;
 	gw->stopping = true;
-	gw->stop_ms = clock_ms();
 	LOG(NULL, LOG_NOTICE, "stopping", LF_INT("workers", gw_supervisor_count(gw->sup)));
 	gw_notify_stopping(gw->notify);
 	gw_http_stop_accepting(gw->http);
