@@ -1,6 +1,7 @@
 /* gateway/instance/gw_instance.c - an instance: made, asked, connected to, deleted */
 #include "gateway/instance/gw_instance.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <inttypes.h>
@@ -420,15 +421,11 @@ void gw_instance_updated(struct gw_instance *inst, int64_t unix_ms)
 	inst->changes_n++;
 }
 
-void gw_instance_settings_changed(struct gw_instance *inst, const char *partial,
-                                  int64_t updated_unix_ms)
+void gw_instance_settings_changed(struct gw_instance *inst, json_t *given, int64_t updated_unix_ms)
 {
-	json_t *given = json_text_read(partial, strlen(partial), 0);
+	int rc = json_object_update_existing(inst->settings, given);
 
-	/* without memory the change is there with the next start */
-	if (given == NULL || json_object_update(inst->settings, given) < 0)
-		LOG(&inst->log, LOG_WARNING, "settings_not_taken");
-	json_decref(given);
+	assert(rc == 0); /* gw_settings_begin(): a value takes another's place */
 	gw_instance_updated(inst, updated_unix_ms);
 	if (inst->worker != NULL)
 		gw_worker_settings(inst->worker);
@@ -439,8 +436,9 @@ void gw_instance_hooks_changed(struct gw_instance *inst, const json_t *patch,
 {
 	int rc = gw_hook_config_apply(&inst->hooks, patch);
 
-	if (rc < 0) /* it is on disk: there with the next start */
-		LOG(&inst->log, LOG_WARNING, "webhooks_not_taken", LF_ERR("err", rc));
+	if (rc < 0)
+		LOG(&inst->log, LOG_ERR, "webhooks_not_taken", LF_ERR("err", rc),
+		    LF_STR("hint", "they are on disk: in force with the gateway's next start"));
 	gw_instance_updated(inst, updated_unix_ms);
 	gw_hooks_changed(inst->gw->hooks, inst, patch);
 }

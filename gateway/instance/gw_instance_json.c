@@ -78,6 +78,30 @@ out:
 	return rc;
 }
 
+static json_t *setting_preset(size_t i)
+{
+	return known_settings[i].text != NULL ? json_string(known_settings[i].text)
+	                                      : json_boolean(known_settings[i].on);
+}
+
+int gw_settings_begin(struct gw_instance *inst, const char *partial, json_t **given_out)
+{
+	json_t *given = json_text_read(partial, strlen(partial), 0);
+	int rc = given != NULL ? 0 : -ENOMEM;
+
+	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(known_settings); i++) {
+		if (setting_given(given, i) != NULL && setting_given(inst->settings, i) == NULL &&
+		    json_object_set_new(inst->settings, known_settings[i].name, setting_preset(i)) <
+		        0)
+			rc = -ENOMEM;
+	}
+	if (rc < 0)
+		json_decref(given);
+	else
+		*given_out = given;
+	return rc;
+}
+
 static size_t setting_find(const char *name)
 {
 	size_t i = 0;
@@ -113,8 +137,7 @@ json_t *gw_instance_settings_json(const struct gw_instance *inst)
 		json_t *v = json_incref(setting_given(inst->settings, i));
 
 		if (v == NULL)
-			v = known_settings[i].text != NULL ? json_string(known_settings[i].text)
-			                                   : json_boolean(known_settings[i].on);
+			v = setting_preset(i);
 		if (json_object_set_new(all, known_settings[i].name, v) < 0) {
 			json_decref(all);
 			return NULL;

@@ -203,9 +203,9 @@ struct gw_instance {
 		bool known;              /* there was one, or it needed none */
 		bool adopting;           /* its worker has yet to say what it is at */
 		bool pairing;            /* that was of a pairing */
-		bool silent;             /* keepalive_timeout was told, keepalive_restored not yet */
-		unsigned due;            /* what ev_told is to tell */
-		uint64_t at_ms;          /* monotonic, of the last such */
+		bool silent;    /* keepalive_timeout was told, keepalive_restored not yet */
+		unsigned due;   /* what ev_told is to tell */
+		uint64_t at_ms; /* monotonic, of the last such */
 	} told;
 	struct event *ev_told;
 
@@ -334,9 +334,14 @@ void gw_instance_history(struct gw_instance *inst, uint32_t days, uint32_t progr
 void gw_instance_stored(struct gw_instance *inst, int64_t generation);
 const struct gw_device *gw_instance_link(const struct gw_instance *inst);
 void gw_instance_updated(struct gw_instance *inst, int64_t unix_ms);
-/* The change is committed. partial: from gw_settings_normalise(). */
-void gw_instance_settings_changed(struct gw_instance *inst, const char *partial,
-                                  int64_t updated_unix_ms);
+/*
+ * Before a change is stored: all that takes memory. partial: from gw_settings_normalise().
+ * *given_out: new reference, for gw_instance_settings_changed(). 0 or -ENOMEM.
+ */
+ATTR_NODISCARD int gw_settings_begin(struct gw_instance *inst, const char *partial,
+                                     json_t **given_out);
+/* The change is committed. */
+void gw_instance_settings_changed(struct gw_instance *inst, json_t *given, int64_t updated_unix_ms);
 /* patch: of gw_hook_config.h. */
 void gw_instance_hooks_changed(struct gw_instance *inst, const json_t *patch,
                                int64_t updated_unix_ms);

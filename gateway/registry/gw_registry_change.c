@@ -37,7 +37,7 @@ void gw_registry_change_free(struct gw_change *c)
 		return;
 	secret_free(c->proxy);
 	json_decref(c->hooks);
-	free(c->settings);
+	json_decref(c->settings);
 	TAILQ_REMOVE(&c->reg->changes, c, link);
 	free(c);
 }

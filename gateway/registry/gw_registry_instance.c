@@ -44,11 +44,15 @@ int gw_registry_instance_settings(struct gw_registry *reg, struct gw_instance *i
                                   const char *settings_json, gw_registry_done *done, void *arg)
 {
 	struct gw_change *c = change_of(reg, inst, done, arg);
-	int rc = c == NULL ? -ENOMEM : gw_settings_normalise(settings_json, &c->settings);
+	char *text = NULL;
+	int rc = c == NULL ? -ENOMEM : gw_settings_normalise(settings_json, &text);
 
 	if (rc == 0)
-		rc = gw_store_instance_settings(reg->gw->store, gw_instance_id(inst), c->settings,
+		rc = gw_settings_begin(inst, text, &c->settings);
+	if (rc == 0)
+		rc = gw_store_instance_settings(reg->gw->store, gw_instance_id(inst), text,
 		                                c->updated_unix_ms, on_settings, c);
+	free(text);
 	if (rc < 0)
 		gw_registry_change_free(c);
 	return rc;

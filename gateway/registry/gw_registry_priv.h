@@ -74,7 +74,7 @@ struct gw_change {
 	struct gw_token *token;   /* rotate: the new one */
 	struct gw_invite *invite; /* a new one-time link */
 	int64_t quota;            /* quota: the new one */
-	char *settings;           /* settings: the change; owned */
+	json_t *settings;         /* settings: the change; a reference of its own */
 	struct gw_proxy *proxy;   /* proxy: the new one; owned, of secret_alloc() */
 	json_t *hooks;            /* hooks: the patch; a reference of its own */
 	int64_t updated_unix_ms;

@@ -215,6 +215,15 @@ void run_due(struct fixture *f)
 	test_run_due(f->gw.base);
 }
 
+void change_setting(struct fixture *f, const char *partial, int64_t unix_ms)
+{
+	json_t *given = NULL;
+
+	assert_int_equal(gw_settings_begin(f->inst, partial, &given), 0);
+	gw_instance_settings_changed(f->inst, given, unix_ms);
+	json_decref(given);
+}
+
 void begin(struct fixture *f, struct watcher *wr)
 {
 	connect_ok(f, wr, 0);

@@ -56,6 +56,8 @@ int event_linked(struct fixture *f);
 int event_online(struct fixture *f);
 int event_down(struct fixture *f, int rc, uint64_t retry_ms);
 void run_due(struct fixture *f);
+/* As the registry does with a change that is on disk. */
+void change_setting(struct fixture *f, const char *partial, int64_t unix_ms);
 
 /* A worker that is ready, asked for by one watcher. */
 void begin(struct fixture *f, struct watcher *wr);

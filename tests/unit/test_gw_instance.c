@@ -517,9 +517,7 @@ static void test_a_deleted_instance_refuses_callers_until_it_is_restored(void **
 #define NO (-1) /* an empty cell */
 
 /* Where each event leads from each state, written down a second time. */
-static const signed char
-    table[GW_INST_STATE_N]
-         [GW_INST_EVENT_N] = {
+static const signed char table[GW_INST_STATE_N][GW_INST_EVENT_N] = {
 #define A GW_ADOPTING
 #define I GW_IDLE
 #define S GW_STARTING
@@ -535,7 +533,7 @@ static const signed char
 #define O GW_LOGGING_OUT
 #define X GW_DELETING
 #define Z GW_DELETED
-	         /* clang-format off */
+	/* clang-format off */
 	/*                    conn sup recn logo ren stop del rest adop refu read bye lost gone step code pask link onli down prof fail lodo dead retr */
 	[GW_IDLE] =        {  S,   NO,  R,   I,   NO,  I,   Z,   NO,  A,   NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO },
 	[GW_STARTING] =    {  S,   Q,   NO,  O,   NO,  L,   X,   NO,  NO,  I,   D,   L,   L,   NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  L,   NO },
@@ -568,7 +566,7 @@ static const signed char
 #undef O
 #undef X
 #undef Z
-         };
+};
 
 /* By real events, from a fresh instance: a pairing up to st. */
 static void drive_pairing(struct fixture *f, enum gw_inst_state st, int *gone)
@@ -780,9 +778,9 @@ static void test_text_of_list_follows_every_change(void **state)
 	run_due(f);
 	shown_is_current(f);
 	/* two changes within one millisecond */
-	gw_instance_settings_changed(f->inst, "{\"ignoreStatus\":true}", 1);
+	change_setting(f, "{\"ignoreStatus\":true}", 1);
 	shown_is_current(f);
-	gw_instance_settings_changed(f->inst, "{\"ignoreStatus\":false}", 1);
+	change_setting(f, "{\"ignoreStatus\":false}", 1);
 	shown_is_current(f);
 	gw_instance_proxy_changed(f->inst, proxy, 1);
 	shown_is_current(f);

@@ -663,7 +663,7 @@ static void test_json_of_one_that_is_online(void **state)
 	json_t *json, *c;
 
 	link_up(f, &a);
-	gw_instance_settings_changed(f->inst, "{\"keepOnlineStatus\":true}", 1700000009000);
+	change_setting(f, "{\"keepOnlineStatus\":true}", 1700000009000);
 	assert_int_equal(fake.settings_n, 1);
 	gw_instance_proxy_changed(f->inst, secret_alloc(sizeof(struct gw_proxy)), 1700000009000);
 	assert_int_equal(fake.proxies_n, 1);
