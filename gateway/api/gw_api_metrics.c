@@ -13,6 +13,7 @@
 #include "gateway/supervision/gw_survey.h"
 #include "gateway/supervision/gw_worker.h"
 
+#define GOOD_FOR_MIN_MS 30000 /* a worker's memory; see good_for_ms() */
 #define CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
 /* ---- who may read ---------------------------------------------------------------------------- */
@@ -97,17 +98,24 @@ static void add(struct gw_metrics_memory *m, int64_t kib)
 		m->max = bytes;
 }
 
-static void on_worker(const struct gw_worker *w, void *arg)
+/* Not all in one scrape: each has a time of its own. */
+static uint32_t good_for_ms(pid_t pid)
+{
+	return GOOD_FOR_MIN_MS + (uint32_t)pid % 30 * 1000;
+}
+
+static void on_worker(struct gw_worker *w, void *arg)
 {
 	struct scrape *s = arg;
-	struct gw_worker_info info;
+	struct gw_worker_memory mem;
+	pid_t pid = gw_worker_pid(w);
 
-	if (gw_worker_pid(w) == 0)
+	if (pid == 0)
 		return;
-	gw_worker_info(w, &info);
-	add(&s->memory[GW_MEMORY_RESIDENT], info.rss_kib);
-	add(&s->memory[GW_MEMORY_PROPORTIONAL], info.pss_kib);
-	add(&s->memory[GW_MEMORY_PRIVATE], info.private_kib);
+	gw_worker_memory(w, good_for_ms(pid), &mem);
+	add(&s->memory[GW_MEMORY_RESIDENT], mem.rss_kib);
+	add(&s->memory[GW_MEMORY_PROPORTIONAL], mem.pss_kib);
+	add(&s->memory[GW_MEMORY_PRIVATE], mem.private_kib);
 }
 
 static void on_done(void *arg)

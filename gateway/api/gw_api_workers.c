@@ -19,7 +19,7 @@ static json_t *size_json(int64_t kib)
 	return kib < 0 ? json_null() : json_integer(kib);
 }
 
-static json_t *worker_json(const struct gw_worker *w)
+static json_t *worker_json(struct gw_worker *w)
 {
 	struct gw_worker_info info;
 
@@ -28,8 +28,9 @@ static json_t *worker_json(const struct gw_worker *w)
 	                 (json_int_t)info.pid, "account", gw_instance_account(info.inst)->name,
 	                 "instance", gw_instance_name(info.inst), "id", gw_instance_id(info.inst),
 	                 "state", info.state, "uptime", (json_int_t)(info.uptime_ms / 1000),
-	                 "outdated", info.outdated, "pssKiB", size_json(info.pss_kib), "ussKiB",
-	                 size_json(info.private_kib), "rssKiB", size_json(info.rss_kib));
+	                 "outdated", info.outdated, "pssKiB", size_json(info.memory.pss_kib),
+	                 "ussKiB", size_json(info.memory.private_kib), "rssKiB",
+	                 size_json(info.memory.rss_kib));
 }
 
 struct listing {
@@ -47,7 +48,7 @@ static void listing_free(void *arg)
 	free(l);
 }
 
-static void on_worker(const struct gw_worker *w, void *arg)
+static void on_worker(struct gw_worker *w, void *arg)
 {
 	struct listing *l = arg;
 

@@ -1,4 +1,5 @@
-/* gateway/metrics/gw_metrics_text.c - what the gateway counts, in Prometheus' text format (version 0.0.4)
+/* gateway/metrics/gw_metrics_text.c - what the gateway counts, in Prometheus' text format (version
+ * 0.0.4)
  */
 #include "gateway/metrics/gw_metrics.h"
 
@@ -145,7 +146,8 @@ static void put_memory(struct text *t, const struct gw_metrics_memory *memory)
 		put(t, "warden_worker_memory_workers{kind=\"%s\"} %" PRIu64 "\n", kinds[i],
 		    memory[i].workers_n);
 	family(t, "warden_worker_memory_bytes", "gauge",
-	       "Memory of these workers together; resident counts what they share once for each.");
+	       "Memory of these workers together, each as it was within the last minute; resident "
+	       "counts what they share once for each.");
 	for (int i = 0; i < GW_MEMORY_N; i++)
 		put(t, "warden_worker_memory_bytes{kind=\"%s\"} %" PRIu64 "\n", kinds[i],
 		    memory[i].sum);

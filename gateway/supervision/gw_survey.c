@@ -18,7 +18,7 @@ static void on_pass(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	for (int i = 0; i < WORKERS_A_PASS && s->next != NULL; i++) {
-		const struct gw_worker *w = s->next;
+		struct gw_worker *w = s->next;
 
 		s->next = gw_supervisor_next(s->sup, s->next);
 		s->ops->on_worker(w, s->arg);

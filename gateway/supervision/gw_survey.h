@@ -1,8 +1,8 @@
 /*
  * gateway/supervision/gw_survey.h - every worker looked at in turn, a few a loop pass
  *
- * What a worker takes is read from /proc, some 0.1 to 0.3 ms each: with two thousand of them that
- * is half a second, for which nobody else is to wait. Workers may come and go meanwhile.
+ * What a worker takes is read from /proc, some 0.1 to 0.3 ms each: with two thousand of them up to
+ * half a second, for which nobody else is to wait. Workers may come and go meanwhile.
  */
 #ifndef GW_SURVEY_H
 #define GW_SURVEY_H
@@ -18,8 +18,8 @@ struct gw_survey;
 struct gw_worker;
 
 struct gw_survey_ops {
-	void (*on_worker)(const struct gw_worker *w, void *arg); /* may not free the survey */
-	void (*on_done)(void *arg);                              /* once; frees it */
+	void (*on_worker)(struct gw_worker *w, void *arg); /* may not free the survey */
+	void (*on_done)(void *arg);                        /* once; frees it */
 };
 
 /* Begins with the next loop pass. ops and arg are borrowed for its life. 0 or -ENOMEM. */

@@ -1,5 +1,6 @@
 /*
- * gateway/supervision/gw_worker.h - one worker process: its control channel, its pidfd, its deadlines
+ * gateway/supervision/gw_worker.h - one worker process: its control channel, its pidfd, its
+ * deadlines
  *
  * A worker serves one pairing or one saved session, as long as that is wanted. It tells its
  * instance what happens through gw_instance_event() (gw_instance_priv.h), always from the event
@@ -61,21 +62,31 @@ pid_t gw_worker_pid(const struct gw_worker *w);
  */
 int64_t gw_worker_memory_bytes(struct gw_worker *w, bool look);
 
+/* In KiB; -1: not known. */
+struct gw_worker_memory {
+	int64_t pss_kib;     /* from its smaps_rollup, which it has handed over */
+	int64_t rss_kib;     /* counts shared pages in full */
+	int64_t private_kib; /* the part shared with nobody (USS) */
+};
+/*
+ * As it was read within the last max_age_ms; else it is read now, some 0.1 ms that the kernel takes
+ * to walk all its pages.
+ */
+void gw_worker_memory(struct gw_worker *w, uint32_t max_age_ms, struct gw_worker_memory *out);
+
 /* What `wardenctl worker list` shows. */
 struct gw_worker_info {
 	pid_t pid; /* 0: not started yet */
 	struct gw_instance *inst;
-	bool outdated;       /* not of the binary that the next worker runs */
-	const char *state;   /* "queued", "starting", "ready", "leaving", "killed" */
-	uint64_t uptime_ms;  /* since its start was asked for */
-	int64_t pss_kib;     /* from its smaps_rollup; -1: not known (yet) */
-	int64_t rss_kib;     /* counts shared pages in full; -1: not known */
-	int64_t private_kib; /* the part shared with nobody (USS); -1: not known */
+	bool outdated;      /* not of the binary that the next worker runs */
+	const char *state;  /* "queued", "starting", "ready", "leaving", "killed" */
+	uint64_t uptime_ms; /* since its start was asked for */
+	struct gw_worker_memory memory;
 };
 /* It runs, and not the binary that the next worker runs. */
 bool gw_worker_is_outdated(const struct gw_worker *w);
 struct gw_instance *gw_worker_instance(const struct gw_worker *w);
-/* Reads /proc: some 0.1 ms a worker. */
-void gw_worker_info(const struct gw_worker *w, struct gw_worker_info *info_out);
+/* Its memory is read now. */
+void gw_worker_info(struct gw_worker *w, struct gw_worker_info *info_out);
 
 #endif

@@ -14,14 +14,7 @@
 #define ROLLUP_CAP 2048
 #define GOOD_FOR_MS 5000
 
-/* In KiB; -1 where it can't be read, or when it is gone. */
-struct memory {
-	int64_t pss_kib;     /* from its smaps_rollup, which it has handed over */
-	int64_t rss_kib;     /* counts shared pages in full */
-	int64_t private_kib; /* the part shared with nobody (USS) */
-};
-
-static void read_resident(pid_t pid, struct memory *mem)
+static void read_resident(pid_t pid, struct gw_worker_memory *mem)
 {
 	char path[64];
 	long pages;
@@ -48,7 +41,7 @@ static size_t read_rollup(int fd, char *out, size_t cap)
 	return n > 0 ? (size_t)n : 0;
 }
 
-static void read_shares(int fd, struct memory *mem)
+static void read_shares(int fd, struct gw_worker_memory *mem)
 {
 	char text[ROLLUP_CAP], *save = NULL;
 	long kib;
@@ -67,29 +60,40 @@ static void read_shares(int fd, struct memory *mem)
 	}
 }
 
-static void read_memory(const struct gw_worker *w, struct memory *mem)
+static void read_memory(const struct gw_worker *w, struct gw_worker_memory *mem)
 {
+	*mem = (struct gw_worker_memory){ .pss_kib = -1, .rss_kib = -1, .private_kib = -1 };
 	if (w->proc != GW_P_RUNS)
 		return;
-	read_resident(w->pid, mem);
 	read_shares(w->memory_fd, mem);
+	if (mem->rss_kib < 0)
+		read_resident(w->pid, mem);
+}
+
+void gw_worker_memory(struct gw_worker *w, uint32_t max_age_ms, struct gw_worker_memory *out)
+{
+	uint64_t now_ms = clock_ms();
+
+	if (w->memory_ms == 0 || now_ms - w->memory_ms >= max_age_ms) {
+		read_memory(w, out);
+		if (out->rss_kib < 0)
+			return;
+		w->memory = *out;
+		w->memory_ms = now_ms;
+	}
+	*out = w->memory;
 }
 
 int64_t gw_worker_memory_bytes(struct gw_worker *w, bool look)
 {
-	struct memory mem = { .pss_kib = -1, .rss_kib = -1, .private_kib = -1 };
-	uint64_t now = clock_ms();
-	int64_t kib;
+	struct gw_worker_memory mem;
 
-	if (!look || (w->memory_ms != 0 && now - w->memory_ms < GOOD_FOR_MS))
-		return w->memory_ms == 0 ? -1 : w->memory_bytes;
-	read_memory(w, &mem);
-	kib = mem.pss_kib >= 0 ? mem.pss_kib : mem.rss_kib;
-	if (kib < 0)
+	if (!look && w->memory_ms == 0)
 		return -1;
-	w->memory_ms = now;
-	w->memory_bytes = kib * 1024;
-	return w->memory_bytes;
+	gw_worker_memory(w, look ? GOOD_FOR_MS : UINT32_MAX, &mem);
+	if (mem.rss_kib < 0)
+		return -1;
+	return (mem.pss_kib >= 0 ? mem.pss_kib : mem.rss_kib) * 1024;
 }
 
 pid_t gw_worker_pid(const struct gw_worker *w)
@@ -109,19 +113,14 @@ struct gw_instance *gw_worker_instance(const struct gw_worker *w)
 	return w->inst;
 }
 
-void gw_worker_info(const struct gw_worker *w, struct gw_worker_info *info_out)
+void gw_worker_info(struct gw_worker *w, struct gw_worker_info *info_out)
 {
-	struct memory mem = { .pss_kib = -1, .rss_kib = -1, .private_kib = -1 };
-
-	read_memory(w, &mem);
 	*info_out = (struct gw_worker_info){
 		.pid = w->pid,
 		.inst = w->inst,
 		.outdated = gw_worker_is_outdated(w),
 		.state = gw_worker_phase_name(w->phase),
 		.uptime_ms = (clock_us() - w->born_us) / 1000,
-		.pss_kib = mem.pss_kib,
-		.rss_kib = mem.rss_kib,
-		.private_kib = mem.private_kib,
 	};
+	gw_worker_memory(w, 0, &info_out->memory);
 }

@@ -55,8 +55,8 @@ struct gw_worker {
 	uint64_t binary; /* common/binary_id.h; 0: not known */
 	int tail_fd;     /* the ring of its last log lines; -1: none */
 	int memory_fd;   /* its /proc/PID/smaps_rollup, opened by itself; -1: none */
-	int64_t memory_bytes; /* as read last */
-	uint64_t memory_ms; /* when that was; 0: never */
+	struct gw_worker_memory memory; /* as read last */
+	uint64_t memory_ms;             /* when that was; 0: never */
 	uint32_t spawn_id;
 	pid_t pid;
 	int pidfd;
@@ -74,15 +74,15 @@ struct gw_worker {
 	char number[GW_NUMBER_CAP]; /* "": by QR */
 	uint32_t history_days;
 	char request_id[65];
-	struct gw_dial dial;             /* for a worker that runs */
-	bool dial_asked;                 /* by itself: DIAL_GO; else it is for RESUME */
-	char resume_id[65];              /* request id of that */
-	struct gw_version_asker version; /* the client version */
+	struct gw_dial dial;                  /* for a worker that runs */
+	bool dial_asked;                      /* by itself: DIAL_GO; else it is for RESUME */
+	char resume_id[65];                   /* request id of that */
+	struct gw_version_asker version;      /* the client version */
 	TAILQ_HEAD(gw_ask_list, gw_ask) asks; /* that wait for its answers */
 	unsigned asks_n;
-	uint32_t ask_id;                 /* of the last one */
-	uint64_t rate_ms;                /* messages since then ... */
-	unsigned rate_n;                 /* ... are so many */
+	uint32_t ask_id;  /* of the last one */
+	uint64_t rate_ms; /* messages since then ... */
+	unsigned rate_n;  /* ... are so many */
 	char sock_path[GW_WORKER_SOCK_CAP];
 };
 TAILQ_HEAD(gw_worker_list, gw_worker);

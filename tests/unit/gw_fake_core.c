@@ -581,7 +581,14 @@ int64_t gw_worker_memory_bytes(struct gw_worker *w, bool look)
 	return -1;
 }
 
-void gw_worker_info(const struct gw_worker *w, struct gw_worker_info *info_out)
+void gw_worker_memory(struct gw_worker *w, uint32_t max_age_ms, struct gw_worker_memory *out)
+{
+	(void)w;
+	(void)max_age_ms;
+	(void)out;
+}
+
+void gw_worker_info(struct gw_worker *w, struct gw_worker_info *info_out)
 {
 	(void)w;
 	(void)info_out;

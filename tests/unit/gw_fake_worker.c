@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -353,6 +354,12 @@ static void answer(uint32_t req_id, int rc, int pid, int pidfd)
 		_exit(95);
 }
 
+/* Both are children of the test, which may be ended at any time. */
+static void end_with_the_test(void)
+{
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+}
+
 /* As the real zygote: the worker is the gateway's child. */
 static void spawn(const char *id, uint32_t req_id, int listen_fd)
 {
@@ -369,6 +376,7 @@ static void spawn(const char *id, uint32_t req_id, int listen_fd)
 	}
 	pid = syscall(SYS_clone, CLONE_PARENT | CLONE_PIDFD, NULL, &pidfd, NULL, NULL);
 	if (pid == 0) {
+		end_with_the_test();
 		close(ZYGOTE_FD);
 		worker(id, listen_fd);
 	}
@@ -385,6 +393,7 @@ int main(int argc, char **argv)
 
 	if (argc < 2 || strcmp(argv[1], "--zygote") != 0)
 		return 2;
+	end_with_the_test();
 	if (getenv("HOME") != NULL || getenv("PATH") != NULL)
 		return 3; /* the environment is not the gateway's */
 	while ((n = ipc_recv_packet(ZYGOTE_FD, packet, sizeof(packet), &listen_fd)) > 0) {

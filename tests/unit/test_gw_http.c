@@ -114,7 +114,14 @@ struct gw_survey_list *gw_supervisor_surveys(struct gw_supervisor *sup)
 	return &surveys;
 }
 
-void gw_worker_info(const struct gw_worker *w, struct gw_worker_info *info_out)
+void gw_worker_memory(struct gw_worker *w, uint32_t max_age_ms, struct gw_worker_memory *out)
+{
+	(void)w;
+	(void)max_age_ms;
+	(void)out;
+}
+
+void gw_worker_info(struct gw_worker *w, struct gw_worker_info *info_out)
 {
 	(void)w;
 	(void)info_out;
