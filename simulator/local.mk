@@ -41,6 +41,7 @@ libsim_a_SOURCES = \
 	simulator/phone/sim_peer_store.c simulator/phone/sim_phone.c simulator/phone/sim_phone.h \
 	simulator/phone/sim_send.c simulator/phone/sim_send.h simulator/phone/sim_send_again.c \
 	simulator/server/sim_client.c simulator/server/sim_client.h simulator/server/sim_client_error.c \
+	simulator/server/sim_client_send.c \
 	simulator/server/sim_client_fault.c simulator/server/sim_client_fault.h \
 	simulator/server/sim_client_priv.h simulator/server/sim_device.c simulator/server/sim_device.h \
 	simulator/server/sim_fault.c simulator/server/sim_fault.h simulator/server/sim_online.c \

@@ -17,15 +17,12 @@
 #include "simulator/wire/sim_tls.h"
 
 #define SETUP_MS 60000 /* from accept to the end of the handshake */
-#define HOLD_MS 1000   /* fault reorder: how long a stanza waits for the next one */
 
 static void on_input(void *arg);
 static void on_secure(void *arg);
 static void on_drained(void *arg);
 static void on_closed(void *arg);
 static void on_deadline(evutil_socket_t fd, short what, void *arg);
-
-static void flush_held(struct sim_client *c);
 
 static const struct sim_wire_ops wire_ops = {
 	.on_input = on_input,
@@ -98,7 +95,7 @@ void sim_client_end(struct sim_client *c, const char *why)
 	    LF_STR("stage", sim_stage_name(c->stage)));
 	event_del(c->timer);
 	sim_online_gone(c);
-	flush_held(c);
+	sim_client_flush(c);
 	sim_wire_end(c->wire, true);
 }
 
@@ -180,93 +177,6 @@ void sim_client_linked(struct sim_client *c, const struct sim_device *device)
 {
 	snprintf(c->number, sizeof(c->number), "%s", device->account->number);
 	snprintf(c->jid, sizeof(c->jid), "%s", device->jid);
-}
-
-/* ---- stanzas out ----------------------------------------------------------------------------- */
-
-static void deliver(struct sim_client *c, const struct buf *stanza)
-{
-	int rc;
-
-	if (!sim_wire_is_live(c->wire))
-		return;
-	sim_log_add(c->sim->log, c->id, true, clock_unix_ms(), stanza->p, stanza->len);
-	rc = sim_stream_send(c->stream, stanza->p, stanza->len);
-	if (rc < 0)
-		sim_client_end(c, "send failed");
-}
-
-static void flush_held(struct sim_client *c)
-{
-	struct buf held = c->held;
-
-	c->held = (struct buf){ 0 };
-	if (c->held_timer != NULL)
-		event_del(c->held_timer);
-	if (held.len > 0)
-		deliver(c, &held);
-	buf_free(&held);
-}
-
-static void on_held(evutil_socket_t fd, short what, void *arg)
-{
-	(void)fd;
-	(void)what;
-	flush_held(arg);
-}
-
-/* Fault reorder: of two stanzas the second goes first. Takes the bytes of stanza when it is held.
- */
-static bool hold(struct sim_client *c, struct buf *stanza)
-{
-	const struct timeval tv = { .tv_sec = HOLD_MS / 1000 };
-
-	if (c->fault.kind != SIM_F_REORDER || c->held.len > 0)
-		return false;
-	if (c->held_timer == NULL)
-		c->held_timer = evtimer_new(c->sim->base, on_held, c);
-	if (c->held_timer == NULL || evtimer_add(c->held_timer, &tv) < 0)
-		return false;
-	c->held = *stanza;
-	*stanza = (struct buf){ 0 };
-	return true;
-}
-
-/* Takes the bytes. */
-static void send_stanza(struct sim_client *c, struct buf *stanza)
-{
-	if (!hold(c, stanza)) {
-		deliver(c, stanza);
-		if (c->fault.kind == SIM_F_DUPLICATE)
-			deliver(c, stanza);
-		flush_held(c);
-	}
-	buf_free(stanza);
-}
-
-void sim_client_send(struct sim_client *c, struct wa_node *node)
-{
-	struct buf stanza = { 0 };
-	int rc = node == NULL ? -ENOMEM : wa_stanza_encode(node, &stanza);
-
-	wa_node_free(node);
-	if (rc < 0) {
-		buf_free(&stanza);
-		sim_client_end(c, "stanza not encoded");
-		return;
-	}
-	send_stanza(c, &stanza);
-}
-
-void sim_client_send_encoded(struct sim_client *c, const struct buf *stanza)
-{
-	struct buf copy = { 0 };
-
-	if (buf_append(&copy, stanza->p, stanza->len) < 0) {
-		sim_client_end(c, "no memory");
-		return;
-	}
-	send_stanza(c, &copy);
 }
 
 /* ---- handshake and payload ---------------------------------------------------------------------

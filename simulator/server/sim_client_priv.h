@@ -64,6 +64,8 @@ void sim_client_restart(struct sim_client *c);
 void sim_client_send(struct sim_client *c, struct wa_node *node);
 /* The same with a stanza that is encoded; borrowed. */
 void sim_client_send_encoded(struct sim_client *c, const struct buf *stanza);
+/* Fault reorder: what is held back goes now. */
+void sim_client_flush(struct sim_client *c);
 /* <failure reason=N/> or <stream:error/>, then close. child: see README, faults; NULL: none. */
 void sim_client_fail(struct sim_client *c, uint32_t reason);
 void sim_client_stream_error(struct sim_client *c, uint32_t code, const char *child);
