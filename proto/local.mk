@@ -21,6 +21,6 @@ proto/%.pb-c.c proto/%.pb-c.h: $(top_srcdir)/proto/%.proto
 
 noinst_LIBRARIES += libproto_ipc.a libproto_wa.a
 nodist_libproto_ipc_a_SOURCES = proto/ipc.pb-c.c proto/ipc.pb-c.h
-libproto_ipc_a_CFLAGS = -std=gnu17 -Wall $(HARDEN_CFLAGS) $(PROTOBUFC_CFLAGS)
+libproto_ipc_a_CFLAGS = -std=gnu17 -Wall $(HARDEN_CFLAGS) $(PATH_CFLAGS) $(PROTOBUFC_CFLAGS)
 nodist_libproto_wa_a_SOURCES = $(PROTO_WA_C) $(PROTO_WA_H)
-libproto_wa_a_CFLAGS = -std=gnu17 -Wall $(HARDEN_CFLAGS) $(PROTOBUFC_CFLAGS)
+libproto_wa_a_CFLAGS = -std=gnu17 -Wall $(HARDEN_CFLAGS) $(PATH_CFLAGS) $(PROTOBUFC_CFLAGS)
