@@ -85,16 +85,17 @@ generate_configure() {
 	fi
 }
 
-# build NAME FLAGS...: configure (when the flags or configure changed) and make everything.
+# build NAME FLAGS...: configure (when the flags or configure changed) and make everything. By a relative path: then the
+# compiler is told the same in every build, and ccache need not look twice at the same source.
 build() {
-	local dir=$OUT/$1
+	local dir=$OUT/$1 source
 	shift
-	mkdir -p "$dir" && cd "$dir" || return
+	mkdir -p "$dir" && cd "$dir" && source=$(realpath --relative-to=. "$SOURCE") || return
 	if [ "$(cat .flags 2>/dev/null)" != "$*" ] || [ "$SOURCE/configure" -nt config.status ]; then
 		# other paths are other flags, which make does not see
 		[ ! -e .flags ] || make --no-print-directory clean >/dev/null || true
 		rm -f .flags
-		"$SOURCE/configure" --silent "$@" || return
+		"$source/configure" --silent "$@" || return
 		echo "$*" >.flags
 	fi
 	make -j"$JOBS" --no-print-directory all
