@@ -2,6 +2,7 @@
 #include "common/log.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,10 @@
 #include "common/secret.h"
 
 #define LOG_LINE_MAX 2048
+/* Where a line ends that is too long: room stays for what closes it, and its end. */
+#define CUT_JSON ",\"cut\":true}"
+#define CUT_TEXT " cut=true"
+#define LINE_FULL (LOG_LINE_MAX - 1 - sizeof("\"" CUT_JSON))
 #define JOURNAL_STREAM_PATH "/run/systemd/journal/stdout"
 #define JOURNAL_WAIT_MS 200
 #define JOURNAL_SOCKET_PATH "/run/systemd/journal/socket"
@@ -31,22 +36,34 @@ static struct {
 	const char *program;
 	int max_level;
 	enum log_format format;
+	struct log_tail *tail; /* NULL: none */
+	pthread_mutex_t salting;
 	bool salted;
 	uint8_t salt[16];
-	struct log_tail *tail; /* NULL: none */
-	int64_t at_s;          /* the second that at is of */
-	char at[RFC3339_CAP];
-} log_state = { .program = "warden", .max_level = LOG_INFO, .format = LOG_FMT_TEXT, .at_s = -1 };
+} log_state = { .program = "warden",
+	        .max_level = LOG_INFO,
+	        .format = LOG_FMT_TEXT,
+	        .salting = PTHREAD_MUTEX_INITIALIZER };
+
+/* The gateway's threads all log. */
+static _Thread_local struct {
+	int64_t s; /* the second that text is of */
+	char text[RFC3339_CAP];
+} log_time = { .s = -1 };
 
 static const char *const level_words[] = {
 	[LOG_ERR] = "err",   [LOG_WARNING] = "warning", [LOG_NOTICE] = "notice",
 	[LOG_INFO] = "info", [LOG_DEBUG] = "debug",
 };
 
-/* A line being built: cut at its end, never past it. */
+/*
+ * A line being built: foreign text is cut at LINE_FULL, between two characters, and then nothing
+ * but the end follows. All else is short, and never written past the end of p.
+ */
 struct line {
 	char p[LOG_LINE_MAX];
 	size_t len;
+	bool cut;
 };
 
 /* Who has no environment sees by whom stderr is heard. */
@@ -152,6 +169,15 @@ static void ATTR_PRINTF(2, 3) putf(struct line *l, const char *fmt, ...)
 		put(l, tmp, (size_t)n < sizeof(tmp) ? (size_t)n : sizeof(tmp) - 1);
 }
 
+/* All of it, or none and the line is cut. */
+static void put_whole(struct line *l, const char *s, size_t n)
+{
+	if (l->cut || l->len > LINE_FULL || n > LINE_FULL - l->len)
+		l->cut = true;
+	else
+		put(l, s, n);
+}
+
 /* U+0080 to U+009F */
 static bool is_c1(const char *s)
 {
@@ -189,6 +215,42 @@ static size_t plain_run(const char *s)
 	return n;
 }
 
+/* ASCII, as much as there is room for. */
+static void put_run(struct line *l, const char *s, size_t n)
+{
+	size_t room = l->len < LINE_FULL ? LINE_FULL - l->len : 0;
+
+	put(l, s, n < room ? n : room);
+	l->cut = l->cut || n > room;
+}
+
+static void put_escape(struct line *l, unsigned c)
+{
+	char text[sizeof("\\u0000")];
+	int n = snprintf(text, sizeof(text), "\\u%04x", c & 0xffff);
+
+	put_whole(l, text, (size_t)n);
+}
+
+/* One that is no plain ASCII; how long it was. */
+static size_t put_char(struct line *l, const char *s)
+{
+	unsigned char c = (unsigned char)*s;
+	size_t n = utf8_char_len(s);
+
+	if (n == 0)
+		put_escape(l, 0xfffd);
+	else if (c == '"' || c == '\\')
+		put_whole(l, c == '"' ? "\\\"" : "\\\\", 2);
+	else if (c < 0x20 || c == 0x7f)
+		put_escape(l, c);
+	else if (is_c1(s))
+		put_escape(l, (unsigned char)s[1]);
+	else
+		put_whole(l, s, n);
+	return n == 0 ? 1 : n;
+}
+
 /*
  * Text as a JSON string, which is also how a text line quotes: one escape for both. What is no
  * UTF-8 would make the line no JSON, and C1 controls are commands to a terminal as those of C0 are.
@@ -196,27 +258,12 @@ static size_t plain_run(const char *s)
 static void put_quoted(struct line *l, const char *s)
 {
 	put(l, "\"", 1);
-	for (size_t n; *s != '\0'; s += n) {
-		unsigned char c = (unsigned char)*s;
-
+	for (size_t n; *s != '\0' && !l->cut; s += n) {
 		n = plain_run(s);
-		if (n > 0) {
-			put(l, s, n);
-			continue;
-		}
-		n = utf8_char_len(s);
-		if (n == 0) {
-			put(l, "\\ufffd", 6);
-			n = 1;
-		} else if (c == '"' || c == '\\') {
-			putf(l, "\\%c", c);
-		} else if (c < 0x20 || c == 0x7f) {
-			putf(l, "\\u%04x", c);
-		} else if (is_c1(s)) {
-			putf(l, "\\u%04x", (unsigned char)s[1]);
-		} else {
-			put(l, s, n);
-		}
+		if (n > 0)
+			put_run(l, s, n);
+		else
+			n = put_char(l, s);
 	}
 	put(l, "\"", 1);
 }
@@ -234,16 +281,26 @@ static bool needs_quotes(const char *s)
 	return false;
 }
 
+static bool have_salt(void)
+{
+	bool have;
+
+	(void)pthread_mutex_lock(&log_state.salting);
+	if (!log_state.salted && secret_random(log_state.salt, sizeof(log_state.salt)) == 0)
+		log_state.salted = true;
+	have = log_state.salted;
+	(void)pthread_mutex_unlock(&log_state.salting);
+	return have;
+}
+
 static void id_of(const char *s, char out[HEX_CAP(4)])
 {
 	uint8_t digest[EVP_MAX_MD_SIZE];
 	EVP_MD_CTX *ctx;
 	unsigned n = 0;
 
-	if (!log_state.salted && secret_random(log_state.salt, sizeof(log_state.salt)) == 0)
-		log_state.salted = true;
 	ctx = EVP_MD_CTX_new();
-	if (!log_state.salted || ctx == NULL || EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) != 1 ||
+	if (!have_salt() || ctx == NULL || EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) != 1 ||
 	    EVP_DigestUpdate(ctx, log_state.salt, sizeof(log_state.salt)) != 1 ||
 	    EVP_DigestUpdate(ctx, s, strlen(s)) != 1 || EVP_DigestFinal_ex(ctx, digest, &n) != 1)
 		memset(digest, 0, 4);
@@ -257,8 +314,10 @@ static void put_text(struct line *l, bool json, const char *s)
 		put(l, json ? "null" : "-", json ? 4 : 1);
 	else if (json || needs_quotes(s))
 		put_quoted(l, s);
-	else
+	else if (strlen(s) <= LINE_FULL - l->len)
 		put_str(l, s);
+	else
+		put_quoted(l, s); /* it will be cut, between two characters */
 }
 
 static void put_value(struct line *l, bool json, const struct log_field *f)
@@ -285,12 +344,21 @@ static void put_value(struct line *l, bool json, const struct log_field *f)
 	}
 }
 
+/* All of it, text perhaps cut; or nothing. */
 static void put_field(struct line *l, bool json, const struct log_field *f)
 {
+	size_t before = l->len;
+
+	if (l->cut)
+		return;
 	put_str(l, json ? ",\"" : " ");
 	put_str(l, f->key);
 	put_str(l, json ? "\":" : "=");
 	put_value(l, json, f);
+	if (l->len > LINE_FULL + 1) {
+		l->len = before;
+		l->cut = true;
+	}
 }
 
 /* The time of a line, of which all but the milliseconds stays the same for a second. */
@@ -298,16 +366,16 @@ static void put_time(struct line *l)
 {
 	int64_t now_ms = clock_unix_ms();
 	unsigned ms = (unsigned)(now_ms % 1000);
-	char *digits = log_state.at + sizeof("2026-11-22T19:42:15.") - 1;
+	char *digits = log_time.text + sizeof("2026-11-22T19:42:15.") - 1;
 
-	if (now_ms / 1000 != log_state.at_s) {
-		clock_rfc3339(now_ms, log_state.at);
-		log_state.at_s = now_ms / 1000;
+	if (now_ms / 1000 != log_time.s) {
+		clock_rfc3339(now_ms, log_time.text);
+		log_time.s = now_ms / 1000;
 	}
 	digits[0] = (char)('0' + ms / 100 % 10);
 	digits[1] = (char)('0' + ms / 10 % 10);
 	digits[2] = (char)('0' + ms % 10);
-	put(l, log_state.at, RFC3339_CAP - 1);
+	put(l, log_time.text, RFC3339_CAP - 1);
 }
 
 static void put_head(struct line *l, int level, const char *event)
@@ -348,8 +416,10 @@ static void put_head(struct line *l, int level, const char *event)
 static void journal_field(struct log_journal_entry *e, const char *prefix,
                           const struct log_field *f)
 {
-	struct line value = { .len = 0 };
+	struct line value;
 
+	value.len = 0;
+	value.cut = false;
 	if (f->type == LOG_F_STR) {
 		if (f->s != NULL)
 			log_journal_put(e, prefix, f->key, f->s, strlen(f->s));
@@ -393,6 +463,7 @@ void log_event(const struct log_ctx *ctx, int level, const char *event,
 	ssize_t n;
 
 	l.len = 0;
+	l.cut = false;
 	put_head(&l, level, event);
 	if (ctx != NULL && ctx->instance != NULL)
 		put_field(&l, json, &LF_STR("instance", ctx->instance));
@@ -400,13 +471,10 @@ void log_event(const struct log_ctx *ctx, int level, const char *event,
 		put_field(&l, json, &LF_STR("request", ctx->request_id));
 	for (f = fields; f->key != NULL; f++)
 		put_field(&l, json, f);
-	if (json) {
-		/* a cut line must still close its object */
-		if (l.len == sizeof(l.p) - 2)
-			l.len = sizeof(l.p) - 2 - strlen("\"}"), put(&l, "\"}", 2);
-		else
-			put(&l, "}", 1);
-	}
+	if (l.cut)
+		put_str(&l, json ? CUT_JSON : CUT_TEXT);
+	else if (json)
+		put_str(&l, "}");
 	l.p[l.len++] = '\n';
 	if (log_state.tail != NULL)
 		log_tail_put(log_state.tail, l.p, l.len);

@@ -96,7 +96,11 @@ bool log_wants(int level);
  */
 bool log_stderr_is_journal(void);
 
-/* fields ends with an entry whose key is NULL. Never fails; a line over 2048 bytes is cut. */
+/*
+ * fields ends with an entry whose key is NULL. Never fails; from any thread, once log_init() and
+ * log_set_tail() are done (a tail takes lines of one thread only). Of a line over 2048 bytes the
+ * first text without room is cut between two characters, and cut=true is the last field.
+ */
 void log_event(const struct log_ctx *ctx, int level, const char *event,
                const struct log_field *fields);
 

@@ -2,6 +2,7 @@
 #include "common/log_journal.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,13 +12,10 @@
 #include <unistd.h>
 
 #define KEY_MAX 60 /* the journal takes 64 */
-#define WAIT_MS \
-	200 /* for room in its queue, once; then nothing waits until there is room again \
-	     */
 
 static struct {
-	int fd;        /* connected; -1: none */
-	unsigned lost; /* lines since it had no room; nothing waits meanwhile */
+	int fd;           /* connected; -1: none */
+	atomic_uint lost; /* lines since it had no room; nothing waits meanwhile */
 	struct sockaddr_un where;
 } journal = { .fd = -1 };
 
@@ -126,14 +124,18 @@ static void tell_lost(void)
 {
 	struct log_journal_entry e;
 	char text[48];
-	int n = snprintf(text, sizeof(text), "log_lines_lost n=%u", journal.lost);
+	unsigned lost = atomic_exchange(&journal.lost, 0);
+	int n = snprintf(text, sizeof(text), "log_lines_lost n=%u", lost);
+
+	if (lost == 0)
+		return; /* another thread tells */
 
 	e.len = 0;
 	log_journal_put(&e, "", "MESSAGE", text, (size_t)n);
 	log_journal_put(&e, "", "PRIORITY", "4", 1);
 	log_journal_put(&e, "", "EVENT", "log_lines_lost", strlen("log_lines_lost"));
-	if (send_entry(&e) == 0)
-		journal.lost = 0;
+	if (send_entry(&e) < 0)
+		journal.lost += lost;
 }
 
 bool log_journal_send(const struct log_journal_entry *e)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "common/codec.h"
 #include "common/err.h"
 #include "common/log.h"
 #include "common/log_journal.h"
@@ -126,7 +128,122 @@ static void test_json_line_is_json_even_when_cut(void **state)
 	assert_true(strlen(line) <= 2048);
 	obj = json_loads(line, 0, NULL);
 	assert_non_null(obj);
+	assert_true(json_is_true(json_object_get(obj, "cut")));
 	json_decref(obj);
+}
+
+/* What is longer as JSON than it is, or of several bytes, so that a cut may fall into it. */
+static const char *const pieces[] = {
+	"\"", "\\", "\x01", "\x7f", "\xff", "\xc3\xbc", "\xf0\x9f\x98\x80"
+};
+
+/* A line whose text has pad characters in front of many of piece, and a number behind it. */
+static void log_long(const char *piece, size_t pad, char *line, size_t cap)
+{
+	char big[5000];
+	struct capture c;
+	size_t n = pad;
+
+	memset(big, 'a', pad);
+	for (; n + strlen(piece) < sizeof(big); n += strlen(piece))
+		memcpy(big + n, piece, strlen(piece));
+	big[n] = '\0';
+	capture_start(&c);
+	LOG(NULL, LOG_ERR, "x", LF_INT("n", 7), LF_STR("big", big), LF_STR("behind", "b"));
+	capture_end(&c, line, cap);
+	assert_true(strlen(line) > 2000);
+	assert_true(strlen(line) <= 2048);
+	assert_true(line[strlen(line) - 1] == '\n');
+}
+
+static void test_a_line_is_cut_between_two_characters(void **state)
+{
+	char line[8192];
+	json_t *obj;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
+		for (size_t pad = 0; pad < 13; pad++) {
+			log_init("prog", LOG_INFO, LOG_FMT_JSON);
+			log_long(pieces[i], pad, line, sizeof(line));
+			obj = json_loads(line, 0, NULL);
+			assert_non_null(obj);
+			assert_true(json_is_true(json_object_get(obj, "cut")));
+			assert_true(json_string_length(json_object_get(obj, "big")) > 300);
+			assert_int_equal(json_integer_value(json_object_get(obj, "n")), 7);
+			assert_null(json_object_get(obj, "behind"));
+			json_decref(obj);
+
+			log_init("prog", LOG_INFO, LOG_FMT_TEXT);
+			log_long(pieces[i], pad, line, sizeof(line));
+			assert_non_null(strstr(line, "\" cut=true\n"));
+			assert_null(strstr(line, "behind="));
+			for (size_t at = 0; at < strlen(line); at += utf8_char_len(line + at))
+				assert_true(utf8_char_len(line + at) > 0);
+		}
+	}
+}
+
+/* Whatever it is that does not fit any more: its name, a number, an id. */
+static void test_a_field_that_finds_no_room_is_left_out(void **state)
+{
+	char big[2048], line[8192];
+	struct capture c;
+	json_t *obj;
+
+	(void)state;
+	log_init("prog", LOG_INFO, LOG_FMT_JSON);
+	for (size_t len = 1860; len < 2000; len++) {
+		memset(big, 'a', len);
+		big[len] = '\0';
+		capture_start(&c);
+		LOG(NULL, LOG_ERR, "x", LF_STR("big", big), LF_INT("number", -1234567890123456),
+		    LF_ID("who", "x"), LF_BOOL("yes", true), LF_STR("none", NULL));
+		capture_end(&c, line, sizeof(line));
+		assert_true(strlen(line) <= 2048);
+		obj = json_loads(line, 0, NULL);
+		assert_non_null(obj);
+		if (json_object_get(obj, "number") != NULL)
+			assert_true(json_integer_value(json_object_get(obj, "number")) ==
+			            -1234567890123456);
+		assert_true((json_object_get(obj, "none") == NULL) ==
+		            json_is_true(json_object_get(obj, "cut")));
+		json_decref(obj);
+	}
+}
+
+static void *log_ids(void *arg)
+{
+	(void)arg;
+	for (unsigned i = 0; i < 100; i++)
+		LOG(NULL, LOG_ERR, "x", LF_ID("who", "somebody"));
+	return NULL;
+}
+
+/* The first id of a process makes the salt: so this is the first test. */
+static void test_threads_share_one_salt(void **state)
+{
+	static char text[65536];
+	char first[16] = "", who[16];
+	pthread_t threads[4];
+	struct capture c;
+	unsigned lines = 0;
+
+	(void)state;
+	log_init("prog", LOG_INFO, LOG_FMT_TEXT);
+	capture_start(&c);
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, log_ids, NULL), 0);
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+	capture_end(&c, text, sizeof(text));
+	for (char *l = strtok(text, "\n"); l != NULL; l = strtok(NULL, "\n"), lines++) {
+		assert_int_equal(sscanf(l, "%*s err prog[%*d] x who=%8s", who), 1);
+		if (lines == 0)
+			strcpy(first, who);
+		assert_string_equal(who, first);
+	}
+	assert_int_equal(lines, 400);
 }
 
 static void test_level_filters_before_arguments_are_read(void **state)
@@ -293,10 +410,13 @@ static void test_a_full_journal_loses_lines_and_says_so(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_threads_share_one_salt),
 		cmocka_unit_test(test_text_line_quotes_what_needs_it),
 		cmocka_unit_test(test_foreign_text_cannot_forge_a_line),
 		cmocka_unit_test(test_foreign_bytes_that_are_no_utf8_leave_the_line_utf8),
 		cmocka_unit_test(test_json_line_is_json_even_when_cut),
+		cmocka_unit_test(test_a_line_is_cut_between_two_characters),
+		cmocka_unit_test(test_a_field_that_finds_no_room_is_left_out),
 		cmocka_unit_test(test_level_filters_before_arguments_are_read),
 		cmocka_unit_test(test_id_is_stable_and_hides_its_text),
 		cmocka_unit_test(test_journal_entry_has_its_fields),
