@@ -20,7 +20,8 @@ libworker_a_SOURCES = \
 	worker/history/wk_history_blob.c worker/history/wk_history_blob.h worker/history/wk_history_end.c \
 	worker/history/wk_history_fetch.c worker/history/wk_history_job.c worker/history/wk_history_job.h \
 	worker/history/wk_history_priv.h worker/history/wk_history_read.c worker/history/wk_history_tell.c \
-	worker/history/wk_media.c worker/history/wk_media.h \
+	worker/history/wk_media.c worker/history/wk_media.h worker/history/wk_media_get.c \
+	worker/history/wk_media_hosts.c worker/history/wk_media_priv.h \
 	worker/net/wk_conn.c worker/net/wk_conn.h worker/net/wk_dial.c worker/net/wk_dial.h \
 	worker/net/wk_dial_proxy.c worker/net/wk_dial_proxy.h worker/net/wk_http.c worker/net/wk_http.h \
 	worker/net/wk_http_reader.c worker/net/wk_http_reader.h worker/net/wk_probe.c worker/net/wk_probe.h \

@@ -43,14 +43,19 @@ struct fixture {
 	uint64_t messages;
 	unsigned told;
 	uint64_t in_hand; /* when it was told last */
-	bool tells;       /* messages become events */
+	uint64_t fetched_in_hand;
+	bool tells; /* messages become events */
 	int failed_rc;
 	char answer[64];
 };
 
+/* Asked for while a file is. */
 static const struct wk_proxy *no_proxy(void *arg)
 {
-	(void)arg;
+	struct fixture *f = arg;
+
+	f->fetched_in_hand = wk_hand_take(0);
+	(void)wk_hand_take(f->fetched_in_hand);
 	return NULL;
 }
 
@@ -136,6 +141,7 @@ static int setup(void **state)
 	p.base = f->e->base;
 	p.chat = &f->chat;
 	p.proxy = no_proxy;
+	p.arg = f;
 	p.ask_hosts = ask_hosts;
 	assert_int_equal(wk_media_new(&p, &f->media), 0);
 	make_blob(f, CHATS, MESSAGES);
@@ -442,6 +448,10 @@ static void test_what_workers_died_of_is_set_aside(void **state)
 	wk_hand_set_aside(NULL, 0);
 	assert_int_equal(count(f), CHATS * MESSAGES);
 	assert_true(f->in_hand == wk_hand_key_of("history", "N2"));
+	http_server_say_body(f->server, f->stored.p, f->stored.len);
+	notice(f, "N3", WA_HISTORY_RECENT, 2, 50, false);
+	work(f);
+	assert_true(f->fetched_in_hand == wk_hand_key_of("history", "N3"));
 	assert_true(wk_hand_take(0) == 0);
 }
 

@@ -11,6 +11,7 @@
 #include "common/err.h"
 #include "http_server.h"
 #include "worker/history/wk_media.h"
+#include "worker/process/wk_hand.h"
 #include "worker/session/wk_failure.h"
 #include "worker/wa/history/wa_media.h"
 #include "worker/wa/node/wa_node.h"
@@ -29,7 +30,8 @@ struct fixture {
 	struct buf stored;
 	/* what came */
 	struct buf got, raw;
-	unsigned begun;
+	unsigned begun, calls;
+	uint64_t in_hand;
 	int sink_rc;
 	bool done;
 	struct wk_failure f;
@@ -91,10 +93,20 @@ static int teardown(void **state)
 	return 0;
 }
 
+/* in_hand: what was in hand at every callback; 0: there was another. */
+static void note_hand(struct fixture *f)
+{
+	uint64_t hand = wk_hand_take(0);
+
+	(void)wk_hand_take(hand);
+	f->in_hand = f->calls++ > 0 && f->in_hand != hand ? 0 : hand;
+}
+
 static int on_begin(void *arg)
 {
 	struct fixture *f = arg;
 
+	note_hand(f);
 	f->begun++;
 	buf_reset(&f->got);
 	buf_reset(&f->raw);
@@ -105,6 +117,7 @@ static int on_data(void *arg, const uint8_t *data, size_t data_len)
 {
 	struct fixture *f = arg;
 
+	note_hand(f);
 	return f->sink_rc < 0 ? f->sink_rc : buf_append(&f->got, data, data_len);
 }
 
@@ -120,6 +133,7 @@ static void on_done(const struct wk_failure *failure, void *arg)
 	struct fixture *f = arg;
 
 	assert_false(f->done);
+	note_hand(f);
 	f->done = true;
 	f->f = *failure;
 	(void)event_base_loopbreak(f->base);
@@ -178,6 +192,20 @@ static void test_a_file_is_fetched_verified_and_opened(void **state)
 	assert_non_null(strstr(request, "&mms-type=image&__wa-mms= HTTP/1.1\r\n"));
 	assert_non_null(strstr(request, "\r\nOrigin: https://web.whatsapp.com\r\n"));
 	assert_non_null(strstr(request, "\r\nConnection: close\r\n"));
+}
+
+/* Should it be what a worker dies of, it is known whose work it was. */
+static void test_it_is_in_hand_while_it_is_opened(void **state)
+{
+	struct fixture *f = *state;
+	struct wk_media_file file = file_of(f);
+
+	http_server_say_body(f->server, f->stored.p, f->stored.len);
+	file.hand = 4711;
+	fetch(f, &file);
+	assert_int_equal(f->f.rc, 0);
+	assert_true(f->in_hand == 4711);
+	assert_true(wk_hand_take(0) == 0);
 }
 
 /* In chunks of 1000 bytes. */
@@ -462,6 +490,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_a_file_is_fetched_verified_and_opened),
+		T(test_it_is_in_hand_while_it_is_opened),
 		T(test_a_chunked_body_is_the_same_file),
 		T(test_a_cut_answer_is_asked_for_again),
 		T(test_a_file_that_is_gone_is_said_to_be),

@@ -128,9 +128,24 @@ static bool has_content(const struct wk_history *h)
 /* ---- the next one ------------------------------------------------------------------------------
  */
 
+static void begin(struct wk_history *h)
+{
+	if (wk_hand_is_aside(h->hand)) {
+		LOG(h->p.log, LOG_WARNING, "history_set_aside");
+		wk_history_finish_unread(h, false);
+	} else if (!has_content(h) || (h->job.payload == NULL && h->job.path == NULL)) {
+		wk_history_finish_unread(h, false);
+	} else if (h->job.payload != NULL) {
+		wk_history_read(h);
+	} else {
+		wk_history_fetch(h);
+	}
+}
+
 static void next(struct wk_history *h)
 {
 	int rc = wk_history_job_load(h->p.store, &h->job);
+	uint64_t before;
 
 	if (rc == -ENOENT) {
 		wk_history_job_clear(&h->job);
@@ -143,16 +158,9 @@ static void next(struct wk_history *h)
 	}
 	(void)event_del(h->quiet);
 	h->hand = wk_hand_key_of("history", h->job.message_id);
-	if (wk_hand_is_aside(h->hand)) {
-		LOG(h->p.log, LOG_WARNING, "history_set_aside");
-		wk_history_finish_unread(h, false);
-	} else if (!has_content(h) || (h->job.payload == NULL && h->job.path == NULL)) {
-		wk_history_finish_unread(h, false);
-	} else if (h->job.payload != NULL) {
-		wk_history_read(h);
-	} else {
-		wk_history_fetch(h);
-	}
+	before = wk_hand_take(h->hand); /* a notice is tried again at every start */
+	begin(h);
+	(void)wk_hand_take(before);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
@@ -170,7 +178,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 		next(h);
 		break;
 	case WK_HISTORY_READING:
-		before = wk_hand_take(h->hand); /* a notice is tried again at every start */
+		before = wk_hand_take(h->hand);
 		wk_history_slice(h);
 		(void)wk_hand_take(before);
 		break;

@@ -107,6 +107,7 @@ void wk_history_fetch(struct wk_history *h)
 	};
 	const struct wk_media_file file = {
 		.kind = WA_MEDIA_HISTORY,
+		.hand = h->hand,
 		.media_key = h->job.media_key,
 		.direct_path = h->job.path,
 		.sha256 = h->job.sha256,

@@ -61,6 +61,7 @@ void wk_media_proxy_changes(struct wk_media *m);
 /* A file as a message or notice tells of it. All borrowed for the call. */
 struct wk_media_file {
 	enum wa_media_kind kind;
+	uint64_t hand; /* whose work it is, should a worker die of it (wk_hand.h); 0: nobody's */
 	const uint8_t *media_key;  /* 32 bytes */
 	const char *direct_path;   /* NULL: by url */
 	const char *url;           /* NULL: none */
