@@ -60,7 +60,8 @@ libworker_a_SOURCES = \
 	worker/store/wk_batch.c worker/store/wk_batch.h worker/store/wk_creds.c worker/store/wk_creds.h \
 	worker/store/wk_store_age.c worker/store/wk_store_age.h worker/store/wk_store_label.c \
 	worker/store/wk_store.c worker/store/wk_store.h worker/store/wk_store_appstate.c \
-	worker/store/wk_store_appstate_ask.c worker/store/wk_store_appstate.h worker/store/wk_store_aside.c worker/store/wk_store_aside.h \
+	worker/store/wk_store_appstate.h worker/store/wk_store_appstate_ask.c worker/store/wk_store_ask.c \
+	worker/store/wk_store_ask.h worker/store/wk_store_aside.c worker/store/wk_store_aside.h \
 	worker/store/wk_store_heap.c worker/store/wk_store_heap.h worker/store/wk_store_history.c worker/store/wk_store_history.h worker/store/wk_store_lid.c \
 	worker/store/wk_store_left.c worker/store/wk_store_left.h worker/store/wk_store_lid.h worker/store/wk_store_link.c worker/store/wk_store_msg.c \
 	worker/store/wk_store_msg.h worker/store/wk_store_name.c worker/store/wk_store_name.h \

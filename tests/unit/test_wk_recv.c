@@ -525,6 +525,40 @@ static void test_lost_message_is_told_of_by_the_next_process(void **state)
 	rf_expect(f, "text:A2=more inactive");
 }
 
+static unsigned said(const struct recv_fixture *f, const char *word)
+{
+	unsigned n = 0;
+
+	for (const char *p = f->trace; (p = strstr(p, word)) != NULL; p++)
+		n++;
+	return n;
+}
+
+/* Its message was acknowledged: nobody else would ask. Also for what becomes no event. */
+static void test_a_receipt_that_was_owed_is_given_by_the_next_process(void **state)
+{
+	static const char *const ids[] = { "A1", "A2" };
+	struct recv_fixture *f = *state;
+	struct wa_node *n;
+
+	rf_meet(f, &bob);
+	give(f, rf_text(&bob, "A0", BOB, "first"));
+	rf_expect(f, "text:A0=first inactive");
+	for (unsigned i = 0; i < 4; i++) {
+		n = rf_text(&bob, ids[i / 2], BOB, "bad");
+		if (i / 2 == 1)
+			wa_node_set(n->last_child, "decrypt-fail", "hide");
+		spoil(n);
+		give(f, n);
+		rf_expect(f, i % 2 == 0 ? "retry1 ack" : "ack");
+	}
+	rf_restart(f, 50);
+	wk_recv_resume(f->recv);
+	while (said(f, "retry2+keys") < 2) /* fails when nothing waits any more */
+		assert_int_equal(event_base_loop(f->base, EVLOOP_ONCE), 0);
+	assert_int_equal(said(f, "retry"), 2);
+}
+
 static void test_sender_answers_a_retry_receipt(void **state)
 {
 	struct recv_fixture *f = *state;
@@ -1076,6 +1110,7 @@ int main(void)
 		T(test_bad_message_is_asked_for_then_given_up),
 		T(test_lost_message_is_told_of_by_the_next_process),
 		T(test_sender_answers_a_retry_receipt),
+		T(test_a_receipt_that_was_owed_is_given_by_the_next_process),
 		T(test_reaction_that_does_not_open_is_hidden),
 		T(test_refusals),
 		T(test_bots_answer_under_the_secret_of_the_question),

@@ -7,128 +7,22 @@
 #include <string.h>
 
 #include "common/clock.h"
-#include "common/db.h"
 #include "common/err.h"
 #include "proto/wa_msg.pb-c.h"
 #include "worker/receive/wk_recv_priv.h"
 #include "worker/session/wk_timer.h"
 #include "worker/store/wk_batch.h"
 #include "worker/store/wk_creds.h"
+#include "worker/store/wk_store.h"
+#include "worker/store/wk_store_ask.h"
 #include "worker/store/wk_store_lid.h"
-#include "worker/store/wk_store_priv.h"
 #include "worker/wa/stanza/wa_receipt.h"
 
 #define PHONE_EVERY_MS 5000
 #define PHONE_KEYS_MAX 20
 #define RESUME_MAX 256
-
-/* ---- rows --------------------------------------------------------------------------------------
- *
- * The body is the stanza without its content: enough to ask again, and to tell of it.
- */
-
-struct row {
-	unsigned asked;
-	bool told;
-};
-
-static struct sealed_place place_of(const struct wk_store *st, int64_t key)
-{
-	return (struct sealed_place){
-		.owner = st->instance_id, .table = "retry_ask", .column = "body", .row = key
-	};
-}
-
-/* stanza_out may be NULL; the caller frees. 0, -ENOENT or a failure. */
-static int load(struct wk_store *st, int64_t key, struct row *row_out, struct wa_node **stanza_out)
-{
-	const struct sealed_place place = place_of(st, key);
-	struct buf body = { 0 };
-	sqlite3_stmt *s;
-	int rc = wk_store_keep(st, "SELECT asked, told, body FROM retry_ask WHERE key = ?1", &s);
-
-	if (rc == 0)
-		rc = db_err(sqlite3_bind_int64(s, 1, key));
-	if (rc == 0)
-		rc = wk_store_row(s);
-	if (rc == 0) {
-		row_out->asked = (unsigned)sqlite3_column_int64(s, 0);
-		row_out->told = sqlite3_column_int64(s, 1) != 0;
-		if (stanza_out != NULL)
-			rc = wk_store_read_sealed(st, s, 2, &place, &body);
-	}
-	wk_store_done(st, s);
-	if (rc == 0 && stanza_out != NULL) {
-		rc = wa_stanza_decode(body.p, body.len, stanza_out);
-		rc = rc < 0 && rc != -ENOMEM ? WA_ESTORE_CORRUPT : rc;
-	}
-	buf_wipe(&body);
-	return rc;
-}
-
-/* Attributes of a stanza, and no content. 0, -ENOMEM, or what can't be written down. */
-static int encode_head(const struct wa_node *n, struct buf *out)
-{
-	struct wa_node head = *n;
-
-	head.content = WA_CONTENT_NONE;
-	return wa_stanza_encode(&head, out);
-}
-
-static int insert(struct wk_store *st, int64_t key, const struct row *row, const struct wa_node *n)
-{
-	const struct sealed_place place = place_of(st, key);
-	struct buf body = { 0 };
-	sqlite3_stmt *s;
-	int rc = encode_head(n, &body);
-
-	if (rc < 0)
-		return rc;
-	rc = wk_store_keep(st,
-	                   "INSERT INTO retry_ask(key, asked, told, since_unix_s, body)"
-	                   " VALUES (?1, ?2, ?3, ?4, ?5)",
-	                   &s);
-	if (rc == 0)
-		rc = db_err(sqlite3_bind_int64(s, 1, key));
-	if (rc == 0)
-		rc = db_err(sqlite3_bind_int64(s, 2, row->asked));
-	if (rc == 0)
-		rc = db_err(sqlite3_bind_int64(s, 3, row->told));
-	if (rc == 0)
-		rc = db_err(sqlite3_bind_int64(s, 4, clock_unix_s()));
-	if (rc == 0)
-		rc = wk_store_bind_sealed(st, s, 5, &place, body.p, body.len);
-	buf_wipe(&body);
-	return wk_store_run(st, s, rc);
-}
-
-static int update(struct wk_store *st, int64_t key, const struct row *row)
-{
-	sqlite3_stmt *s;
-	int rc = wk_store_keep(st, "UPDATE retry_ask SET asked = ?2, told = ?3 WHERE key = ?1", &s);
-
-	if (rc == 0)
-		rc = db_err(sqlite3_bind_int64(s, 1, key));
-	if (rc == 0)
-		rc = db_err(sqlite3_bind_int64(s, 2, row->asked));
-	if (rc == 0)
-		rc = db_err(sqlite3_bind_int64(s, 3, row->told));
-	return wk_store_run(st, s, rc);
-}
-
-int wk_retry_came(struct wk_recv *r, int64_t key)
-{
-	struct wk_store *st = r->p.store;
-	sqlite3_stmt *s;
-	int rc = wk_store_keep(st, "DELETE FROM retry_ask WHERE key = ?1", &s);
-
-	if (rc == 0)
-		rc = db_err(sqlite3_bind_int64(s, 1, key));
-	rc = wk_store_run(st, s, rc);
-	if (rc == 0 && sqlite3_changes(st->db) > 0 && r->asks.rows > 0)
-		r->asks.rows--;
-	return rc;
-}
+#define ASKED_LATELY_S 60 /* long enough for the longest wait, and for a connection to come back \
+	                   */
 
 /* ---- what is due -------------------------------------------------------------------------------
  */
@@ -162,6 +56,12 @@ static void set_timer(struct wk_recv *r)
 		LOG(r->p.log, LOG_WARNING, "no_timer");
 }
 
+/* Of the receipt of that number. */
+static uint64_t backoff_ms(unsigned count)
+{
+	return count < 2 ? 0 : 1000ULL << (count - 2);
+}
+
 /* What finds no room is found again in the table, once there is some. */
 static void add_due(struct wk_recv *r, int64_t key, int what, int why, uint64_t wait_ms)
 {
@@ -187,53 +87,31 @@ static void add_due(struct wk_recv *r, int64_t key, int what, int why, uint64_t 
 	set_timer(r);
 }
 
-/* Rows nobody was told of, in order; those that are due already are no worse for being twice. */
-static int resume_rows(struct wk_recv *r)
+/* Nobody was told of it: no worse for being due twice. */
+static void tell_later(void *arg, int64_t key, const struct wk_ask_row *row)
 {
-	struct wk_store *st = r->p.store;
-	sqlite3_stmt *s;
-	int rc = wk_store_keep(
-	    st, "SELECT key FROM retry_ask WHERE told = 0 ORDER BY since_unix_s LIMIT ?1", &s);
-
-	if (rc == 0)
-		rc = db_err(sqlite3_bind_int64(s, 1, RESUME_MAX));
-	while (rc == 0 && (rc = wk_store_row(s)) == 0)
-		add_due(r, sqlite3_column_int64(s, 0), WK_DUE_TELL, 0, WK_ASK_TELL_MS);
-	wk_store_done(st, s);
-	return rc == -ENOENT ? 0 : rc;
+	if (!row->told)
+		add_due(arg, key, WK_DUE_TELL, 0, WK_ASK_TELL_MS);
 }
 
-static int forget_old(struct wk_recv *r)
+/*
+ * Its stanza was acknowledged; what was to follow may have left or not, and comes twice rather than
+ * never. The first receipt leaves with the ack, or neither does.
+ */
+static void resume_one(void *arg, int64_t key, const struct wk_ask_row *row)
 {
-	struct wk_store *st = r->p.store;
-	sqlite3_stmt *s;
-	int rc =
-	    wk_store_keep(st, "DELETE FROM retry_ask WHERE told = 1 AND since_unix_s < ?1", &s);
-
-	if (rc == 0)
-		rc = db_err(sqlite3_bind_int64(s, 1, clock_unix_s() - WK_ASK_KEPT_S));
-	return wk_store_run(st, s, rc);
-}
-
-static int count_rows(struct wk_recv *r)
-{
-	struct wk_store *st = r->p.store;
-	sqlite3_stmt *s;
-	int rc = wk_store_keep(st, "SELECT count(*) FROM retry_ask", &s);
-
-	if (rc == 0)
-		rc = wk_store_row(s);
-	if (rc == 0)
-		r->asks.rows = (uint64_t)sqlite3_column_int64(s, 0);
-	wk_store_done(st, s);
-	return rc;
+	if (row->asked >= 2 && row->asked_unix_s >= clock_unix_s() - ASKED_LATELY_S)
+		add_due(arg, key, WK_DUE_RECEIPT, 0, backoff_ms(row->asked));
+	if (!row->told)
+		add_due(arg, key, WK_DUE_PHONE, 0, WK_ASK_PHONE_MS);
+	tell_later(arg, key, row);
 }
 
 bool wk_retry_asks_owes(struct wk_recv *r)
 {
 	if (r->asks.loaded)
 		return false;
-	if (count_rows(r) < 0)
+	if (wk_store_ask_count(r->p.store, &r->asks.rows) < 0)
 		return true; /* whoever writes will find out */
 	r->asks.loaded = r->asks.rows == 0;
 	return !r->asks.loaded;
@@ -241,12 +119,14 @@ bool wk_retry_asks_owes(struct wk_recv *r)
 
 int wk_retry_asks_resume(struct wk_recv *r)
 {
-	int rc = count_rows(r);
+	struct wk_store *st = r->p.store;
+	int64_t now_unix_s = clock_unix_s();
+	int rc = wk_store_ask_count(st, &r->asks.rows);
 
 	if (rc == 0 && r->asks.rows > 0)
-		rc = forget_old(r);
+		rc = wk_store_ask_forget(st, now_unix_s - WK_ASK_KEPT_S);
 	if (rc == 0 && r->asks.rows > 0)
-		rc = resume_rows(r);
+		rc = wk_store_ask_open(st, now_unix_s - ASKED_LATELY_S, RESUME_MAX, resume_one, r);
 	r->asks.loaded = rc == 0;
 	return rc;
 }
@@ -368,22 +248,22 @@ static int send_phone(struct wk_recv *r, struct phone_keys *p)
 /* ---- doing what is due -------------------------------------------------------------------------
  */
 
-static int tell(struct wk_recv *r, int64_t key, struct row *row, const struct wa_source *src)
+static int tell(struct wk_recv *r, int64_t key, struct wk_ask_row *row, const struct wa_source *src)
 {
 	if (row->told)
 		return 0;
 	row->told = true;
 	LOG(r->p.log, LOG_DEBUG, "message_given_up", LF_INT("asked", row->asked));
 	int rc = wk_recv_tell_unopened(r, src);
-	return rc < 0 ? rc : update(r->p.store, key, row);
+	return rc < 0 ? rc : wk_store_ask_set(r->p.store, key, row);
 }
 
 static int do_one(struct wk_recv *r, const struct wk_retry_due *due, struct phone_keys *phone)
 {
 	struct wa_node *stanza = NULL;
 	struct wa_source src;
-	struct row row;
-	int rc = load(r->p.store, due->key, &row, &stanza);
+	struct wk_ask_row row;
+	int rc = wk_store_ask_get(r->p.store, due->key, &row, &stanza);
 
 	if (rc < 0)
 		return rc == -ENOENT ? 0 : rc; /* it has come */
@@ -436,7 +316,7 @@ static int do_due(struct wk_recv *r, struct phone_keys *phone)
 			a->due[i].at_ms = a->phone_ms;
 	}
 	if (rc == 0 && a->due_n == 0 && a->rows > 0)
-		rc = resume_rows(r);
+		rc = wk_store_ask_open(r->p.store, INT64_MAX, RESUME_MAX, tell_later, r);
 	return rc;
 }
 
@@ -459,11 +339,6 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 /* ---- a message that did not open ---------------------------------------------------------------
  */
 
-static uint64_t backoff_ms(unsigned count)
-{
-	return count < 2 ? 0 : 1000ULL << (count - 2);
-}
-
 /* Nobody asked for it before: what is to happen to it, in time. */
 static void plan(struct wk_recv *r, int64_t key, const struct wk_retry_why *why)
 {
@@ -475,7 +350,7 @@ static void plan(struct wk_recv *r, int64_t key, const struct wk_retry_why *why)
 		add_due(r, key, WK_DUE_TELL, 0, WK_ASK_TELL_MS);
 }
 
-static int ask_again(struct wk_recv_in *in, int64_t key, struct row *row,
+static int ask_again(struct wk_recv_in *in, int64_t key, struct wk_ask_row *row,
                      const struct wk_retry_why *why)
 {
 	unsigned count = (row->asked > why->count ? row->asked : why->count) + 1;
@@ -484,7 +359,8 @@ static int ask_again(struct wk_recv_in *in, int64_t key, struct row *row,
 	if (count > WA_RETRY_COUNT_MAX)
 		return tell(in->r, key, row, &in->src);
 	row->asked = count;
-	rc = update(in->r->p.store, key, row);
+	row->asked_unix_s = clock_unix_s();
+	rc = wk_store_ask_set(in->r->p.store, key, row);
 	if (rc == 0 && backoff_ms(count) == 0)
 		rc = send_receipt(in->r, in->node, count, why->rc);
 	else if (rc == 0)
@@ -492,10 +368,20 @@ static int ask_again(struct wk_recv_in *in, int64_t key, struct row *row,
 	return rc;
 }
 
+int wk_retry_came(struct wk_recv *r, int64_t key)
+{
+	bool had = false;
+	int rc = wk_store_ask_drop(r->p.store, key, &had);
+
+	if (had && r->asks.rows > 0)
+		r->asks.rows--;
+	return rc;
+}
+
 int wk_retry_ask(struct wk_recv_in *in, const struct wk_retry_why *why)
 {
 	struct wk_recv *r = in->r;
-	struct row row = { 0, why->hide };
+	struct wk_ask_row row = { .told = why->hide };
 	int64_t key, chat;
 	struct wk_msg m;
 	int rc;
@@ -507,9 +393,9 @@ int wk_retry_ask(struct wk_recv_in *in, const struct wk_retry_why *why)
 	rc = wk_store_msg_key(r->p.store, &m, true, &key, &chat);
 	if (rc < 0)
 		return rc;
-	rc = load(r->p.store, key, &row, NULL);
+	rc = wk_store_ask_get(r->p.store, key, &row, NULL);
 	if (rc == -ENOENT) {
-		rc = insert(r->p.store, key, &row, in->node);
+		rc = wk_store_ask_add(r->p.store, key, &row, in->node);
 		if (rc < 0) /* words that no node can carry: then no receipt can, either */
 			return wk_recv_is_fatal(rc) ? rc : 0;
 		r->asks.rows++;

@@ -5,7 +5,8 @@
  * for a message: the first at once, the next after 1, 2, 4 and 8 s. A message that has not come
  * WK_ASK_TELL_MS after the first becomes an event of its own ("undecryptable"); when it comes after
  * all it is told of as any other. What is owed is kept in session.db, so that it outlives the
- * process. Source: protocol notes 05 section 9.4.
+ * connection and the process: then what may not have left is said again. Source: protocol notes 05
+ * section 9.4.
  */
 #ifndef WK_RETRY_ASK_H
 #define WK_RETRY_ASK_H
@@ -31,7 +32,7 @@ struct wk_retry_due {
 	int64_t key;
 	uint64_t at_ms;
 	enum { WK_DUE_RECEIPT, WK_DUE_PHONE, WK_DUE_TELL } what;
-	int why; /* of WK_DUE_RECEIPT */
+	int why; /* of WK_DUE_RECEIPT; 0: no longer known */
 };
 
 struct wk_retry_asks {

@@ -156,6 +156,7 @@ static const char *const schema[] = {
 	"CREATE INDEX peer_sent_waits ON peer_sent (id) WHERE waits IS NOT NULL;",
 	wk_store_history_told_schema,
 	wk_store_appstate_ask_schema,
+	wk_store_ask_schema,
 };
 
 /* ---- files --------------------------------------------------------------------------------- */

@@ -74,6 +74,7 @@ extern const char wk_store_appstate_schema[];
 extern const char wk_store_appstate_ask_schema[];
 extern const char wk_store_once_schema[];
 extern const char wk_store_aside_schema[];
+extern const char wk_store_ask_schema[];
 extern const char wk_store_age_schema[];
 extern const char wk_store_sent_schema[];
 /* The step that makes what history needs. */
