@@ -10,6 +10,7 @@
 #include "proto/wa_msg.pb-c.h"
 #include "worker/control/wk_settings.h"
 #include "worker/events/wk_emit.h"
+#include "worker/store/wk_batch.h"
 #include "worker/store/wk_creds.h"
 #include "worker/store/wk_store_history.h"
 #include "worker/store/wk_store_lid.h"
@@ -29,8 +30,7 @@ struct wk_history_blob {
 
 bool wk_history_store_failed(int rc)
 {
-	return rc == WA_ESTORAGE || rc == WA_ESTORE_CORRUPT || rc == -ENOMEM || rc == WA_ECRYPTO ||
-	       rc == WA_ESTATE;
+	return wk_batch_is_fatal(rc) || rc == WA_ECRYPTO || rc == WA_ESTATE;
 }
 
 /* Without a device; c.us is how phones write s.whatsapp.net at times. */

@@ -109,12 +109,6 @@ int wk_recv_level(struct wk_recv *r)
 	return r->loud++ < LOUD_PER_MIN ? LOG_WARNING : LOG_DEBUG;
 }
 
-bool wk_recv_is_fatal(int rc)
-{
-	return rc == -ENOMEM || rc == WA_ESTORAGE || rc == WA_ESTORE_CORRUPT ||
-	       rc == WA_EALREADY_RUNNING;
-}
-
 static void user_of(const char *jid_text, char out[WA_JID_USER_MAX + 1])
 {
 	struct wa_jid jid;
@@ -260,13 +254,13 @@ static int open_all(struct wk_recv_in *in, struct enc_result *res)
 		if (rc == WA_SIG_EDUPLICATE) {
 			in->r->counts.duplicates++;
 			rc = 0;
-		} else if (rc < 0 && !wk_recv_is_fatal(rc)) {
+		} else if (rc < 0 && !wk_batch_is_fatal(rc)) {
 			wk_budget_spend(&in->r->budget, who_of(in->r, &in->src), cpu_us() - from_us,
 			                clock_ms());
 		}
 		res->node = enc;
 	}
-	if (wk_recv_is_fatal(rc))
+	if (wk_batch_is_fatal(rc))
 		return rc;
 	res->rc = rc;
 	return 0;

@@ -22,7 +22,7 @@ static int tell_once(struct wk_recv *r, const struct wa_node *n)
 	row.flags |= WK_MSG_PLACEHOLDER;
 	rc = wk_store_msg_put(r->p.store, &row, &is_new);
 	if (rc < 0)
-		return wk_recv_is_fatal(rc) ? rc : 0;
+		return wk_batch_is_fatal(rc) ? rc : 0;
 	return is_new ? wk_recv_tell_unopened(r, &src) : 0;
 }
 

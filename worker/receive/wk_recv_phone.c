@@ -244,7 +244,7 @@ static int send_waiting(struct wk_recv *r)
 		rc = send_new(r, waits, priority, message.p, message.len);
 	LOG(r->p.log, LOG_INFO, "phone_told_late", LF_ERR("rc", rc));
 	buf_wipe(&message);
-	if (wk_recv_is_fatal(rc))
+	if (wk_batch_is_fatal(rc))
 		return rc;
 	return set_waits(r->p.store, key_of(r->p.store, waits), NULL);
 }
@@ -353,9 +353,9 @@ static void answer(struct wk_recv *r, const struct wa_node *n, const struct wa_r
 		return;
 	rc = ask->count < WA_RETRY_COUNT_MAX ? resend(r, ask, fetched) : -ENOENT;
 	LOG(r->p.log, LOG_INFO, "phone_asks_again", LF_INT("count", ask->count), LF_ERR("rc", rc));
-	if (!wk_recv_is_fatal(rc) && (rc != -EAGAIN || !put_aside(r, n)))
+	if (!wk_batch_is_fatal(rc) && (rc != -EAGAIN || !put_aside(r, n)))
 		wk_batch_after(r->p.batch, wa_ack(n, r->p.creds->jid, 0));
-	wk_batch_leave(r->p.batch, wk_recv_is_fatal(rc) ? rc : 0);
+	wk_batch_leave(r->p.batch, wk_batch_is_fatal(rc) ? rc : 0);
 }
 
 /* From our own phone, under either identity? */

@@ -51,9 +51,6 @@ struct wk_recv_in {
 /* A warning about foreign messages, at most 10 a minute; beyond that LOG_DEBUG. */
 int wk_recv_level(struct wk_recv *r);
 
-/* A code that must undo the batch, not an answer about the message. */
-bool wk_recv_is_fatal(int rc);
-
 /* Own users, from the credentials as they are now. */
 void wk_recv_know_self(struct wk_recv *r);
 

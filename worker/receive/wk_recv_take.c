@@ -8,6 +8,7 @@
 #include "proto/wa_msg.pb-c.h"
 #include "worker/events/wk_event_msg.h"
 #include "worker/receive/wk_recv_priv.h"
+#include "worker/store/wk_batch.h"
 #include "worker/store/wk_store.h"
 #include "worker/store/wk_store_lid.h"
 #include "worker/wa/appstate/wa_appstate.h"
@@ -50,7 +51,7 @@ static int take_sender_key(struct wk_recv_in *in, const struct wa_bytes *skdm)
 	rc = wk_signal_get(&r->signal, &s);
 	if (rc == 0)
 		rc = wa_signal_skdm_take(s, chat, &in->addr, skdm->p, skdm->len, NULL);
-	if (rc < 0 && !wk_recv_is_fatal(rc)) {
+	if (rc < 0 && !wk_batch_is_fatal(rc)) {
 		LOG(r->p.log, wk_recv_level(r), "sender_key_refused",
 		    LF_STR("err", wa_signal_err_name(rc)));
 		rc = 0;
@@ -370,5 +371,5 @@ int wk_recv_take_resent(struct wk_recv *r, const uint8_t *info, size_t info_len)
 	if (rc == 0)
 		rc = take_info(r, (const Wa__WebMessageInfo *)msg);
 	/* What the phone says wrongly is not worth the message that it came in. */
-	return wk_recv_is_fatal(rc) ? rc : 0;
+	return wk_batch_is_fatal(rc) ? rc : 0;
 }

@@ -242,7 +242,7 @@ static int send_phone(struct wk_recv *r, struct phone_keys *p)
 	}
 	buf_wipe(&out);
 	/* Where no session can be begun the phone is not asked: it is only a second way. */
-	return wk_recv_is_fatal(rc) ? rc : 0;
+	return wk_batch_is_fatal(rc) ? rc : 0;
 }
 
 /* ---- doing what is due -------------------------------------------------------------------------
@@ -397,7 +397,7 @@ int wk_retry_ask(struct wk_recv_in *in, const struct wk_retry_why *why)
 	if (rc == -ENOENT) {
 		rc = wk_store_ask_add(r->p.store, key, &row, in->node);
 		if (rc < 0) /* words that no node can carry: then no receipt can, either */
-			return wk_recv_is_fatal(rc) ? rc : 0;
+			return wk_batch_is_fatal(rc) ? rc : 0;
 		r->asks.rows++;
 		plan(r, key, why);
 	}

@@ -68,7 +68,7 @@ void wk_send_free(struct wk_send *s)
 
 bool wk_send_is_fatal(int rc)
 {
-	return rc == -ENOMEM || rc == WA_ESTORAGE || rc == WA_ESTORE_CORRUPT || rc == WA_ECRYPTO;
+	return wk_batch_is_fatal(rc) || rc == WA_ECRYPTO;
 }
 
 static void set_timer(struct wk_send *s, uint64_t ms)

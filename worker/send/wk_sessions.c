@@ -101,11 +101,6 @@ static bool was_asked(const struct wk_sessions *ws, const struct wa_jid *jid)
 	return false;
 }
 
-static bool is_fatal(int rc)
-{
-	return rc == -ENOMEM || rc == WA_ESTORAGE || rc == WA_ESTORE_CORRUPT;
-}
-
 /* Keys that nobody asked for, or that are not signed as they should be, begin nothing. */
 static int on_bundle(void *arg, const struct wa_bundle_answer *a)
 {
@@ -126,7 +121,7 @@ static int on_bundle(void *arg, const struct wa_bundle_answer *a)
 		rc = wk_signal_get(ws->p.signal, &s);
 	if (rc == 0)
 		rc = wa_signal_take_bundle(s, &addr, &a->bundle, NULL);
-	if (rc < 0 && !is_fatal(rc)) {
+	if (rc < 0 && !wk_batch_is_fatal(rc)) {
 		LOG(ws->p.log, LOG_WARNING, "prekeys_refused",
 		    LF_STR("err", wa_signal_err_name(rc)));
 		rc = 0;
@@ -143,7 +138,7 @@ void wk_sessions_answer(struct wk_sessions *ws, const struct wa_node *result)
 		if (rc < 0)
 			return;
 		rc = wa_bundle_each(result, on_bundle, ws);
-		wk_batch_leave(ws->p.batch, is_fatal(rc) ? rc : 0);
+		wk_batch_leave(ws->p.batch, wk_batch_is_fatal(rc) ? rc : 0);
 	}
 	ws->n -= ws->asked;
 	memmove(ws->wanted, ws->wanted + ws->asked, ws->n * sizeof(*ws->wanted));

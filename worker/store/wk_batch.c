@@ -52,6 +52,12 @@ int wk_batch_new(struct event_base *base, struct wk_store *st, const struct wk_b
 	return 0;
 }
 
+bool wk_batch_is_fatal(int rc)
+{
+	return rc == -ENOMEM || rc == WA_ESTORAGE || rc == WA_ESTORE_CORRUPT ||
+	       rc == WA_EALREADY_RUNNING;
+}
+
 void wk_batch_set_quiet(struct wk_batch *b, unsigned ms)
 {
 	b->quiet_ms = ms;

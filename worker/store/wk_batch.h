@@ -67,6 +67,9 @@ void wk_batch_after_at(struct wk_batch *b, size_t place, struct wa_node *takes);
 /* May call on_failed, and on_committed when the batch is full. */
 void wk_batch_leave(struct wk_batch *b, int rc);
 
+/* Is it for what must not be acknowledged (disk, memory, another process), so that all is undone? */
+bool wk_batch_is_fatal(int rc);
+
 /* Commit now and send. 0, or a code and on_failed has been called. */
 ATTR_NODISCARD int wk_batch_flush(struct wk_batch *b);
 
