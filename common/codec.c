@@ -129,30 +129,38 @@ void base32_encode_lower(const void *data, size_t n, char *out, size_t out_len)
 	out[len] = '\0';
 }
 
+size_t utf8_len(const void *text, size_t left)
+{
+	const uint8_t *p = text;
+	uint8_t lo = 0x80,
+	        hi = 0xbf; /* of the second byte: no longer form than needed, no surrogate */
+	size_t n;
+
+	if (left == 0 || p[0] < 0x80)
+		return left > 0;
+	n = p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
+	if (p[0] < 0xc2 || p[0] > 0xf4 || left < n)
+		return 0;
+	if (p[0] == 0xe0)
+		lo = 0xa0;
+	else if (p[0] == 0xed)
+		hi = 0x9f;
+	else if (p[0] == 0xf0)
+		lo = 0x90;
+	else if (p[0] == 0xf4)
+		hi = 0x8f; /* U+10FFFF */
+	if (p[1] < lo || p[1] > hi)
+		return 0;
+	for (size_t i = 2; i < n; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	return n;
+}
+
+/* A character that the terminator cuts short is none before anything behind it would be read. */
 size_t utf8_char_len(const char *text)
 {
-	static const struct {
-		unsigned char first_min, first_max, second_min, second_max, len;
-	} kinds[] = {
-		{ 0x00, 0x7f, 0x00, 0xff, 1 }, { 0xc2, 0xdf, 0x80, 0xbf, 2 },
-		{ 0xe0, 0xe0, 0xa0, 0xbf, 3 }, { 0xe1, 0xec, 0x80, 0xbf, 3 },
-		{ 0xed, 0xed, 0x80, 0x9f, 3 }, { 0xee, 0xef, 0x80, 0xbf, 3 },
-		{ 0xf0, 0xf0, 0x90, 0xbf, 4 }, { 0xf1, 0xf3, 0x80, 0xbf, 4 },
-		{ 0xf4, 0xf4, 0x80, 0x8f, 4 },
-	};
-	const unsigned char *p = (const unsigned char *)text;
-
-	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
-		if (p[0] < kinds[i].first_min || p[0] > kinds[i].first_max)
-			continue;
-		if (kinds[i].len > 1 && (p[1] < kinds[i].second_min || p[1] > kinds[i].second_max))
-			return 0;
-		for (size_t k = 2; k < kinds[i].len; k++)
-			if ((p[k] & 0xc0) != 0x80)
-				return 0;
-		return kinds[i].len;
-	}
-	return 0;
+	return utf8_len(text, UTF8_CHAR_MAX);
 }
 
 int dec_decode(const char *text, uint64_t max, uint64_t *v_out)

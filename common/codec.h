@@ -36,10 +36,11 @@ void base32_encode_lower(const void *data, size_t n, char *out, size_t out_len);
 /* Decimal digits and nothing else, at least one, not over max. 0 or -EINVAL. */
 ATTR_NODISCARD int dec_decode(const char *text, uint64_t max, uint64_t *v_out);
 
-/*
- * Bytes of the UTF-8 character (RFC 3629) that NUL-terminated text begins with; 0: it begins with
- * none. The terminator is a character of one byte.
+#define UTF8_CHAR_MAX 4
+/* Bytes of the UTF-8 character (RFC 3629) that text of so many bytes begins with; 0: it does not.
  */
+size_t utf8_len(const void *text, size_t left);
+/* The same of NUL-terminated text. The terminator is a character of one byte. */
 size_t utf8_char_len(const char *text);
 
 #endif

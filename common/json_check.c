@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "common/codec.h"
 #include "common/err.h"
 
 struct scan {
@@ -32,51 +33,17 @@ static void skip_space(struct scan *s)
 
 /* ---- strings -------------------------------------------------------------------------------- */
 
-/* One character of more than one byte: shortest form, no surrogate, at most U+10FFFF. */
-static bool utf8_tail(struct scan *s)
-{
-	const uint8_t *p = s->p;
-	size_t left = (size_t)(s->end - p);
-	uint8_t c = *p;
-	uint8_t lo = 0x80, hi = 0xbf; /* of the second byte */
-	size_t n = c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
-
-	if (c < 0xc2 || c > 0xf4 || left < n)
-		return false;
-	if (c == 0xe0)
-		lo = 0xa0;
-	else if (c == 0xed)
-		hi = 0x9f;
-	else if (c == 0xf0)
-		lo = 0x90;
-	else if (c == 0xf4)
-		hi = 0x8f;
-	if (p[1] < lo || p[1] > hi)
-		return false;
-	for (size_t i = 2; i < n; i++)
-		if (p[i] < 0x80 || p[i] > 0xbf)
-			return false;
-	s->p += n;
-	return true;
-}
-
 /* Four hex digits; negative: they are not. */
 static int32_t hex4(struct scan *s)
 {
 	int32_t v = 0;
 
 	for (int i = 0; i < 4; i++) {
-		uint8_t c;
+		int digit = s->p == s->end ? -1 : hex_digit((char)*s->p++);
 
-		if (s->p == s->end)
+		if (digit < 0)
 			return -1;
-		c = *s->p++;
-		if (c >= '0' && c <= '9')
-			v = v << 4 | (c - '0');
-		else if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f')
-			v = v << 4 | ((c | 0x20) - 'a' + 10);
-		else
-			return -1;
+		v = v << 4 | digit;
 	}
 	return v;
 }
@@ -116,8 +83,11 @@ static bool string(struct scan *s)
 		if (c < ' ')
 			return false;
 		if (c >= 0x80) {
-			if (!utf8_tail(s))
+			size_t n = utf8_len(s->p, (size_t)(s->end - s->p));
+
+			if (n == 0)
 				return false;
+			s->p += n;
 			continue;
 		}
 		s->p++;

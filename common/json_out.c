@@ -10,7 +10,6 @@
 #include "common/clock.h"
 #include "common/codec.h"
 
-#define UTF8_CHAR_MAX 4
 #define REAL_CAP 32
 static const char replacement[] = "\xef\xbf\xbd"; /* U+FFFD */
 
@@ -128,17 +127,6 @@ static void put_escape(struct json_out *j, uint8_t c)
 	put(j, text, sizeof(text) - 1);
 }
 
-/* Bytes of the UTF-8 character at p; 0: none begins there. */
-static size_t char_len(const uint8_t *p, size_t left)
-{
-	char c[UTF8_CHAR_MAX + 1] = { 0 };
-	size_t n;
-
-	memcpy(c, p, left < UTF8_CHAR_MAX ? left : UTF8_CHAR_MAX);
-	n = utf8_char_len(c);
-	return n <= left ? n : 0;
-}
-
 static void put_text(struct json_out *j, const uint8_t *p, size_t left)
 {
 	put_char(j, '"');
@@ -150,7 +138,7 @@ static void put_text(struct json_out *j, const uint8_t *p, size_t left)
 				n += 8;
 				continue;
 			}
-			c = is_plain(p[n]) ? 1 : p[n] < 0x80 ? 0 : char_len(p + n, left - n);
+			c = is_plain(p[n]) ? 1 : p[n] < 0x80 ? 0 : utf8_len(p + n, left - n);
 			if (c == 0)
 				break;
 			n += c;

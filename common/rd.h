@@ -85,4 +85,11 @@ static inline uint32_t rd_le32(struct rd *r)
 	                 : (uint32_t)p[3] << 24 | (uint32_t)p[2] << 16 | (uint32_t)p[1] << 8 | p[0];
 }
 
+static inline uint64_t rd_le64(struct rd *r)
+{
+	uint64_t low = rd_le32(r);
+
+	return low | (uint64_t)rd_le32(r) << 32;
+}
+
 #endif

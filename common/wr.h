@@ -82,4 +82,10 @@ static inline void wr_le32(struct wr *w, uint32_t v)
 	wr_bytes(w, b, sizeof(b));
 }
 
+static inline void wr_le64(struct wr *w, uint64_t v)
+{
+	wr_le32(w, (uint32_t)v);
+	wr_le32(w, (uint32_t)(v >> 32));
+}
+
 #endif

@@ -208,6 +208,18 @@ static void test_utf8_characters_of_rfc3629(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
 		assert_int_equal(utf8_char_len(cases[i].text), cases[i].len);
+	/* of just so many bytes, in memory of their own: what is cut short is none */
+	for (size_t i = 1; i < ARRAY_LEN(cases); i++) {
+		for (size_t left = 0; left <= strlen(cases[i].text); left++) {
+			char *text = malloc(left + 1);
+
+			assert_non_null(text);
+			memcpy(text + 1, cases[i].text, left);
+			assert_int_equal(utf8_len(text + 1, left),
+			                 left < cases[i].len ? 0 : cases[i].len);
+			free(text);
+		}
+	}
 }
 
 int main(void)

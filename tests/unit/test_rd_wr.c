@@ -21,8 +21,10 @@ static void test_what_is_written_reads_back(void **state)
 	wr_be32(&w, 0xdef01234);
 	wr_le16(&w, 0x5678);
 	wr_le32(&w, 0x9abcdef0);
+	wr_le64(&w, 0x1122334455667788);
 	assert_int_equal(w.err, 0);
-	assert_int_equal(w.len, 16);
+	assert_int_equal(w.len, 24);
+	assert_int_equal(mem[16], 0x88);
 	assert_int_equal(mem[1], 0x34);  /* big-endian */
 	assert_int_equal(mem[10], 0x78); /* little-endian */
 
@@ -33,6 +35,7 @@ static void test_what_is_written_reads_back(void **state)
 	assert_int_equal(rd_be32(&r), 0xdef01234);
 	assert_int_equal(rd_le16(&r), 0x5678);
 	assert_int_equal(rd_le32(&r), 0x9abcdef0);
+	assert_true(rd_le64(&r) == 0x1122334455667788);
 	assert_int_equal(r.err, 0);
 	assert_int_equal(r.left, 0);
 }

@@ -13,6 +13,7 @@
 #include "common/err.h"
 #include "common/io.h"
 #include "common/rd.h"
+#include "common/wr.h"
 #include "worker/store/wk_store_priv.h"
 
 #define FILE_MAX (64u * 1024 * 1024) /* sealed, with the last event, which may be a large one */
@@ -23,6 +24,9 @@
  * which is sealed in, and the envelope. Part 0 is the head (store, newest); the others are events
  * (kind, flags, time, data) with their numbers.
  */
+#define PART_HEAD_LEN 12
+#define HEAD_LEN 16       /* store, newest */
+#define EVENT_HEAD_LEN 16 /* kind, flags, time */
 
 static struct sealed_place place_of(const char *instance_id, uint64_t row)
 {
@@ -31,54 +35,39 @@ static struct sealed_place place_of(const char *instance_id, uint64_t row)
 	};
 }
 
-static int put_le(struct buf *b, uint64_t v, unsigned len)
-{
-	int rc = 0;
-
-	for (unsigned i = 0; rc == 0 && i < len; i++, v >>= 8)
-		rc = buf_append_u8(b, (uint8_t)v);
-	return rc;
-}
-
-static uint64_t get_le(struct rd *r, unsigned len)
-{
-	uint64_t v = 0;
-
-	for (unsigned i = 0; i < len; i++)
-		v |= (uint64_t)rd_u8(r) << (8 * i);
-	return v;
-}
-
 /* ---- writing -----------------------------------------------------------------------------------
  */
 
 static int write_part(struct wk_store *st, int fd, uint64_t row, const struct buf *plain)
 {
 	const struct sealed_place place = place_of(st->instance_id, row);
-	struct buf env = { 0 }, len = { 0 };
+	struct buf env = { 0 };
+	uint8_t head[PART_HEAD_LEN];
+	struct wr w;
 	int rc = sealed_seal(&st->key, &place, plain->p, plain->len, &env);
 
-	if (rc == 0)
-		rc = put_le(&len, env.len, 4);
-	if (rc == 0)
-		rc = put_le(&len, row, 8);
+	wr_init(&w, head, sizeof(head));
+	wr_le32(&w, (uint32_t)env.len); /* of an event, which is bounded */
+	wr_le64(&w, row);
 	if (rc == 0 &&
-	    (io_write_all(fd, len.p, len.len) < 0 || io_write_all(fd, env.p, env.len) < 0))
+	    (io_write_all(fd, head, sizeof(head)) < 0 || io_write_all(fd, env.p, env.len) < 0))
 		rc = WA_ESTORAGE;
 	buf_free(&env);
-	buf_free(&len);
 	return rc;
 }
 
 static int write_row(struct wk_store *st, int fd, const struct wk_outbox_row *row)
 {
 	struct buf plain = { 0 };
-	int rc = put_le(&plain, (uint64_t)row->kind, 4);
+	uint8_t head[EVENT_HEAD_LEN];
+	struct wr w;
+	int rc;
 
-	if (rc == 0)
-		rc = put_le(&plain, row->flags, 4);
-	if (rc == 0)
-		rc = put_le(&plain, (uint64_t)row->unix_ms, 8);
+	wr_init(&w, head, sizeof(head));
+	wr_le32(&w, (uint32_t)row->kind);
+	wr_le32(&w, row->flags);
+	wr_le64(&w, (uint64_t)row->unix_ms);
+	rc = buf_append(&plain, head, sizeof(head));
 	if (rc == 0)
 		rc = buf_append(&plain, row->data.p, row->data.len);
 	if (rc == 0)
@@ -90,18 +79,19 @@ static int write_row(struct wk_store *st, int fd, const struct wk_outbox_row *ro
 static int write_file(struct wk_store *st, int fd, const struct wk_outbox_stock *stock,
                       const struct wk_outbox_row *rows, size_t n)
 {
-	struct buf head = { 0 };
-	int rc = put_le(&head, stock->store, 8);
+	uint8_t bytes[HEAD_LEN];
+	const struct buf head = { .p = bytes, .len = sizeof(bytes) };
+	struct wr w;
+	int rc;
 
-	if (rc == 0)
-		rc = put_le(&head, stock->newest, 8);
-	if (rc == 0)
-		rc = write_part(st, fd, HEAD_ROW, &head);
+	wr_init(&w, bytes, sizeof(bytes));
+	wr_le64(&w, stock->store);
+	wr_le64(&w, stock->newest);
+	rc = write_part(st, fd, HEAD_ROW, &head);
 	for (size_t i = 0; rc == 0 && i < n; i++)
 		rc = write_row(st, fd, &rows[i]);
 	if (rc == 0 && fsync(fd) < 0)
 		rc = WA_ESTORAGE;
-	buf_free(&head);
 	return rc;
 }
 
@@ -164,7 +154,7 @@ static int open_part(struct rd *r, const struct sealed_key *key, const char *id,
                      uint64_t *number_out, struct buf *plain)
 {
 	size_t len = rd_le32(r);
-	uint64_t number = get_le(r, 8);
+	uint64_t number = rd_le64(r);
 	const struct sealed_place place = place_of(id, number);
 	const uint8_t *env = rd_bytes(r, len);
 	int rc = env == NULL ? WA_ESTORE_CORRUPT : sealed_open(key, &place, env, len, plain);
@@ -182,8 +172,8 @@ static int read_head(struct rd *r, const struct sealed_key *key, const char *id,
 	int rc = open_part(r, key, id, &number, &plain);
 
 	rd_init(&in, plain.p, plain.len);
-	stock->store = get_le(&in, 8);
-	stock->newest = get_le(&in, 8);
+	stock->store = rd_le64(&in);
+	stock->newest = rd_le64(&in);
 	if (rc == 0 && (number != HEAD_ROW || in.err != 0 || in.left != 0))
 		rc = WA_ESTORE_CORRUPT;
 	buf_free(&plain);
@@ -199,9 +189,9 @@ static int read_row(struct rd *r, const struct sealed_key *key, const char *id, 
 	int rc = open_part(r, key, id, &row->number, &plain);
 
 	rd_init(&in, plain.p, plain.len);
-	row->kind = (int)get_le(&in, 4);
-	row->flags = (uint32_t)get_le(&in, 4);
-	row->unix_ms = (int64_t)get_le(&in, 8);
+	row->kind = (int)rd_le32(&in);
+	row->flags = rd_le32(&in);
+	row->unix_ms = (int64_t)rd_le64(&in);
 	if (rc == 0 && (in.err != 0 || row->number <= after))
 		rc = WA_ESTORE_CORRUPT;
 	if (rc == 0)

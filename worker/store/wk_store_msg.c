@@ -8,6 +8,7 @@
 #include "common/db.h"
 #include "common/err.h"
 #include "common/rd.h"
+#include "common/wr.h"
 #include "worker/store/wk_store_lid.h"
 #include "worker/store/wk_store_priv.h"
 
@@ -205,12 +206,13 @@ static int write_body(const struct wk_msg *m, struct buf *b)
 	char sender[WA_JID_TEXT_CAP];
 	size_t sender_len = wa_jid_format(&m->sender, sender);
 	uint8_t order[8];
+	struct wr w;
 	int rc = buf_reserve(b, BODY_HEAD_MAX + m->message_len); /* once for all */
 
 	if (rc == 0)
 		rc = buf_append_u8(b, BODY_FORMAT);
-	for (int i = 0; i < 8; i++)
-		order[i] = (uint8_t)(m->order >> (8 * i));
+	wr_init(&w, order, sizeof(order));
+	wr_le64(&w, m->order);
 	if (rc == 0)
 		rc = append_part(b, m->id, strlen(m->id));
 	if (rc == 0)
@@ -253,9 +255,10 @@ static int read_body(const struct buf *b, struct text texts[2], struct wk_msg *m
 	read_text(&r, &sender);
 	read_text(&r, &texts[1]);
 	n = rd_u8(&r);
-	p = rd_bytes(&r, n);
-	for (size_t i = 0; p != NULL && n == 8 && i < 8; i++)
-		m->order |= (uint64_t)p[i] << (8 * i);
+	if (n == sizeof(m->order))
+		m->order = rd_le64(&r);
+	else
+		(void)rd_bytes(&r, n);
 	n = rd_u8(&r);
 	p = rd_bytes(&r, n);
 	m->secret = n == WA_MSG_SECRET_LEN ? p : NULL;
