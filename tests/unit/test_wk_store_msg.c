@@ -265,6 +265,7 @@ static void make_old(struct store_fixture *f)
 	    "ALTER TABLE link DROP COLUMN signed_prekey_unix_s;"
 	    "ALTER TABLE link DROP COLUMN signed_prekey_waits;"
 	    "DROP TABLE history_told;"
+	    "DROP TABLE appstate_ask;"
 	    "ALTER TABLE retry_ask DROP COLUMN asked_unix_s;"
 	    "DROP INDEX peer_sent_waits; ALTER TABLE peer_sent DROP COLUMN waits;"
 	    "PRAGMA user_version = 9";
