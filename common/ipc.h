@@ -81,7 +81,7 @@ struct ipc_header {
 };
 
 /* One row per type: who may send it, how large its body may be, whether a descriptor comes along
- * (with CONNECT, HELLO_REPLY, SPAWN_REPLY and EVENT: it may). */
+ * (with CONNECT, HELLO_REPLY, SPAWN_REPLY, ANSWER and EVENT: it may). */
 struct ipc_type_info {
 	enum ipc_type type;
 	enum ipc_sender sender;
@@ -142,8 +142,9 @@ void ipc_chan_free(struct ipc_chan *c);
 
 /*
  * Queue (and try to send at once) one message. body is borrowed. fd >= 0 is duplicated.
- * 0; -ENOMEM; WA_ELIMIT when the peer has not read for IPC_QUEUE_MAX bytes (the channel then
- * closes itself, on_close with WA_ELIMIT).
+ * 0; WA_EPROTO, WA_ELIMIT: body is of another type, or too large; -EPIPE: closed; -ENOMEM, -EMFILE.
+ * WA_ELIMIT also when the peer has not read for IPC_QUEUE_MAX bytes, and -errno when it can't be
+ * sent: then the channel closes itself, on_close with that code.
  */
 ATTR_NODISCARD int ipc_chan_send(struct ipc_chan *c, enum ipc_type type, uint32_t req_id,
                                  const ProtobufCMessage *body, int fd);
@@ -167,7 +168,7 @@ uint64_t ipc_chan_last_rx_ms(const struct ipc_chan *c);
  * descriptor. Number of bytes (0: peer closed), or -errno, WA_EPROTO.
  */
 ATTR_NODISCARD int ipc_recv_packet(int sock, uint8_t *buf, size_t cap, int *fd_out);
-/* 0 or -errno, WA_ELIMIT. */
+/* 0; -errno, -ENOMEM; WA_EPROTO, WA_ELIMIT: body is of another type, or too large. */
 ATTR_NODISCARD int ipc_send_packet(int sock, enum ipc_type type, uint32_t req_id,
                                    const ProtobufCMessage *body, int fd);
 

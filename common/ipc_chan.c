@@ -26,7 +26,6 @@ struct packet {
 };
 
 struct ipc_chan {
-	struct event_base *base;
 	int fd;
 	unsigned accept_from;
 	const struct ipc_chan_ops *ops;
@@ -381,7 +380,6 @@ int ipc_chan_new(struct event_base *base, int fd, unsigned accept_from,
 		close(fd);
 		return -ENOMEM;
 	}
-	c->base = base;
 	c->fd = fd;
 	c->accept_from = accept_from;
 	c->ops = ops;

@@ -170,12 +170,6 @@ void jout_str(struct json_out *j, const char *name, const char *s)
 		jout_str_n(j, name, s, strlen(s));
 }
 
-void jout_str_set(struct json_out *j, const char *name, const char *s)
-{
-	if (s != NULL && s[0] != '\0')
-		jout_str_n(j, name, s, strlen(s));
-}
-
 /* ---- numbers and the rest -----------------------------------------------------------------------
  */
 

@@ -37,8 +37,6 @@ void jout_arr_end(struct json_out *j);
  */
 void jout_str(struct json_out *j, const char *name, const char *s);
 void jout_str_n(struct json_out *j, const char *name, const void *data, size_t data_len);
-/* As jout_str(), and "" is left out, too. */
-void jout_str_set(struct json_out *j, const char *name, const char *s);
 void jout_int(struct json_out *j, const char *name, int64_t v);
 /* As jout_int(); 0 is left out. */
 void jout_int_set(struct json_out *j, const char *name, int64_t v);

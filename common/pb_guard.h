@@ -3,8 +3,8 @@
  *
  * protobuf-c recurses once per nested message without a limit (a 74 KB message overflows the stack)
  * and can need 400 times the input's size in memory. So every unpack of bytes from outside goes
- * through here: a scan along the schema bounds depth and field count before anything is decoded,
- * and an allocator with a budget bounds the memory.
+ * through here: a scan along the schema bounds depth and size before anything is decoded, and an
+ * allocator with a budget bounds the memory, and with it how many fields there are.
  */
 #ifndef PB_GUARD_H
 #define PB_GUARD_H

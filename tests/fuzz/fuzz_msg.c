@@ -36,7 +36,6 @@ static void touch_key(const struct wa_msg_key *k)
 
 static void touch_view(const struct wa_msg_view *v)
 {
-	const char *mediatype;
 
 	touch_text(v->text);
 	touch_text(v->title);
@@ -77,8 +76,6 @@ static void touch_view(const struct wa_msg_view *v)
 	for (size_t i = 0; i < v->options_n; i++)
 		touch_text(wa_msg_option(v, i));
 	touch_text(wa_msg_type_name(v->type));
-	touch_text(wa_msg_stanza_type(v, &mediatype));
-	touch_text(mediatype);
 	if (v->target.id != NULL)
 		touch_text(wa_msg_source(v->target.id));
 	FUZZ_REQUIRE(v->type != WA_MSG_PROTOCOL || v->protocol != NULL);

@@ -224,7 +224,7 @@ static const uint8_t key[32] = { 1 };
 static int op_media(long fail_at)
 {
 	struct wa_media_expect e = { .len_max = 100 };
-	struct buf stored = { 0 }, out = { 0 }, sidecar = { 0 };
+	struct buf stored = { 0 }, out = { 0 };
 	uint8_t a[32], b[32];
 	int rc;
 
@@ -233,14 +233,11 @@ static int op_media(long fail_at)
 	if (rc == 0)
 		rc = wa_media_decrypt(key, WA_MEDIA_IMAGE, &e, stored.p, stored.len, &out);
 	if (rc == 0)
-		rc = wa_media_sidecar(key, WA_MEDIA_IMAGE, stored.p, stored.len, &sidecar);
-	if (rc == 0)
 		rc = wa_media_url("h", "/v", a, WA_MEDIA_IMAGE, &out);
 	if (rc == 0)
 		rc = wa_media_retry_seal(key, "3EB0", key, &out);
 	buf_free(&stored);
 	buf_free(&out);
-	buf_free(&sidecar);
 	return rc;
 }
 

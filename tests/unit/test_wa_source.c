@@ -36,74 +36,55 @@ static void append(char *out, const char *name, const struct wa_jid *jid)
 	         text);
 }
 
-static const char *mapped(void *arg, const char *pn)
-{
-	(void)arg;
-	return strcmp(pn, "15550002222") == 0 ? "200000000000002" : NULL;
-}
-
 static void test_sources(void **state)
 {
 	static const struct {
 		const char *attrs, *result;
 	} cases[] = {
 		{ "id=A from=15550003333@s.whatsapp.net",
-		  "chat=15550003333@s.whatsapp.net sender=15550003333@s.whatsapp.net "
-		  "signal=15550003333@s.whatsapp.net" },
+		  "chat=15550003333@s.whatsapp.net sender=15550003333@s.whatsapp.net" },
 		{ "id=A from=15550003333:4@s.whatsapp.net sender_lid=300000000000003@lid",
 		  "chat=15550003333@s.whatsapp.net sender=15550003333:4@s.whatsapp.net "
-		  "sender_alt=300000000000003:4@lid chat_alt=300000000000003@lid "
-		  "signal=300000000000003:4@lid" },
+		  "sender_alt=300000000000003:4@lid chat_alt=300000000000003@lid" },
 		{ "id=A from=15550002222:4@s.whatsapp.net",
-		  "chat=15550002222@s.whatsapp.net sender=15550002222:4@s.whatsapp.net "
-		  "signal=200000000000002:4@lid" },
+		  "chat=15550002222@s.whatsapp.net sender=15550002222:4@s.whatsapp.net" },
 		{ "id=A from=300000000000003:4@lid sender_pn=15550003333@s.whatsapp.net",
 		  "chat=300000000000003@lid sender=300000000000003:4@lid "
-		  "sender_alt=15550003333:4@s.whatsapp.net chat_alt=15550003333@s.whatsapp.net "
-		  "signal=300000000000003:4@lid" },
+		  "sender_alt=15550003333:4@s.whatsapp.net chat_alt=15550003333@s.whatsapp.net" },
 		/* an identity in the wrong space says nothing */
 		{ "id=A from=300000000000003@lid sender_pn=400000000000004@lid",
-		  "chat=300000000000003@lid sender=300000000000003@lid "
-		  "signal=300000000000003@lid" },
+		  "chat=300000000000003@lid sender=300000000000003@lid" },
 		{ "id=A from=1203630@g.us participant=300000000000003:9@lid "
 		  "participant_pn=15550003333@s.whatsapp.net",
 		  "group chat=1203630@g.us sender=300000000000003:9@lid "
-		  "sender_alt=15550003333:9@s.whatsapp.net signal=300000000000003:9@lid" },
+		  "sender_alt=15550003333:9@s.whatsapp.net" },
 		{ "id=A from=1203630@g.us participant=100000000000001:2@lid",
-		  "group me chat=1203630@g.us sender=100000000000001:2@lid "
-		  "signal=100000000000001:2@lid" },
+		  "group me chat=1203630@g.us sender=100000000000001:2@lid" },
 		{ "id=A from=status@broadcast participant=15550002222@s.whatsapp.net",
-		  "broadcast status chat=status@broadcast sender=15550002222@s.whatsapp.net "
-		  "signal=200000000000002@lid" },
+		  "broadcast status chat=status@broadcast sender=15550002222@s.whatsapp.net" },
 		{ "id=A from=1203@newsletter",
-		  "newsletter chat=1203@newsletter sender=1203@newsletter "
-		  "signal=1203@newsletter" },
+		  "newsletter chat=1203@newsletter sender=1203@newsletter" },
 		/* from the own phone: to somebody, and to the account itself */
 		{ "id=A from=100000000000001@lid recipient=300000000000003@lid "
 		  "peer_recipient_pn=15550003333@s.whatsapp.net",
 		  "me chat=300000000000003@lid sender=100000000000001@lid "
-		  "chat_alt=15550003333@s.whatsapp.net signal=100000000000001@lid" },
+		  "chat_alt=15550003333@s.whatsapp.net" },
 		{ "id=A from=15550001111@s.whatsapp.net category=peer",
-		  "me peer chat=15550001111@s.whatsapp.net sender=15550001111@s.whatsapp.net "
-		  "signal=15550001111@s.whatsapp.net" },
+		  "me peer chat=15550001111@s.whatsapp.net sender=15550001111@s.whatsapp.net" },
 		{ "id=A from=15550003333:99@hosted",
-		  "chat=15550003333@s.whatsapp.net sender=15550003333:99@s.whatsapp.net "
-		  "signal=15550003333:99@s.whatsapp.net" },
+		  "chat=15550003333@s.whatsapp.net sender=15550003333:99@s.whatsapp.net" },
 		{ "id=A from=300000000000003:99@hosted.lid",
-		  "chat=300000000000003@lid sender=300000000000003:99@lid "
-		  "signal=300000000000003:99@lid" },
+		  "chat=300000000000003@lid sender=300000000000003:99@lid" },
 		{ "id=A from=13135550002@bot",
-		  "bot chat=13135550002@bot sender=13135550002@bot signal=13135550002@bot" },
+		  "bot chat=13135550002@bot sender=13135550002@bot" },
 		{ "id=A from=13135550002@s.whatsapp.net sender_lid=5@lid",
-		  "bot chat=13135550002@s.whatsapp.net sender=13135550002@s.whatsapp.net "
-		  "signal=13135550002@s.whatsapp.net" },
+		  "bot chat=13135550002@s.whatsapp.net sender=13135550002@s.whatsapp.net" },
 	};
 	static const char *const kinds[] = { "", "group", "broadcast", "newsletter" };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct wa_node *m = message(cases[i].attrs);
-		struct wa_jid signal;
 		struct wa_source s;
 		char out[512];
 
@@ -116,8 +97,6 @@ static void test_sources(void **state)
 		append(out, "sender", &s.sender);
 		append(out, "sender_alt", &s.sender_alt);
 		append(out, "chat_alt", &s.chat_alt);
-		wa_source_signal_jid(&s, mapped, NULL, &signal);
-		append(out, "signal", &signal);
 		assert_string_equal(out, cases[i].result);
 		wa_node_free(m);
 	}

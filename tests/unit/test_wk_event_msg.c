@@ -827,6 +827,21 @@ static void test_event_sealed_edit_reaction_comment(void **state)
 	assert_message(&m, "{\"type\":\"encrypted_edit\",\"content\":\"\",\"source\":\"web\","
 	                   "\"edit\":{" OWN_TARGET ",\"sealed\":true}}");
 	has_kept = true;
+
+	/* a new option of a poll: both ways */
+	e.secret_enc_type = 5;
+	for (unsigned i = 0; i < 2; i++) {
+		seal(i == 0 ? "Poll Add Option" : "Poll Edit", "99@lid", "99@lid", "\x0a\x03new", 5,
+		     &sealed);
+		e.enc_payload = (ProtobufCBinaryData){ sealed.len, sealed.p };
+		assert_message(&m, "{\"type\":\"text\",\"content\":\"new\",\"source\":\"web\","
+		                   "\"edit\":{" OWN_TARGET "}}");
+	}
+	e.secret_enc_type = 4; /* an edit is sealed as one */
+	seal("Poll Add Option", "99@lid", "99@lid", "\x0a\x03new", 5, &sealed);
+	e.enc_payload = (ProtobufCBinaryData){ sealed.len, sealed.p };
+	assert_message(&m, "{\"type\":\"encrypted_edit\",\"content\":\"\",\"source\":\"web\","
+	                   "\"edit\":{" OWN_TARGET ",\"sealed\":true}}");
 	m.secret_encrypted_message = NULL;
 
 	seal("Enc Reaction", "99@lid", "99@lid", "\x12\x01+", 3, &sealed);

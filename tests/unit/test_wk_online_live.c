@@ -194,23 +194,6 @@ static void test_what_needs_no_answer_gets_none(void **state)
 	assert_int_equal(bad_of(f), 1);
 }
 
-static void test_server_ping_is_answered(void **state)
-{
-	struct fx *f = *state;
-	struct wa_node *n = fx_stanza("iq", "P1", NULL, "get");
-
-	fx_online(f, 1);
-	wa_node_set(n, "xmlns", "urn:xmpp:ping");
-	fx_give(f, n);
-	fx_expect(f, "pong");
-	assert_string_equal(wa_node_attr(fx_sent(f, "pong"), "id"), "P1");
-	n = fx_stanza("iq", NULL, NULL, "get");
-	wa_node_add(n, "ping");
-	fx_give(f, n);
-	fx_expect(f, "pong");
-	assert_null(wa_node_attr(fx_sent(f, "pong"), "id"));
-}
-
 /* ---- pre-keys -----------------------------------------------------------------------------------
  */
 
@@ -1113,7 +1096,6 @@ int main(void)
 		TEST(test_stanza_whose_ack_no_node_can_carry_does_not_end_the_stream),
 		TEST(test_unknown_stanza_is_refused_and_counted),
 		TEST(test_what_needs_no_answer_gets_none),
-		TEST(test_server_ping_is_answered),
 		TEST(test_few_prekeys_are_refilled),
 		TEST(test_server_that_is_never_satisfied_does_not_fill_the_disk),
 		TEST(test_refill_that_waited_is_made),

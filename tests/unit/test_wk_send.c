@@ -255,7 +255,9 @@ static void add_user(struct wa_node *list, const char *jid, const char *lid, con
 	all = wa_node_add(wa_node_add(user, "devices"), "device-list");
 	for (; *devices != '\0'; devices++) {
 		d = wa_node_add(all, "device");
-		wa_node_set_int(d, "id", *devices - '0');
+		wa_node_set_int(d, "id", *devices == 'h' ? 99 : *devices - '0');
+		if (*devices == 'h')
+			wa_node_set(d, "is_hosted", "true");
 		if (*devices != '0')
 			wa_node_set(d, "key-index", "1");
 	}
@@ -269,7 +271,7 @@ static struct wa_node *devices_result(struct wa_node **list_out)
 	return n;
 }
 
-/* The request is made, and answered: digits are devices; NULL: not known. */
+/* The request is made, and answered: digits are devices, h a hosted one; NULL: not known. */
 static void tell_devices(struct fixture *f, const char *peer, const char *own)
 {
 	struct wa_node *list, *n, *iq;
@@ -706,6 +708,24 @@ static void test_the_hash_is_over_all_devices(void **state)
 	expect(f, "event=same list token!");
 }
 
+/* As the server counts, these are none. */
+static void test_the_hash_is_without_hosted_devices(void **state)
+{
+	struct fixture *f = *state;
+	static const char *const others[] = { BOB, "99:7@lid", OWN, SF_LID ":3@lid" };
+	char phash[WA_PHASH_CAP];
+
+	want_text(f, BOB, "hosted");
+	expect(f, "devices?");
+	tell_devices(f, "0h7", "03");
+	expect(f, "keys?");
+	tell_keys(f);
+	expect(f, "message");
+	assert_int_equal(wa_phash(others, 4, phash), 0);
+	ack(f, wa_node_attr(last(f), "id"), phash, NULL);
+	expect(f, "event=hosted token!");
+}
+
 static void test_refusals(void **state)
 {
 	static const char *const final[] = { "400", "401", "404", "463", "475", "x" };
@@ -991,6 +1011,7 @@ int main(void)
 		T(test_unknown_users_get_nothing),
 		T(test_devices_that_were_missed_get_it_too),
 		T(test_the_hash_is_over_all_devices),
+		T(test_the_hash_is_without_hosted_devices),
 		T(test_refusals),
 		T(test_a_stale_session_is_tried_anew_once),
 		T(test_lists_of_devices_are_read),

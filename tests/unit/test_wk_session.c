@@ -264,6 +264,12 @@ static void test_server_ping_is_answered(void **state)
 	wa_node_set(ping, "id", "77");
 	fake_rx(&f, ping);
 	assert_true(wa_node_attr_is(fake_sent(&f), "id", "77"));
+	ping = wa_node_new("iq"); /* as it is written, too */
+	wa_node_set(ping, "type", "get");
+	wa_node_set(ping, "id", "78");
+	(void)wa_node_add(ping, "ping");
+	fake_rx(&f, ping);
+	assert_true(wa_node_attr_is(fake_sent(&f), "id", "78"));
 	fake_teardown(&f);
 }
 

@@ -1,6 +1,6 @@
 /*
- * worker/events/wk_event_open.c - votes, reactions, edits and so on, opened with the secret of the message
- * they are about
+ * worker/events/wk_event_open.c - votes, reactions, edits and so on, opened with the secret of the
+ * message they are about
  *
  * Source: protocol notes 06 sections 4.1 and 4.4.
  */
@@ -122,6 +122,20 @@ static int open_with(const struct wk_event_w *w, const struct wk_event_msg *m,
 	return rc;
 }
 
+/* Some clients seal a new option of a poll as they seal an edit of it. */
+static int open_any(const struct wk_event_w *w, const struct wk_event_msg *m,
+                    const struct wk_event_target *t, const struct wk_event_stored *stored,
+                    const uint8_t *secret, const struct wa_msg_enc *enc, struct buf *plain)
+{
+	struct wa_msg_enc as_edit = *enc;
+	int rc = open_with(w, m, t, stored, secret, enc, plain);
+
+	if (rc != WA_EAUTH || strcmp(enc->use_case, WA_USE_POLL_ADD_OPTION) != 0)
+		return rc;
+	as_edit.use_case = WA_USE_POLL_EDIT;
+	return open_with(w, m, t, stored, secret, &as_edit, plain);
+}
+
 /* ---- what was in it -----------------------------------------------------------------------------
  */
 
@@ -239,7 +253,7 @@ void wk_event_open(const struct wk_event_w *w, const struct wk_event_msg *m,
 		out->poll = v;
 	}
 	if (secret_of(&stored, viewed ? &v : NULL, secret) &&
-	    open_with(w, m, &t, &stored, secret, enc, &plain) == 0)
+	    open_any(w, m, &t, &stored, secret, enc, &plain) == 0)
 		out->sealed = !take_plain(w, &plain, out);
 	secret_wipe(secret, sizeof(secret));
 	buf_wipe(&plain);

@@ -104,7 +104,8 @@ void wk_history_quiet_soon(struct wk_history *h)
 /* ---- who wants it ------------------------------------------------------------------------------
  */
 
-bool wk_history_is_wanted(const struct wk_creds *creds, const struct wk_settings *settings)
+/* Blobs are worth fetching: days were asked for, or the setting does not keep history out. */
+static bool is_wanted(const struct wk_creds *creds, const struct wk_settings *settings)
 {
 	return creds->history_days > 0 || !settings->disable_history_sync;
 }
@@ -117,7 +118,7 @@ static bool has_content(const struct wk_history *h)
 	case WA_HISTORY_RECENT:
 	case WA_HISTORY_PUSH_NAME:
 	case WA_HISTORY_NON_BLOCKING_DATA:
-		return wk_history_is_wanted(h->p.creds, h->p.settings);
+		return is_wanted(h->p.creds, h->p.settings);
 	case WA_HISTORY_ON_DEMAND:
 		return true; /* we have asked for it */
 	default:

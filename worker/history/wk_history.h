@@ -72,9 +72,6 @@ void wk_history_start(struct wk_history *h);
 ATTR_NODISCARD int wk_history_notice(struct wk_history *h, const char *message_id,
                                      const struct Wa__ProtocolMessage *p);
 
-/* Its blobs are worth fetching: days were asked for, or the setting does not keep history out. */
-bool wk_history_is_wanted(const struct wk_creds *creds, const struct wk_settings *settings);
-
 /* How much of what is expected has come: 0 to 100. */
 uint32_t wk_history_overall(const struct wk_history_state *s, const struct wk_creds *creds);
 /* 0 to 100; messages stored so far. */

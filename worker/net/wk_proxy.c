@@ -146,15 +146,25 @@ static const char why_refused[] = "refused the password";
 
 static int append_basic(const struct wk_proxy *p, struct buf *out)
 {
-	char plain[2 * CREDENTIAL_MAX + sizeof(":")];
-	char text[B64_CAP(sizeof(plain))];
-	int len, rc;
+	char text[B64_CAP(2 * CREDENTIAL_MAX + 1)];
+	struct buf plain = { 0 };
+	int rc = buf_append_str(&plain, or_empty(p->username));
 
-	len = snprintf(plain, sizeof(plain), "%s:%s", or_empty(p->username), or_empty(p->password));
-	b64_encode(plain, (size_t)len, text);
-	rc = buf_appendf(out, "Proxy-Authorization: Basic %s\r\n", text);
-	secret_wipe(plain, sizeof(plain));
+	/* not by printf(), which leaves a part of it on the stack */
+	if (rc == 0)
+		rc = buf_append_u8(&plain, ':');
+	if (rc == 0)
+		rc = buf_append_str(&plain, or_empty(p->password));
+	if (rc == 0) {
+		b64_encode(plain.p, plain.len, text);
+		rc = buf_append_str(out, "Proxy-Authorization: Basic ");
+	}
+	if (rc == 0)
+		rc = buf_append_str(out, text);
+	if (rc == 0)
+		rc = buf_append_str(out, "\r\n");
 	secret_wipe(text, sizeof(text));
+	buf_wipe(&plain);
 	return rc;
 }
 

@@ -1,4 +1,4 @@
-/* worker/online/wk_online_rx.c - stanzas that come by themselves: acks, notifications, pings */
+/* worker/online/wk_online_rx.c - stanzas that come by themselves: acks, notifications */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -214,19 +214,12 @@ static void on_message(struct wk_online *o, const struct wa_node *n)
 /* ---- IQs and the rest ---------------------------------------------------------------------------
  */
 
-static bool is_ping(const struct wa_node *n)
-{
-	return wa_node_attr_is(n, "type", "get") &&
-	       (wa_node_attr_is(n, "xmlns", "urn:xmpp:ping") || wa_node_child(n, "ping") != NULL);
-}
-
+/* Pings are answered before, at any time of a stream. */
 static void on_iq(struct wk_online *o, const struct wa_node *n)
 {
 	if (wa_node_attr_is(n, "type", "result") || wa_node_attr_is(n, "type", "error")) {
 		if (!wk_online_answered(o, n))
 			LOG(o->p.log, LOG_DEBUG, "answer_unasked"); /* late, or twice */
-	} else if (is_ping(n)) {
-		wk_online_send(o, wa_pong(n));
 	} else {
 		unknown(o, n);
 	}

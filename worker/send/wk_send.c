@@ -307,19 +307,28 @@ static int on_user(void *arg, const struct wa_usync_user *u)
 	return rc;
 }
 
-/* The hash is over all devices, ours too, as the server lists them. */
+static bool is_hosted(const struct wa_jid *jid)
+{
+	return strcmp(jid->server, "hosted") == 0 || strcmp(jid->server, "hosted.lid") == 0;
+}
+
+/* Over all devices, ours too, as the server lists them; without hosted ones (notes 05, 2.3). */
 static int hash_targets(struct wk_send *s)
 {
+	size_t n = 0;
 	const char **list = calloc(s->targets_n + 1, sizeof(*list));
 	char(*texts)[WA_JID_TEXT_CAP] = calloc(s->targets_n + 1, sizeof(*texts));
 	int rc = list == NULL || texts == NULL ? -ENOMEM : 0;
 
 	for (size_t i = 0; rc == 0 && i < s->targets_n; i++) {
-		(void)wa_jid_format(&s->targets[i].jid, texts[i]);
-		list[i] = texts[i];
+		if (is_hosted(&s->targets[i].jid))
+			continue;
+		(void)wa_jid_format(&s->targets[i].jid, texts[n]);
+		list[n] = texts[n];
+		n++;
 	}
 	if (rc == 0)
-		rc = wa_phash(list, s->targets_n, s->phash);
+		rc = wa_phash(list, n, s->phash);
 	free(list);
 	free(texts);
 	return rc;

@@ -153,12 +153,12 @@ static const struct edge edges[WK_STATE_N][WK_EVENT_N] = {
 	[WK_CLOSING][WK_EV_STOP] = { WK_CLOSING, wk_act_none },
 };
 
-const char *wk_state_name(enum wk_state st)
+static const char *state_name(enum wk_state st)
 {
 	return infos[st].name;
 }
 
-const char *wk_event_name(enum wk_event ev)
+static const char *event_name(enum wk_event ev)
 {
 	return event_names[ev];
 }
@@ -211,7 +211,7 @@ int wk_session_event(struct wk_session *s, enum wk_event ev)
 	int rc;
 
 	LOG(s->p.log, e->act != NULL ? LOG_DEBUG : LOG_WARNING, "session_event",
-	    LF_STR("state", wk_state_name(s->state)), LF_STR("got", wk_event_name(ev)));
+	    LF_STR("state", state_name(s->state)), LF_STR("got", event_name(ev)));
 	if (e->act == NULL)
 		return WA_ESTATE;
 	/* A closing that is under way keeps its deadline. */

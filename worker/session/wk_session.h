@@ -76,9 +76,6 @@ enum wk_event {
 	WK_EVENT_N
 };
 
-const char *wk_state_name(enum wk_state st);
-const char *wk_event_name(enum wk_event ev);
-
 /* Microseconds since CONNECT; 0: not reached. */
 struct wk_timing {
 	uint64_t tcp_us, tls_us, upgrade_us, handshake_us, code_us;

@@ -132,7 +132,6 @@ ATTR_NODISCARD int wk_store_signal_write(struct wk_store *st);
 ATTR_NODISCARD int wk_store_signal_settle(struct wk_store *st);
 /* Forget all that is held in memory of the database. */
 void wk_store_drop(struct wk_store *st);
-void wk_store_signal_drop(struct wk_store *st);
 void wk_store_lid_drop(struct wk_store *st);
 void wk_store_name_drop(struct wk_store *st);
 

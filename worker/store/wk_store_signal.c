@@ -217,7 +217,7 @@ int wk_store_signal_write(struct wk_store *st)
 	return rc;
 }
 
-void wk_store_signal_drop(struct wk_store *st)
+static void drop_hot(struct wk_store *st)
 {
 	for (size_t i = 0; st->hot != NULL && i < HOT_N; i++)
 		hot_clear(&st->hot->e[i]);
@@ -230,13 +230,13 @@ int wk_store_signal_settle(struct wk_store *st)
 	int rc = wk_store_signal_write(st);
 
 	if (rc == 0)
-		wk_store_signal_drop(st);
+		drop_hot(st);
 	return rc;
 }
 
 void wk_store_drop(struct wk_store *st)
 {
-	wk_store_signal_drop(st);
+	drop_hot(st);
 	wk_store_lid_drop(st);
 	wk_store_name_drop(st);
 }

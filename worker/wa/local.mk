@@ -21,7 +21,7 @@ libwa_a_SOURCES = \
 	worker/wa/signal/wa_signal_store.c worker/wa/signal/wa_signal_wire.c \
 	worker/wa/message/wa_msg.c worker/wa/message/wa_msg.h worker/wa/message/wa_msg_business.c \
 	worker/wa/message/wa_msg_content.c worker/wa/message/wa_msg_media.c worker/wa/message/wa_msg_priv.h \
-	worker/wa/message/wa_msg_secret.c worker/wa/message/wa_msg_secret.h worker/wa/message/wa_msg_stanza.c \
+	worker/wa/message/wa_msg_secret.c worker/wa/message/wa_msg_secret.h \
 	worker/wa/message/wa_pb_walk.h worker/wa/message/wa_pool.c worker/wa/message/wa_pool.h worker/wa/message/wa_send.c \
 	worker/wa/message/wa_send.h \
 	worker/wa/history/wa_history.c worker/wa/history/wa_history.h worker/wa/history/wa_history_ask.c \
@@ -46,7 +46,6 @@ worker/wa/message/libwa_a-wa_msg.$(OBJEXT): proto/wa_msg.pb-c.h
 worker/wa/message/libwa_a-wa_msg_business.$(OBJEXT): proto/wa_msg.pb-c.h
 worker/wa/message/libwa_a-wa_msg_content.$(OBJEXT): proto/wa_msg.pb-c.h
 worker/wa/message/libwa_a-wa_msg_media.$(OBJEXT): proto/wa_msg.pb-c.h
-worker/wa/message/libwa_a-wa_msg_stanza.$(OBJEXT): proto/wa_msg.pb-c.h
 worker/wa/link/libwa_a-wa_passkey.$(OBJEXT): proto/wa_passkey.pb-c.h
 worker/wa/message/libwa_a-wa_send.$(OBJEXT): proto/wa_msg.pb-c.h
 worker/wa/link/libwa_a-wa_payload.$(OBJEXT): proto/wa_payload.pb-c.h

@@ -1,4 +1,5 @@
-/* worker/wa/history/wa_history_ask.c - the notice of a history blob, and asking the phone for more */
+/* worker/wa/history/wa_history_ask.c - the notice of a history blob, and asking the phone for more
+ */
 #include <errno.h>
 #include <string.h>
 
@@ -8,8 +9,7 @@
 
 #define HASH_LEN 32
 
-/* PeerDataOperationRequestMessage.type */
-#define ASK_OLDER 3 /* enum PeerDataOperationRequestType */
+#define ASK_OLDER 3 /* of enum PeerDataOperationRequestType */
 
 /* ---- the notice ---------------------------------------------------------------------------------
  */

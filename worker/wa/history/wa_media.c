@@ -412,32 +412,3 @@ out:
 	secret_wipe(&keys, sizeof(keys));
 	return rc;
 }
-
-#define SIDECAR_STEP 65536
-#define SIDECAR_WINDOW (SIDECAR_STEP + WA_MEDIA_BLOCK_LEN)
-
-int wa_media_sidecar(const uint8_t media_key[WA_MEDIA_KEY_LEN], enum wa_media_kind kind,
-                     const uint8_t *stored, size_t stored_len, struct buf *out)
-{
-	struct wa_media_keys keys;
-	struct buf all = { 0 }; /* iv and file in a row */
-	int rc;
-
-	rc = wa_media_expand(media_key, kind, &keys);
-	if (rc == 0)
-		rc = buf_append(&all, keys.iv, sizeof(keys.iv));
-	if (rc == 0)
-		rc = buf_append(&all, stored, stored_len);
-	for (size_t at = 0; rc == 0 && at + WA_MEDIA_BLOCK_LEN < all.len; at += SIDECAR_STEP) {
-		size_t left = all.len - at;
-		uint8_t mac[32];
-
-		rc = wa_hmac_sha256(keys.mac_key, sizeof(keys.mac_key), all.p + at,
-		                    left < SIDECAR_WINDOW ? left : SIDECAR_WINDOW, mac);
-		if (rc == 0)
-			rc = buf_append(out, mac, WA_MEDIA_MAC_LEN);
-	}
-	secret_wipe(&keys, sizeof(keys));
-	buf_free(&all);
-	return rc;
-}

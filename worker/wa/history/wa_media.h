@@ -1,5 +1,6 @@
 /*
- * worker/wa/history/wa_media.h - encrypted files: keys, decryption as a stream, where they may come from
+ * worker/wa/history/wa_media.h - encrypted files: keys, decryption as a stream, where they may come
+ * from
  *
  * A stored file is AES-256-CBC ciphertext and ten bytes of MAC. Opened as a stream in bounded
  * memory: plaintext comes out before the MAC and the hashes could be checked, so nobody may act on
@@ -99,11 +100,6 @@ ATTR_NODISCARD int wa_media_encrypt(const uint8_t media_key[WA_MEDIA_KEY_LEN],
                                     enum wa_media_kind kind, const uint8_t *data, size_t data_len,
                                     struct buf *out, uint8_t sha256_out[WA_MEDIA_HASH_LEN],
                                     uint8_t enc_sha256_out[WA_MEDIA_HASH_LEN]);
-
-/* Append the streaming sidecar of a stored file (as wa_media_encrypt() made it). */
-ATTR_NODISCARD int wa_media_sidecar(const uint8_t media_key[WA_MEDIA_KEY_LEN],
-                                    enum wa_media_kind kind, const uint8_t *stored,
-                                    size_t stored_len, struct buf *out);
 
 /* ---- addresses ----------------------------------------------------------------------------------
  */

@@ -1,4 +1,5 @@
-/* worker/wa/message/wa_msg.c - what a message says: the Message protobuf, unwrapped and classified */
+/* worker/wa/message/wa_msg.c - what a message says: the Message protobuf, unwrapped and classified
+ */
 #include "worker/wa/message/wa_msg.h"
 
 #include <string.h>
@@ -200,4 +201,22 @@ const char *wa_msg_option(const struct wa_msg_view *v, size_t i)
 	const Wa__PollOption *o = wa_msg_poll(v->inner)->options[i];
 
 	return o->option_name == NULL ? "" : o->option_name;
+}
+
+/* ---- beside the content -------------------------------------------------------------------------
+ */
+
+const char *wa_msg_source(const char *id)
+{
+	size_t n = strlen(id);
+
+	if (strspn(id, "0123456789ABCDEF") != n)
+		return "unknown";
+	if (strncmp(id, "3EB0", 4) == 0)
+		return "web";
+	if (strncmp(id, "3A", 2) == 0 && n == 20)
+		return "ios";
+	if (n == 32 || (n >= 18 && n <= 22))
+		return "android";
+	return "unknown";
 }

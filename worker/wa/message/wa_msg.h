@@ -130,6 +130,9 @@ struct wa_msg_contact {
 	const char *name, *vcard;
 };
 
+#define WA_USE_POLL_EDIT "Poll Edit"
+#define WA_USE_POLL_ADD_OPTION "Poll Add Option"
+
 /* Sealed under the secret of the message it is about: wa_msg_secret.h opens it. */
 struct wa_msg_enc {
 	const char *use_case; /* "Poll Vote", ...; NULL: nothing of the kind */
@@ -190,11 +193,5 @@ struct wa_msg_key wa_msg_key_view(const struct Wa__MessageKey *key);         /* 
 
 /* What kind of client made a message id: "android", "ios", "web" or "unknown". */
 const char *wa_msg_source(const char *id);
-
-/*
- * <message type> and <enc mediatype> for sending what the view shows. *mediatype_out: NULL without
- * one. Source: 06 section 3.2.
- */
-const char *wa_msg_stanza_type(const struct wa_msg_view *v, const char **mediatype_out);
 
 #endif

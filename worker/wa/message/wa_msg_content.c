@@ -1,4 +1,5 @@
-/* worker/wa/message/wa_msg_content.c - content that is no file, and what is about another message */
+/* worker/wa/message/wa_msg_content.c - content that is no file, and what is about another message
+ */
 #include <string.h>
 
 #include "common/attr.h"
@@ -92,8 +93,10 @@ static const char *secret_use_case(const Wa__EncPayloadMessage *m)
 		return "Event Edit";
 	case 2:
 		return "Message Edit";
-	default: /* 4, 5: other clients read a new option with the key of an edit */
-		return "Poll Edit";
+	case 5:
+		return WA_USE_POLL_ADD_OPTION;
+	default: /* 4 */
+		return WA_USE_POLL_EDIT;
 	}
 }
 

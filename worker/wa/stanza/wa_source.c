@@ -205,24 +205,3 @@ int wa_source_read(const struct wa_node *message, const struct wa_own_users *own
 	*s_out = s;
 	return 0;
 }
-
-bool wa_source_signal_jid(const struct wa_source *s,
-                          const char *(*lid_of)(void *arg, const char *pn), void *arg,
-                          struct wa_jid *jid_out)
-{
-	const char *lid;
-
-	*jid_out = s->sender;
-	if (!is_server(&s->sender, SERVER_PN) || s->from_bot)
-		return is_server(&s->sender, SERVER_LID);
-	if (is_server(&s->sender_alt, SERVER_LID)) {
-		*jid_out = s->sender_alt;
-		return true;
-	}
-	lid = lid_of == NULL ? NULL : lid_of(arg, s->sender.user);
-	if (lid == NULL || strlen(lid) > WA_JID_USER_MAX)
-		return false;
-	snprintf(jid_out->user, sizeof(jid_out->user), "%s", lid);
-	set_server(jid_out, SERVER_LID);
-	return true;
-}

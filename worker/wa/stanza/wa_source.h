@@ -1,5 +1,6 @@
 /*
- * worker/wa/stanza/wa_source.h - who a message stanza is from, in which chat, under which Signal address
+ * worker/wa/stanza/wa_source.h - who a message stanza is from, in which chat, under which Signal
+ * address
  *
  * Source: protocol notes 06 section 2, 05 section 2.
  */
@@ -42,18 +43,11 @@ struct wa_source {
 ATTR_NODISCARD int wa_source_read(const struct wa_node *message, const struct wa_own_users *own,
                                   struct wa_source *s_out);
 
-/* The account instead of one of its devices: no device, hosted servers and c.us as the usual one. */
+/* The account instead of one of its devices: no device, hosted servers and c.us as the usual one.
+ */
 void wa_jid_to_user(struct wa_jid *jid);
 bool wa_jid_is_bot(const struct wa_jid *jid);
 /* Of the own account, under either identity. */
 bool wa_jid_is_own(const struct wa_jid *jid, const struct wa_own_users *own);
-
-/*
- * The device to look sessions up under: the LID where it is known. lid_of: the LID user of a PN
- * user, or NULL when none is stored; may be NULL. False when the PN has to do.
- */
-bool wa_source_signal_jid(const struct wa_source *s,
-                          const char *(*lid_of)(void *arg, const char *pn), void *arg,
-                          struct wa_jid *jid_out);
 
 #endif
