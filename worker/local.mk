@@ -47,7 +47,7 @@ libworker_a_SOURCES = \
 	worker/receive/wk_recv_phone.c worker/receive/wk_recv_priv.h worker/receive/wk_recv_take.c \
 	worker/receive/wk_retry_ask.c worker/receive/wk_retry_ask.h worker/receive/wk_signal.c \
 	worker/receive/wk_signal.h \
-	worker/send/wk_send.c worker/send/wk_send.h worker/send/wk_send_again.c \
+	worker/send/wk_send.c worker/send/wk_send.h worker/send/wk_send_again.c worker/send/wk_send_devices.c \
 	worker/send/wk_send_priv.h worker/send/wk_send_seal.c worker/send/wk_sessions.c \
 	worker/send/wk_sessions.h \
 	worker/session/wk_failure.c worker/session/wk_failure.h worker/session/wk_retry.c \
@@ -64,7 +64,8 @@ libworker_a_SOURCES = \
 	worker/store/wk_store_ask.h worker/store/wk_store_aside.c worker/store/wk_store_aside.h \
 	worker/store/wk_store_heap.c worker/store/wk_store_heap.h worker/store/wk_store_history.c worker/store/wk_store_history.h worker/store/wk_store_lid.c \
 	worker/store/wk_store_left.c worker/store/wk_store_left.h worker/store/wk_store_lid.h worker/store/wk_store_link.c worker/store/wk_store_msg.c \
-	worker/store/wk_store_msg.h worker/store/wk_store_name.c worker/store/wk_store_name.h \
+	worker/store/wk_store_msg.h worker/store/wk_store_msg_body.c worker/store/wk_store_msg_key.c \
+	worker/store/wk_store_msg_priv.h worker/store/wk_store_name.c worker/store/wk_store_name.h \
 	worker/store/wk_store_once.c worker/store/wk_store_once.h worker/store/wk_store_outbox.c \
 	worker/store/wk_store_outbox.h worker/store/wk_store_prekey.c worker/store/wk_store_priv.h \
 	worker/store/wk_store_sent.c worker/store/wk_store_sent.h \

@@ -52,6 +52,11 @@ ATTR_NODISCARD int wk_send_seal(struct wk_send *s);
 ATTR_NODISCARD int wk_send_seal_one(struct wk_send *s, const struct wk_sent *m,
                                     const struct wa_jid *device, bool own, int *type_out,
                                     struct buf *out);
+/* wk_send_devices.c: what the server says of them; whom it is to may change, to his LID. 0,
+ * WA_EPROTO, or fatal. */
+ATTR_NODISCARD int wk_send_read_devices(struct wk_send *s, const struct wa_node *result);
+/* Then: their hash; of them those that are to get it. 0 or fatal. */
+ATTR_NODISCARD int wk_send_pick(struct wk_send *s);
 /* The account in the addressing of `to`, without a device. */
 int wk_send_self(const struct wk_send *s, const struct wa_jid *to, struct wa_jid *out);
 bool wk_send_is_own(const struct wk_send *s, const struct wa_jid *jid);
