@@ -69,7 +69,7 @@ void wk_media_poke(struct wk_media *m);
  * it. */
 bool wk_media_have_hosts(struct wk_media *m);
 /* hosts_timer's callback: nobody has answered. */
-void wk_media_on_hosts_timer(evutil_socket_t fd, short what, void *m);
+void wk_media_on_hosts_timer(evutil_socket_t fd, short what, void *arg);
 
 /* A new one's timer, of which wk_media_get.c has the callback. NULL without memory. */
 struct event *wk_media_get_timer(struct wk_media_get *g);
