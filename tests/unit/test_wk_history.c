@@ -44,7 +44,8 @@ struct fixture {
 	unsigned told;
 	uint64_t in_hand; /* when it was told last */
 	uint64_t fetched_in_hand;
-	bool tells; /* messages become events */
+	bool by_lid; /* how the phone sends its notices */
+	bool tells;  /* messages become events */
 	int failed_rc;
 	char answer[64];
 };
@@ -197,7 +198,7 @@ static void notice(struct fixture *f, const char *id, int type, unsigned chunk, 
 	p.type = WA_PROTO_HISTORY_SYNC_NOTIFICATION;
 	p.history_sync_notification = &n;
 	ef_enter(f->e);
-	assert_int_equal(wk_history_notice(f->h, id, &p), 0);
+	assert_int_equal(wk_history_notice(f->h, id, f->by_lid, &p), 0);
 	ef_leave(f->e);
 }
 
@@ -228,6 +229,7 @@ static uint64_t count(struct fixture *f)
 	return n;
 }
 
+#define STORED_LID(id) "receipt type=hist_sync id=" id " to=" SF_LID "@lid\n"
 #define STORED(id) "receipt type=hist_sync id=" id " to=" SF_PN "@s.whatsapp.net\n"
 
 static void sent_is(struct fixture *f, const char *wanted)
@@ -310,6 +312,7 @@ static void test_the_phone_is_told_again_until_that_is_acknowledged(void **state
 {
 	struct fixture *f = *state;
 	char id[WK_MSG_ID_MAX + 1];
+	struct wk_history_told told;
 	int64_t seq;
 
 	notice(f, "N1", WA_HISTORY_RECENT, 1, 10, true);
@@ -329,10 +332,31 @@ static void test_the_phone_is_told_again_until_that_is_acknowledged(void **state
 	sent_is(f, "");
 	for (unsigned i = 0; i < WK_HISTORY_TOLD_MAX + 5; i++) {
 		snprintf(id, sizeof(id), "M%u", i);
-		assert_int_equal(wk_store_history_told_put(f->e->store.st, id), 0);
+		assert_int_equal(wk_store_history_told_put(f->e->store.st, id, false), 0);
 	}
-	assert_int_equal(wk_store_history_told_next(f->e->store.st, 0, &seq, id), 0);
-	assert_string_equal(id, "M5");
+	assert_int_equal(wk_store_history_told_next(f->e->store.st, 0, &seq, &told), 0);
+	assert_string_equal(told.message_id, "M5");
+}
+
+/* Under its LID, if that is how the phone sent it: after a restart, too. */
+static void test_the_phone_is_answered_as_it_sent(void **state)
+{
+	struct fixture *f = *state;
+
+	f->by_lid = true;
+	notice(f, "N1", WA_HISTORY_RECENT, 1, 10, true);
+	wk_history_free(f->h);
+	make_history(f); /* it waits in the store */
+	work(f);
+	sent_is(f, STORED_LID("N1"));
+	f->by_lid = false;
+	notice(f, "N2", WA_HISTORY_RECENT, 2, 20, true);
+	work(f);
+	sent_is(f, STORED("N2"));
+	wk_history_free(f->h);
+	make_history(f);
+	assert_int_equal(wk_batch_flush(f->e->batch), 0);
+	sent_is(f, STORED_LID("N1") STORED("N2"));
 }
 
 static void test_names_and_identities_are_learnt(void **state)
@@ -604,7 +628,7 @@ static void test_a_notice_that_is_none_is_passed_over(void **state)
 	struct fixture *f = *state;
 
 	ef_enter(f->e);
-	assert_int_equal(wk_history_notice(f->h, "N", &p), 0);
+	assert_int_equal(wk_history_notice(f->h, "N", false, &p), 0);
 	ef_leave(f->e);
 	assert_false(is_waiting(f));
 }
@@ -641,6 +665,7 @@ int main(void)
 		T(test_the_same_blob_again_stores_nothing),
 		T(test_what_is_too_old_is_passed_over),
 		T(test_the_phone_is_told_again_until_that_is_acknowledged),
+		T(test_the_phone_is_answered_as_it_sent),
 		T(test_names_and_identities_are_learnt),
 		T(test_messages_are_told_of_once),
 		T(test_done_is_said_once),

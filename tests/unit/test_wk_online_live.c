@@ -1003,22 +1003,22 @@ static void test_history_receipts_are_kept_until_acknowledged(void **state)
 {
 	static const char *const types[] = { "peer_msg", NULL, "hist_sync" };
 	struct fx *f = *state;
-	char id[WK_MSG_ID_MAX + 1];
+	struct wk_history_told told;
 	int64_t seq;
 
 	fx_online(f, 1);
-	assert_int_equal(wk_store_history_told_put(f->store, "H1"), 0);
+	assert_int_equal(wk_store_history_told_put(f->store, "H1", false), 0);
 	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
 		struct wa_node *n = wa_node_new("ack");
 
-		assert_int_equal(wk_store_history_told_next(f->store, 0, &seq, id), 0);
+		assert_int_equal(wk_store_history_told_next(f->store, 0, &seq, &told), 0);
 		wa_node_set(n, "class", "receipt");
 		wa_node_set(n, "id", "H1");
 		wa_node_set(n, "type", types[i]);
 		wa_node_set_jid(n, "from", USER);
 		fx_give(f, n);
 	}
-	assert_int_equal(wk_store_history_told_next(f->store, 0, &seq, id), -ENOENT);
+	assert_int_equal(wk_store_history_told_next(f->store, 0, &seq, &told), -ENOENT);
 }
 
 /* A request that can't be sent, while a stanza is worked on or a file waits: whoever asked for it

@@ -242,14 +242,15 @@ int wk_history_new(const struct wk_history_params *params, struct wk_history **h
 /* Receipts that were on their way when the last connection or worker ended. */
 static void tell_again(struct wk_history *h)
 {
-	char message_id[WK_MSG_ID_MAX + 1];
+	struct wk_history_told told;
 	int64_t seq = 0;
-	int rc = wk_store_history_told_next(h->p.store, 0, &seq, message_id);
+	int rc = wk_store_history_told_next(h->p.store, 0, &seq, &told);
 
 	if (rc == -ENOENT || wk_batch_enter(h->p.batch) < 0)
 		return;
-	for (; rc == 0; rc = wk_store_history_told_next(h->p.store, seq, &seq, message_id))
-		wk_batch_after(h->p.batch, wk_history_stored_receipt(h, message_id));
+	for (; rc == 0; rc = wk_store_history_told_next(h->p.store, seq, &seq, &told))
+		wk_batch_after(h->p.batch,
+		               wk_history_stored_receipt(h, told.message_id, told.by_lid));
 	wk_batch_leave(h->p.batch, rc == -ENOENT ? 0 : rc);
 }
 
@@ -267,7 +268,7 @@ void wk_history_start(struct wk_history *h)
 	wk_history_leave(h);
 }
 
-int wk_history_notice(struct wk_history *h, const char *message_id,
+int wk_history_notice(struct wk_history *h, const char *message_id, bool by_lid,
                       const struct Wa__ProtocolMessage *p)
 {
 	struct wa_history_notice n;
@@ -278,7 +279,7 @@ int wk_history_notice(struct wk_history *h, const char *message_id,
 		LOG(h->p.log, LOG_WARNING, "history_notice_bad", LF_ERR("err", rc));
 		return 0;
 	}
-	rc = wk_history_job_pack(message_id, p, &body);
+	rc = wk_history_job_pack(message_id, by_lid, p, &body);
 	if (rc == 0)
 		rc = wk_store_history_add(h->p.store, body.p, body.len);
 	buf_wipe(&body);

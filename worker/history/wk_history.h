@@ -66,10 +66,11 @@ void wk_history_start(struct wk_history *h);
 
 /*
  * A history notice from our own phone (07 section 2), within the batch: kept until its blob is
- * stored. message_id: of the message it came in. The peer_msg receipt is the caller's; hist_sync or
- * server-error is ours. 0, or a code of the store; a notice that is none is passed over (0).
+ * stored. message_id: of the message it came in; by_lid: under the account's LID. The peer_msg
+ * receipt is the caller's; hist_sync or server-error is ours. 0, or a code of the store; a notice
+ * that is none is passed over (0).
  */
-ATTR_NODISCARD int wk_history_notice(struct wk_history *h, const char *message_id,
+ATTR_NODISCARD int wk_history_notice(struct wk_history *h, const char *message_id, bool by_lid,
                                      const struct Wa__ProtocolMessage *p);
 
 /* How much of what is expected has come: 0 to 100. */

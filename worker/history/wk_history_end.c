@@ -47,11 +47,11 @@ int wk_history_finish(struct wk_history *h, bool stored, bool ask_again)
 	int rc = settle(h, stored);
 
 	if (rc == 0 && !ask_again)
-		rc = wk_store_history_told_put(h->p.store, h->job.message_id);
+		rc = wk_store_history_told_put(h->p.store, h->job.message_id, h->job.by_lid);
 	if (rc == 0)
-		wk_batch_after(h->p.batch, ask_again
-		                               ? wk_history_broken_receipt(h)
-		                               : wk_history_stored_receipt(h, h->job.message_id));
+		wk_batch_after(h->p.batch, ask_again ? wk_history_broken_receipt(h)
+		                                     : wk_history_stored_receipt(
+		                                           h, h->job.message_id, h->job.by_lid));
 	LOG(h->p.log, LOG_INFO, "history_chunk", LF_STR("type", wa_history_type_name(h->job.type)),
 	    LF_INT("chunk", h->job.chunk), LF_INT("progress", h->job.progress),
 	    LF_BOOL("stored", stored), LF_BOOL("asked_again", ask_again),

@@ -13,6 +13,8 @@
 #include "worker/wa/message/wa_msg.h"
 #include "worker/wa/message/wa_pool.h"
 
+#define BY_LID "lid" /* the server of the one who sent it */
+
 void wk_history_job_clear(struct wk_history_job *j)
 {
 	free(j->message_id);
@@ -57,6 +59,12 @@ static int take_notice(struct wk_history_job *j, const struct wa_history_notice 
 	return rc;
 }
 
+static bool is_by_lid(const Wa__ProtocolMessage *p)
+{
+	return p->key != NULL && p->key->remote_jid != NULL &&
+	       strcmp(p->key->remote_jid, BY_LID) == 0;
+}
+
 /* body: message id, NUL, ProtocolMessage: of our own making. */
 static int read_job(struct wk_history_job *j, const struct buf *body)
 {
@@ -78,6 +86,8 @@ static int read_job(struct wk_history_job *j, const struct buf *body)
 	if (rc == 0)
 		rc = wa_history_notice_read((const Wa__ProtocolMessage *)msg, &n);
 	if (rc == 0)
+		j->by_lid = is_by_lid((const Wa__ProtocolMessage *)msg);
+	if (rc == 0)
 		rc = take_notice(j, &n);
 	wa_pool_free(pool);
 	return rc == -ENOMEM ? rc : rc < 0 ? WA_ESTORE_CORRUPT : 0;
@@ -94,11 +104,15 @@ int wk_history_job_load(struct wk_store *st, struct wk_history_job *j)
 	return rc;
 }
 
-int wk_history_job_pack(const char *message_id, const Wa__ProtocolMessage *p, struct buf *out)
+int wk_history_job_pack(const char *message_id, bool by_lid, const Wa__ProtocolMessage *p,
+                        struct buf *out)
 {
 	Wa__ProtocolMessage only = WA__PROTOCOL_MESSAGE__INIT;
+	Wa__MessageKey key = WA__MESSAGE_KEY__INIT;
 	int rc = buf_append(out, message_id, strlen(message_id) + 1);
 
+	key.remote_jid = (char *)(uintptr_t)BY_LID;
+	only.key = by_lid ? &key : NULL;
 	only.has_type = true;
 	only.type = WA_PROTO_HISTORY_SYNC_NOTIFICATION;
 	only.history_sync_notification = p->history_sync_notification;

@@ -5,6 +5,7 @@
 #ifndef WK_HISTORY_JOB_H
 #define WK_HISTORY_JOB_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,6 +18,7 @@ struct wk_store;
 struct wk_history_job {
 	int64_t id;                    /* in the store */
 	char *message_id, *request_id; /* request_id NULL: unasked */
+	bool by_lid;                   /* sent under the account's LID */
 	int type;
 	uint32_t chunk, progress;
 	uint8_t *payload; /* inline; NULL: a file, or nothing at all */
@@ -26,9 +28,12 @@ struct wk_history_job {
 	uint64_t file_len;
 };
 
-/* What waits in the store: message id, NUL, ProtocolMessage; appended. 0 or -ENOMEM. */
-ATTR_NODISCARD int wk_history_job_pack(const char *message_id, const struct Wa__ProtocolMessage *p,
-                                       struct buf *out);
+/*
+ * What waits in the store: message id, NUL, ProtocolMessage; appended. by_lid: it came under the
+ * account's LID, which the message's own key says then. 0 or -ENOMEM.
+ */
+ATTR_NODISCARD int wk_history_job_pack(const char *message_id, bool by_lid,
+                                       const struct Wa__ProtocolMessage *p, struct buf *out);
 /* The first one that waits. -ENOENT: there is none; or a code of the store. Clear it in any case.
  */
 ATTR_NODISCARD int wk_history_job_load(struct wk_store *st, struct wk_history_job *j);

@@ -107,7 +107,8 @@ ATTR_NODISCARD int wk_history_add_event(struct wk_history *h, const char *phase,
                                         uint32_t chunk, uint64_t conversations, uint64_t messages);
 ATTR_NODISCARD int wk_history_say_done(struct wk_history *h);
 /* NULL without memory. */
-struct wa_node *wk_history_stored_receipt(const struct wk_history *h, const char *message_id);
+struct wa_node *wk_history_stored_receipt(const struct wk_history *h, const char *message_id,
+                                          bool by_lid);
 struct wa_node *wk_history_broken_receipt(const struct wk_history *h);
 
 #endif

@@ -103,6 +103,16 @@ bool wk_history_is_complete(const struct wk_history *h)
 /* ---- the phone ----------------------------------------------------------------------------------
  */
 
+/* A stored chunk is told of under the identity that its notice came from (07 section 4). */
+static void own_lid(const struct wk_history *h, char out[WA_JID_TEXT_CAP])
+{
+	struct wa_jid jid = { .server = "lid" };
+
+	if (wa_jid_parse(h->p.creds->lid, strlen(h->p.creds->lid), &jid) == 0)
+		jid.device = 0;
+	(void)wa_jid_format(&jid, out);
+}
+
 static void own_pn(const struct wk_history *h, char out[WA_JID_TEXT_CAP])
 {
 	struct wa_jid jid = { .server = "s.whatsapp.net" };
@@ -112,11 +122,15 @@ static void own_pn(const struct wk_history *h, char out[WA_JID_TEXT_CAP])
 	(void)wa_jid_format(&jid, out);
 }
 
-struct wa_node *wk_history_stored_receipt(const struct wk_history *h, const char *message_id)
+struct wa_node *wk_history_stored_receipt(const struct wk_history *h, const char *message_id,
+                                          bool by_lid)
 {
 	char to[WA_JID_TEXT_CAP];
 
-	own_pn(h, to);
+	if (by_lid && h->p.creds->lid[0] != '\0')
+		own_lid(h, to);
+	else
+		own_pn(h, to);
 	return wa_receipt_to_self(message_id, to, WA_RECEIPT_HIST_SYNC);
 }
 

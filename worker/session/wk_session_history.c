@@ -87,8 +87,11 @@ static int on_notice(void *arg, const struct wk_recv_own *own)
 {
 	struct wk_session *s = arg;
 
-	return s->history == NULL ? 0
-	                          : wk_history_notice(s->history, own->source->id, own->protocol);
+	bool by_lid = strcmp(own->source->sender.server, "lid") == 0;
+
+	return s->history == NULL
+	           ? 0
+	           : wk_history_notice(s->history, own->source->id, by_lid, own->protocol);
 }
 
 /* What was asked for with the link is kept as long as it reaches back. */

@@ -157,6 +157,7 @@ static const char *const schema[] = {
 	wk_store_history_told_schema,
 	wk_store_appstate_ask_schema,
 	wk_store_ask_schema,
+	wk_store_history_by_lid_schema,
 };
 
 /* ---- files --------------------------------------------------------------------------------- */

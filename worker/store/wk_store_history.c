@@ -42,6 +42,9 @@ const char wk_store_history_told_schema[] = /* stored, and the phone may not hav
     "  message_id TEXT NOT NULL UNIQUE"
     ") STRICT;";
 
+const char wk_store_history_by_lid_schema[] =
+    "ALTER TABLE history_told ADD COLUMN by_lid INTEGER NOT NULL DEFAULT 0;";
+
 static struct sealed_place place_of(const struct wk_store *st, const char *table, int64_t row)
 {
 	return (struct sealed_place){
@@ -123,13 +126,16 @@ int wk_store_history_drop(struct wk_store *st, int64_t id)
 /* ---- what the phone is told --------------------------------------------------------------------
  */
 
-static int told_run(struct wk_store *st, const char *sql, const char *message_id)
+static int told_insert(struct wk_store *st, const char *message_id, bool by_lid)
 {
 	sqlite3_stmt *s = NULL;
-	int rc = wk_store_keep(st, sql, &s);
+	int rc = wk_store_keep(
+	    st, "INSERT OR REPLACE INTO history_told(message_id, by_lid) VALUES (?1, ?2)", &s);
 
 	if (rc == 0)
 		rc = db_err(sqlite3_bind_text(s, 1, message_id, -1, SQLITE_STATIC));
+	if (rc == 0)
+		rc = db_err(sqlite3_bind_int(s, 2, by_lid));
 	return wk_store_run(st, s, rc);
 }
 
@@ -146,14 +152,13 @@ static int told_forget_oldest(struct wk_store *st)
 	return wk_store_run(st, s, rc);
 }
 
-int wk_store_history_told_put(struct wk_store *st, const char *message_id)
+int wk_store_history_told_put(struct wk_store *st, const char *message_id, bool by_lid)
 {
 	int rc = strlen(message_id) > WK_MSG_ID_MAX ? WA_ELIMIT : wk_store_begin(st);
 
 	if (rc < 0)
 		return rc == WA_ELIMIT ? 0 : rc; /* such an id is told once */
-	rc =
-	    told_run(st, "INSERT OR REPLACE INTO history_told(message_id) VALUES (?1)", message_id);
+	rc = told_insert(st, message_id, by_lid);
 	if (rc == 0)
 		rc = told_forget_oldest(st);
 	return wk_store_end(st, rc);
@@ -161,20 +166,23 @@ int wk_store_history_told_put(struct wk_store *st, const char *message_id)
 
 int wk_store_history_told_drop(struct wk_store *st, const char *message_id)
 {
+	sqlite3_stmt *s = NULL;
 	int rc = wk_store_begin(st);
 
 	if (rc < 0)
 		return rc;
-	return wk_store_end(
-	    st, told_run(st, "DELETE FROM history_told WHERE message_id = ?1", message_id));
+	rc = wk_store_keep(st, "DELETE FROM history_told WHERE message_id = ?1", &s);
+	if (rc == 0)
+		rc = db_err(sqlite3_bind_text(s, 1, message_id, -1, SQLITE_STATIC));
+	return wk_store_end(st, wk_store_run(st, s, rc));
 }
 
 int wk_store_history_told_next(struct wk_store *st, int64_t after, int64_t *seq_out,
-                               char message_id_out[WK_MSG_ID_MAX + 1])
+                               struct wk_history_told *out)
 {
 	sqlite3_stmt *s;
 	int rc = wk_store_keep(st,
-	                       "SELECT seq, message_id FROM history_told WHERE seq > ?1"
+	                       "SELECT seq, message_id, by_lid FROM history_told WHERE seq > ?1"
 	                       " ORDER BY seq LIMIT 1",
 	                       &s);
 
@@ -183,9 +191,11 @@ int wk_store_history_told_next(struct wk_store *st, int64_t after, int64_t *seq_
 	if (rc == 0)
 		rc = wk_store_row(s);
 	if (rc == 0)
-		rc = db_text(s, 1, message_id_out, WK_MSG_ID_MAX + 1);
-	if (rc == 0)
+		rc = db_text(s, 1, out->message_id, sizeof(out->message_id));
+	if (rc == 0) {
 		*seq_out = sqlite3_column_int64(s, 0);
+		out->by_lid = sqlite3_column_int(s, 2) != 0;
+	}
 	wk_store_done(st, s);
 	return rc;
 }

@@ -1,6 +1,6 @@
 /*
- * worker/store/wk_store_history.h - what session.db knows of history: notices to be worked on, how far it
- * is, tokens that came with it
+ * worker/store/wk_store_history.h - what session.db knows of history: notices to be worked on, how
+ * far it is, tokens that came with it
  *
  * A notice is here from the moment its message was stored until its blob is: a crash in between
  * begins it again. What is written while a stanza of a batch is worked on is part of the batch.
@@ -36,10 +36,15 @@ ATTR_NODISCARD int wk_store_history_drop(struct wk_store *st, int64_t id);
  * next: -ENOENT: there is none.
  */
 #define WK_HISTORY_TOLD_MAX 32
-ATTR_NODISCARD int wk_store_history_told_put(struct wk_store *st, const char *message_id);
+struct wk_history_told {
+	char message_id[WK_MSG_ID_MAX + 1];
+	bool by_lid; /* the phone sent it under the account's LID */
+};
+ATTR_NODISCARD int wk_store_history_told_put(struct wk_store *st, const char *message_id,
+                                             bool by_lid);
 ATTR_NODISCARD int wk_store_history_told_drop(struct wk_store *st, const char *message_id);
 ATTR_NODISCARD int wk_store_history_told_next(struct wk_store *st, int64_t after, int64_t *seq_out,
-                                              char message_id_out[WK_MSG_ID_MAX + 1]);
+                                              struct wk_history_told *out);
 
 /* Of the link; all zero before the first notice. */
 struct wk_history_state {

@@ -80,6 +80,7 @@ extern const char wk_store_sent_schema[];
 /* The step that makes what history needs. */
 extern const char wk_store_history_schema[];
 extern const char wk_store_history_told_schema[];
+extern const char wk_store_history_by_lid_schema[];
 /* A transaction was committed. */
 void wk_store_outbox_committed(struct wk_store *st);
 /* A transaction was rolled back. */
