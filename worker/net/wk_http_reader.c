@@ -13,6 +13,7 @@
 #define LENGTH_DIGITS_MAX 12
 #define RETRY_AFTER_DIGITS_MAX 5
 #define DATE_LEN 29
+#define DATE_MAX INT64_C(253402300799) /* the year 9999; a leap second may lead beyond */
 
 void wk_http_reader_clear(struct wk_http_reader *r)
 {
@@ -110,13 +111,17 @@ static int64_t parse_date(const struct wk_header *h)
 	char text[DATE_LEN + 1];
 	struct tm tm = { 0 };
 	const char *end;
+	int64_t unix_s;
 
 	if (h->value_len != DATE_LEN)
 		return 0;
 	memcpy(text, h->value, DATE_LEN);
 	text[DATE_LEN] = '\0';
 	end = strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &tm); /* no locale is ever set */
-	return end != NULL && *end == '\0' ? timegm(&tm) : 0;
+	if (end == NULL || *end != '\0')
+		return 0;
+	unix_s = timegm(&tm);
+	return unix_s <= DATE_MAX ? unix_s : 0;
 }
 
 static int take_header(struct wk_http_reader *r, const struct wk_header *h)
@@ -158,8 +163,10 @@ static int take_head(struct wk_http_reader *r, const struct wk_head *head)
 		if (rc < 0)
 			return rc;
 	}
-	if (rc == 0 && (head->status == 204 || head->status == 304))
+	if (rc == 0 && (head->status == 204 || head->status == 304)) {
 		r->part = WK_BODY_DONE;
+		r->has_len = false; /* what a 304 says is the length of what it does not send */
+	}
 	return rc;
 }
 
