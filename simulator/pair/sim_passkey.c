@@ -9,6 +9,7 @@
 
 #include "common/codec.h"
 #include "common/err.h"
+#include "common/json_text.h"
 #include "common/secret.h"
 #include "simulator/base/sim_pb.h"
 
@@ -59,7 +60,7 @@ static const char *check_client_data(const char *encoded, const uint8_t *challen
 
 	if (b64_decode(encoded, strlen(encoded), text, sizeof(text), &len) < 0)
 		return "response.clientDataJSON is not base64url";
-	j = json_loadb((const char *)text, len, 0, NULL);
+	j = json_text_read((const char *)text, len, 0);
 	b64url(challenge, SIM_CHALLENGE_LEN, expected);
 	if (json_unpack(j, "{s:s, s:s}", "type", &type, "challenge", &got) < 0)
 		why = "clientDataJSON is not JSON with type and challenge";
@@ -85,7 +86,7 @@ const char *sim_passkey_check_assertion(const uint8_t *json, size_t json_len,
                                         const uint8_t challenge[SIM_CHALLENGE_LEN])
 {
 	const char *id, *raw_id, *type, *client_data, *authenticator_data, *signature, *why = NULL;
-	json_t *j = json_loadb((const char *)json, json_len, 0, NULL);
+	json_t *j = json_text_read((const char *)json, json_len, 0);
 
 	if (json_unpack(j, "{s:s, s:s, s:s, s:{s:s, s:s, s:s}}", "id", &id, "rawId", &raw_id,
 	                "type", &type, "response", "clientDataJSON", &client_data,
