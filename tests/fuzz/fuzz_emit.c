@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <unistd.h>
 
 #include "common/log.h"
 #include "store_fixture.h"
@@ -20,6 +21,7 @@
 
 static struct store_fixture fixture;
 static struct wk_emit *emit;
+static bool within; /* left there by a run without memory: the store is made anew */
 
 static void clean_up(void)
 {
@@ -33,11 +35,10 @@ static void set_up(void)
 	static const struct log_ctx log;
 	struct wk_emit_params p = { .settings = &settings, .log = &log };
 
-	store_make(&fixture, NULL);
+	store_make(&fixture, access("/dev/shm", W_OK) == 0 ? "/dev/shm" : NULL);
 	p.store = fixture.st;
 	p.creds = &fixture.creds;
 	FUZZ_REQUIRE(wk_emit_new(&p, &emit) == 0);
-	FUZZ_REQUIRE(atexit(clean_up) == 0);
 }
 
 static void check_events(void)
@@ -45,9 +46,12 @@ static void check_events(void)
 	struct wk_outbox_row row = { 0 };
 
 	while (wk_store_outbox_next(fixture.st, row.number, &row) == 0) {
-		json_t *v = json_loadb((const char *)row.data.p, row.data.len,
-		                       JSON_REJECT_DUPLICATES, NULL);
+		json_t *v;
 
+		fuzz_own_begin();
+		v = json_loadb((const char *)row.data.p, row.data.len, JSON_REJECT_DUPLICATES,
+		               NULL);
+		fuzz_own_end();
 		FUZZ_REQUIRE(json_is_object(v));
 		json_decref(v);
 		buf_reset(&row.data);
@@ -65,10 +69,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct wa_node *n;
 
+	fuzz_own_begin();
 	if (emit == NULL)
+		FUZZ_REQUIRE(atexit(clean_up) == 0);
+	if (within)
+		clean_up();
+	if (emit == NULL || within)
 		set_up();
+	fuzz_own_end();
+	within = false;
 	if (wa_stanza_decode(data, size, &n) < 0)
 		return 0;
+	within = true;
 	/* as within a batch */
 	FUZZ_REQUIRE(wk_store_batch_begin(fixture.st, no_flush, NULL) == 0);
 	fixture.st->batch.depth++;
@@ -79,6 +91,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_events();
 	fixture.st->batch.depth--;
 	FUZZ_REQUIRE(wk_store_batch_end(fixture.st, -ECANCELED) == -ECANCELED);
+	within = false;
 	wa_node_free(n);
 	return 0;
 }

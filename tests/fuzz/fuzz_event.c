@@ -42,7 +42,9 @@ static void render(const struct wk_event_msg *m, struct wa_pool *pool)
 
 	FUZZ_REQUIRE(wk_event_message(m, &look, pool, &out) == 0);
 	FUZZ_REQUIRE(out.len <= 8u * 1024 * 1024);
+	fuzz_own_begin();
 	v = json_loadb((const char *)out.p, out.len, JSON_REJECT_DUPLICATES, NULL);
+	fuzz_own_end();
 	FUZZ_REQUIRE(json_is_object(v));
 	FUZZ_REQUIRE(json_is_string(json_object_get(json_object_get(v, "message"), "content")));
 	json_decref(v);

@@ -59,7 +59,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_proxy(body, false);
 	check_proxy(body, true);
 	check_settings(body);
+	fuzz_own_begin();
 	text = json_dumps(body, JSON_COMPACT | JSON_REAL_PRECISION(17));
+	fuzz_own_end();
 	FUZZ_REQUIRE(text != NULL);
 	FUZZ_REQUIRE(gw_json_object(text, strlen(text), &again) == 0);
 	FUZZ_REQUIRE(json_equal(body, again));

@@ -57,6 +57,7 @@ static void sealed(const struct fixture *f, uint8_t kind, const uint8_t *chain, 
 	struct buf client_hello = { 0 }, hello = { 0 };
 	struct wa_noise_client *c;
 
+	fuzz_own_begin();
 	if (kind == 2)
 		c = fixture_client(f);
 	else
@@ -67,6 +68,7 @@ static void sealed(const struct fixture *f, uint8_t kind, const uint8_t *chain, 
 		fixture_ik_answer(f, &client_hello, chain, chain_len, &hello);
 	else
 		fixture_fallback_hello(f, chain, chain_len, &hello);
+	fuzz_own_end();
 	FUZZ_REQUIRE((finish(f, c, hello.p, hello.len) == 0) == (verify(f, chain, chain_len) == 0));
 	buf_free(&client_hello);
 	buf_free(&hello);
@@ -75,21 +77,25 @@ static void sealed(const struct fixture *f, uint8_t kind, const uint8_t *chain, 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct buf client_hello = { 0 };
+	struct wa_noise_client *c;
 	struct fixture f;
 
 	if (size < 2 || data[0] > 5)
 		return 0;
+	fuzz_own_begin();
 	fixture_init(&f);
-	if (data[0] == 0) {
-		finish(&f, fixture_client(&f), data + 1, size - 1);
+	c = data[0] == 3 ? fixture_client_ik(&f, f.server_static.pub, &client_hello)
+	                 : fixture_client(&f);
+	fuzz_own_end();
+	if (data[0] == 0 || data[0] == 3) {
+		finish(&f, c, data + 1, size - 1);
+		c = NULL;
 	} else if (data[0] == 1) {
 		verify(&f, data + 1, size - 1);
-	} else if (data[0] == 3) {
-		finish(&f, fixture_client_ik(&f, f.server_static.pub, &client_hello), data + 1,
-		       size - 1);
 	} else if (size < 32768) {
 		sealed(&f, data[0], data + 1, size - 1);
 	}
+	wa_noise_client_free(c);
 	buf_free(&client_hello);
 	return 0;
 }

@@ -72,8 +72,11 @@ static void check_webhook(const struct gw_webhook *w)
 static char *shown(const struct gw_webhook *w)
 {
 	json_t *o = gw_webhook_json(w);
-	char *text = json_dumps(o, JSON_COMPACT);
+	char *text;
 
+	fuzz_own_begin();
+	text = json_dumps(o, JSON_COMPACT);
+	fuzz_own_end();
 	json_decref(o);
 	return text;
 }

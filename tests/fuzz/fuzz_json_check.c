@@ -27,6 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(text, data, size); /* without a byte behind it that could be read by mistake */
 	rc = json_check(text, size, DEPTH);
 	FUZZ_REQUIRE(rc == 0 || rc == WA_EPROTO || rc == WA_ELIMIT);
+	fuzz_own_begin(); /* jansson's lexer does not survive without memory */
 	tree = json_loadb(text, size, JSON_DECODE_ANY, &error);
 	if (rc == 0 && tree == NULL)
 		FUZZ_REQUIRE(json_error_code(&error) == json_error_numeric_overflow);
@@ -34,6 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (tree != NULL && memchr(text, '\n', size) == NULL && memchr(text, '\r', size) == NULL &&
 	    memchr(text, '\0', size) == NULL)
 		FUZZ_REQUIRE(rc == 0 || rc == WA_ELIMIT);
+	fuzz_own_end();
 	json_decref(tree);
 	free(text);
 	return 0;

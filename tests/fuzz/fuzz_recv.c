@@ -11,6 +11,7 @@
 
 #include <sqlite3.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "proto/wa_msg.pb-c.h"
 #include "recv_fixture.h"
@@ -22,6 +23,7 @@
 static struct recv_fixture f;
 static struct sigpeer bob, phone;
 static unsigned inputs;
+static bool within; /* left there by a run without memory: the store is made anew */
 
 #ifdef FUZZ_LIBFUZZER
 /* The store keeps its pointers in memory that the leak detector does not look into, so that
@@ -43,7 +45,7 @@ static void clean_up(void)
 
 static void set_up(void)
 {
-	rf_make(&f, NULL, 1);
+	rf_make(&f, access("/dev/shm", W_OK) == 0 ? "/dev/shm" : NULL, 1);
 	f.settings.auto_read_messages = false;
 	(void)sqlite3_exec(f.sf.st->db, "PRAGMA synchronous=OFF", NULL, NULL, NULL);
 	sigpeer_init(&bob, 0x22, "99_1", 0);
@@ -93,21 +95,29 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct wa_node *n = NULL;
 
+	fuzz_own_begin();
 	if (inputs == 0)
 		FUZZ_REQUIRE(atexit(clean_up) == 0);
-	if (inputs % INPUTS_MAX == 0) {
+	if (inputs % INPUTS_MAX == 0 || within) {
 		if (inputs > 0)
 			clean_up();
 		set_up();
 	}
 	inputs++;
+	fuzz_own_end();
+	within = false;
 	if (size == 0)
 		return 0;
-	if (data[0] == 'B' || data[0] == 'G' || data[0] == 'P')
+	if (data[0] == 'B' || data[0] == 'G' || data[0] == 'P') {
+		fuzz_own_begin();
 		n = sealed((char)data[0], data + 1, size - 1);
-	else if (wa_stanza_decode(data + 1, size - 1, &n) < 0 || !wa_node_is(n, "message"))
+		fuzz_own_end();
+	} else if (wa_stanza_decode(data + 1, size - 1, &n) < 0 || !wa_node_is(n, "message")) {
 		goto out;
+	}
+	within = true;
 	give(n);
+	within = false;
 out:
 	wa_node_free(n);
 	return 0;

@@ -121,9 +121,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size < 1 || size > INPUT_MAX || data[0] > 6)
 		return 0;
+	fuzz_own_begin();
 	if (!world.ready)
 		prepare();
 	receiver(&p);
+	fuzz_own_end();
 	kind = data[0];
 	if (kind < 4) {
 		rc = open_it(&p, kind, data + 1, size - 1, &out);

@@ -2,7 +2,7 @@
 if FUZZ_ENGINE
 FUZZ_MAIN =
 else
-FUZZ_MAIN = tests/fuzz/replay.c
+FUZZ_MAIN = tests/fuzz/replay.c $(UNIT_STARVE)
 endif
 FUZZ_TARGET_CFLAGS = $(UNIT_CFLAGS) $(FUZZ_CFLAGS)
 
@@ -20,7 +20,7 @@ include $(top_srcdir)/tests/fuzz/gwhttp.mk
 include $(top_srcdir)/tests/fuzz/cli.mk
 include $(top_srcdir)/tests/fuzz/worker.mk
 include $(top_srcdir)/tests/fuzz/sim.mk
-EXTRA_DIST += tests/fuzz/replay.sh tests/fuzz/fuzz.h tests/fuzz/README.md tests/fuzz/hours.tsv
+EXTRA_DIST += tests/fuzz/replay.sh tests/fuzz/fuzz.h tests/fuzz/README.md tests/fuzz/coverage.md tests/fuzz/hours.tsv
 TESTS += tests/fuzz/replay.sh
 CLEANFILES += tests/fuzz/*.replay.log
 

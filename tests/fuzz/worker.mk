@@ -43,3 +43,9 @@ tests_fuzz_fuzz_ws_SOURCES = tests/fuzz/fuzz_ws.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_ws_CFLAGS = $(FUZZ_TARGET_CFLAGS)
 tests_fuzz_fuzz_ws_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 tests_fuzz_fuzz_ws_LDADD = $(WORKER_LIBS)
+
+check_PROGRAMS += tests/fuzz/fuzz_passkey_json
+tests_fuzz_fuzz_passkey_json_SOURCES = tests/fuzz/fuzz_passkey_json.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_passkey_json_CFLAGS = $(FUZZ_TARGET_CFLAGS) $(JANSSON_CFLAGS)
+tests_fuzz_fuzz_passkey_json_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_passkey_json_LDADD = $(FUZZ_MUTATE) $(WORKER_LIBS) $(JANSSON_LIBS)

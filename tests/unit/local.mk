@@ -3,6 +3,7 @@ UNIT_CFLAGS = $(AM_CFLAGS) -I$(top_srcdir)/tests/unit $(CMOCKA_CFLAGS) $(EVENT_C
 	$(SSL_CFLAGS) $(JANSSON_CFLAGS) $(SQLITE_CFLAGS) $(PROTOBUFC_CFLAGS) $(SIGNAL_CFLAGS) $(ZLIB_CFLAGS) \
 	$(QRENCODE_CFLAGS) $(PNG_CFLAGS) -DTEST_SRCDIR='"$(abs_top_srcdir)"'
 UNIT_LIBS = $(CMOCKA_LIBS) $(JANSSON_LIBS)
+UNIT_STARVE = tests/unit/starve.c tests/unit/starve.h
 
 include $(top_srcdir)/tests/unit/core.mk
 include $(top_srcdir)/tests/unit/walib.mk

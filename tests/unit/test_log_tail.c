@@ -3,11 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -238,6 +240,58 @@ static void test_any_content_is_read_as_bounded_text(void **state)
 	}
 }
 
+/* Neither a ring nor a descriptor where the process may have no more of what it takes. */
+static void test_a_ring_that_cannot_be_made_leaves_nothing(void **state)
+{
+	struct log_tail *t = NULL;
+	struct rlimit had;
+	int fd = -1, next = dup(0);
+
+	(void)state;
+	assert_true(next >= 0);
+	close(next);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &had), 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &(struct rlimit){ (rlim_t)next, had.rlim_max }),
+	                 0);
+	assert_int_equal(log_tail_new(&t, &fd), -EMFILE);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &had), 0);
+
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &had), 0);
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &(struct rlimit){ 0, had.rlim_max }), 0);
+	assert_int_equal(log_tail_new(&t, &fd), -EFBIG);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &had), 0);
+	signal(SIGXFSZ, SIG_DFL);
+	assert_null(t);
+	assert_int_equal(fd, -1);
+	fd = dup(0);
+	assert_int_equal(fd, next); /* none was left open */
+	close(fd);
+}
+
+static void test_one_that_may_only_be_written_is_not_read(void **state)
+{
+	uint64_t key = 77;
+	struct log_tail *t;
+	char path[32];
+	int fd, other;
+
+	(void)state;
+	assert_int_equal(log_tail_new(&t, &fd), 0);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	other = open(path, O_WRONLY | O_CLOEXEC);
+	assert_true(other >= 0);
+	strcpy(text, "untouched");
+	assert_int_equal(log_tail_read(other, text), -EBADF);
+	assert_int_equal(log_tail_read_hand(other, &key), -EBADF);
+	assert_string_equal(text, "untouched");
+	assert_int_equal(key, 77);
+	close(other);
+	close(fd);
+	log_tail_free(t);
+	log_tail_free(NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -251,6 +305,8 @@ int main(void)
 		cmocka_unit_test(test_other_descriptors_are_refused),
 		cmocka_unit_test(test_memory_that_could_shrink_or_is_of_another_size_is_refused),
 		cmocka_unit_test(test_any_content_is_read_as_bounded_text),
+		cmocka_unit_test(test_a_ring_that_cannot_be_made_leaves_nothing),
+		cmocka_unit_test(test_one_that_may_only_be_written_is_not_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
