@@ -21,7 +21,7 @@ export function plot(svg, tsv, names, panels, xLabel) {
 	const rows = Math.ceil(panels.length / 2);
 	try {
 		execFileSync('gnuplot', { input: `set terminal svg size 1200,${rows * 300} font 'sans,11'\nset output '${svg}'\nset datafile separator '\\t'\n` +
-			`set multiplot layout ${rows},2\nset key top left\nset yrange [0:*]\nset xlabel '${xLabel}'\nset grid\n${lines.join('')}unset multiplot\n` });
+			`set multiplot layout ${rows},2\nset key outside bottom center horizontal\nset yrange [0:*]\nset xlabel '${xLabel}'\nset grid\n${lines.join('')}unset multiplot\n` });
 		return true;
 	} catch (error) {
 		console.log(`no picture: ${error.code === 'ENOENT' ? 'gnuplot is not installed' : error.message}`);
@@ -46,6 +46,6 @@ export function problemList(problems) {
 // folder/NAME.md, NAME.jsonl: what other reports can include.
 export function writeSummary(folder, name, markdown, records) {
 	mkdirSync(folder, { recursive: true });
-	writeFileSync(join(folder, `${name}.md`), markdown);
+	writeFileSync(join(folder, `${name}.md`), `${markdown.trimEnd()}\n\n![${name}](${name}.svg)\n`);
 	writeFileSync(join(folder, `${name}.jsonl`), records.map((r) => JSON.stringify(r)).join('\n') + '\n');
 }
