@@ -65,7 +65,7 @@ static int read_head(struct wa_appstate_whole *w)
 	if (rc == 0 &&
 	    (w->version == 0 || w->version > INT64_MAX || hash.len != WA_APPSTATE_HASH_LEN))
 		rc = WA_EPROTO;
-	if (rc < 0)
+	if (rc != 0)
 		return rc;
 	w->hash = hash.p;
 	return read_name(name, w->collection);
@@ -116,7 +116,7 @@ static int read_record(const uint8_t *p, size_t len, struct wa_appstate_plain *o
 		rc = wa_appstate_bytes(p, len, 2, &out->key_id);
 	if (rc == 0)
 		rc = wa_appstate_bytes(p, len, 3, &mac);
-	if (rc < 0)
+	if (rc != 0)
 		return rc;
 	if (out->data.p == NULL || out->data.len > WA_APPSTATE_RECORD_MAX ||
 	    mac.len != WA_APPSTATE_MAC_LEN)
