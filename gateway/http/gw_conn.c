@@ -289,6 +289,10 @@ static void on_conn_read(evutil_socket_t fd, short what, void *arg)
 	int rc;
 
 	(void)what;
+	if (c->on_data != NULL && c->pending_ms != 0) {
+		event_del(&c->ev_read); /* who does not read is not read: gw_conn_flush() goes on */
+		return;
+	}
 	n = recv(fd, data, sizeof(data), 0);
 	if (n < 0) {
 		if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)

@@ -76,6 +76,10 @@ void gw_conn_flush(struct gw_conn *c)
 		gw_conns_hold_out(c);
 		event_del(&c->ev_write);
 		gw_conn_set_deadline(c);
+		if (c->on_data != NULL && !c->eof && event_add(&c->ev_read, NULL) < 0) {
+			gw_conn_close(c, "out of memory");
+			return;
+		}
 		if (c->state == CONN_HANDLING && c->on_room != NULL) {
 			c->on_room(c->on_gone_arg); /* c may be over */
 			return;

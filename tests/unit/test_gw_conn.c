@@ -428,6 +428,38 @@ static void test_another_protocol_on_the_same_connection(void **state)
 	buf_free(&headers);
 }
 
+/* Or it could have us keep answers without end, a ping's for one. */
+static void test_who_does_not_read_is_not_read(void **state)
+{
+	static char big[4 << 20], data[65536];
+	struct fixture *f = *state;
+	struct buf headers = { 0 };
+	struct client c;
+
+	dial(f, &c);
+	client_send(&c, GET("/wait-hangup") "early");
+	test_run_until(f->base, has_waiting, f);
+	assert_int_equal(buf_append_str(&headers, "Upgrade: x\r\n"), 0);
+	gw_conn_pace(f->waiting, on_room);
+	assert_int_equal(gw_conn_upgrade(f->waiting, &headers, on_data), 0);
+	event_del(c.ev);
+	assert_int_equal(gw_conn_write(f->waiting, big, sizeof(big)), 0);
+	assert_false(gw_conn_has_room(f->waiting));
+	client_send(&c, "late");
+	for (int i = 0; i < 10; i++)
+		test_run_due(f->base);
+	assert_string_equal(f->data, "early");
+	while (f->room_n == 0) {
+		(void)!recv(c.fd, data, sizeof(data), MSG_DONTWAIT);
+		test_run_due(f->base);
+	}
+	test_run_until(f->base, has_data, f);
+	assert_int_equal(f->gone_n, 0);
+	gw_conn_upgrade_end(f->waiting);
+	client_close(&c);
+	buf_free(&headers);
+}
+
 /* Larger buffers are given back between requests. */
 static void test_a_large_head_leaves_the_next_request_alone(void **state)
 {
@@ -878,6 +910,7 @@ int main(void)
 		T(test_a_stream_to_http_10_ends_with_the_connection),
 		T(test_a_paced_stream_waits_for_its_client),
 		T(test_another_protocol_on_the_same_connection),
+		T(test_who_does_not_read_is_not_read),
 		T(test_a_refusal_comes_after_the_answer_before_it),
 		T(test_a_refused_client_that_goes_on_sending_reads_why),
 		T(test_half_closed_clients_get_their_answers),
