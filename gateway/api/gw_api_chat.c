@@ -19,15 +19,11 @@
 #define COUNT_PRESET 50
 #define MS_FROM 100000000000 /* a time of so much is in milliseconds */
 
-/* An answer beyond that goes out in pieces, at the client's pace. */
-#define PIECE (256 * 1024)
-
-/* One caller that waits for the worker, then for its own connection. Owned by its request. */
+/* One caller that waits for the worker. Owned by its request. */
 struct asker {
 	struct gw_req *req;
 	struct gw_ask *ask; /* NULL: answered */
-	struct buf out;     /* the answer, and how much of it has been handed on */
-	size_t out_at;
+	struct buf out;     /* the answer */
 };
 
 static void asker_free(struct asker *a)
@@ -125,44 +121,13 @@ static struct asker *asker_new(struct gw_req *req)
 	return a;
 }
 
-/* As much as the client takes now; a is gone with the end or the client. */
-static void hand_on(struct asker *a)
-{
-	struct gw_req *req = a->req;
-
-	while (a->out_at < a->out.len && gw_req_has_room(req)) {
-		size_t left = a->out.len - a->out_at, n = left < PIECE ? left : PIECE;
-
-		a->out_at += n;
-		if (gw_req_stream_piece(req, a->out.p + a->out_at - n, n) < 0)
-			return;
-	}
-	if (a->out_at < a->out.len)
-		return;
-	asker_free(a);
-	gw_req_stream_end(req);
-}
-
-static void on_room(void *arg)
-{
-	hand_on(arg);
-}
-
 /* a->out is the answer, unless rc says otherwise. */
 static void reply(struct asker *a, int rc)
 {
-	struct gw_req *req = a->req;
-
-	if (rc == 0 && a->out.len > PIECE) {
-		gw_req_stream_pace(req, on_room);
-		if (gw_req_stream_start(req, "application/json") == 0)
-			hand_on(a);
-		return;
-	}
 	if (rc < 0)
-		gw_req_fail(req, GW_ERR_AT_CAPACITY, NULL);
+		gw_req_fail(a->req, GW_ERR_AT_CAPACITY, NULL);
 	else
-		gw_req_reply_data(req, 200, "application/json", a->out.p, a->out.len);
+		gw_req_reply_data(a->req, 200, "application/json", a->out.p, a->out.len);
 	asker_free(a);
 }
 
