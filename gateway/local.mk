@@ -24,10 +24,11 @@ libgateway_a_SOURCES = \
 	gateway/http/gw_auth.c gateway/http/gw_auth.h gateway/http/gw_body.c gateway/http/gw_body.h \
 	gateway/http/gw_conn.c gateway/http/gw_conn.h gateway/http/gw_conn_priv.h \
 	gateway/http/gw_conn_write.c gateway/http/gw_conns.c gateway/http/gw_gate.c gateway/http/gw_gate.h \
+	gateway/http/gw_gate_head.c gateway/http/gw_gate_priv.h \
 	gateway/http/gw_http.c gateway/http/gw_http.h gateway/http/gw_json.c gateway/http/gw_json.h \
 	gateway/http/gw_listener.c gateway/http/gw_listener.h gateway/http/gw_peers.c \
 	gateway/http/gw_peers.h gateway/http/gw_query.c gateway/http/gw_query.h gateway/http/gw_req.c \
-	gateway/http/gw_req.h gateway/http/gw_route.c gateway/http/gw_route.h gateway/http/gw_routes.c \
+	gateway/http/gw_req.h gateway/http/gw_req_priv.h gateway/http/gw_req_stream.c gateway/http/gw_route.c gateway/http/gw_route.h gateway/http/gw_routes.c \
 	gateway/http/gw_stream.c gateway/http/gw_stream.h \
 	gateway/instance/gw_deaths.c gateway/instance/gw_deaths.h gateway/instance/gw_device.h \
 	gateway/instance/gw_dials.c gateway/instance/gw_dials.h gateway/instance/gw_instance.c \

@@ -71,7 +71,7 @@ enum gw_gate_verdict {
 	GW_GATE_NO_MEMORY, /* stays so */
 };
 
-/* Embedded by its user; the members belong to gw_gate.c. */
+/* Embedded by its user; the members belong to gw_gate.c and gw_gate_head.c. */
 struct gw_gate {
 	struct buf head; /* from the request line on; its parts become NUL-terminated strings */
 	uint64_t body_default; /* as given to gw_gate_init() */

@@ -5,14 +5,9 @@
 #include <stdint.h>
 #include <string.h>
 
-#define KEY_CAP 32 /* longer keys are none of ours */
+#include "common/codec.h"
 
-static unsigned hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return (unsigned)(c - '0');
-	return (unsigned)((c | 0x20) - 'a' + 10);
-}
+#define KEY_CAP 32 /* longer keys are none of ours */
 
 int gw_percent_decode(const char *text, size_t text_len, bool plus_is_space, char *out,
                       size_t out_cap)
@@ -23,7 +18,7 @@ int gw_percent_decode(const char *text, size_t text_len, bool plus_is_space, cha
 	for (size_t i = 0; i < text_len; i++) {
 		c = (uint8_t)text[i];
 		if (c == '%' && text_len - i > 2) {
-			c = (uint8_t)(hex_digit(text[i + 1]) << 4 | hex_digit(text[i + 2]));
+			c = (uint8_t)(hex_digit(text[i + 1]) * 16 + hex_digit(text[i + 2]));
 			i += 2;
 		} else if (c == '+' && plus_is_space) {
 			c = ' ';

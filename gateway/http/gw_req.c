@@ -17,43 +17,16 @@
 #include "gateway/http/gw_gate.h"
 #include "gateway/http/gw_json.h"
 #include "gateway/http/gw_query.h"
+#include "gateway/http/gw_req_priv.h"
 #include "gateway/http/gw_route.h"
 #include "gateway/metrics/gw_metrics.h"
 
-#define METHOD_CAP 32
-#define PATH_CAP 256    /* for the log; longer ones are cut there */
 #define HEADERS_CAP 512 /* most answers have less */
 #define CACHE_NONE "no-store"
 #define CACHE_ASK "no-cache" /* of the same length: gw_req_may_be_kept() */
 /* Behind it stands a secret, which no log may hold. */
 #define SECRET_PATH "/l/"
 #define SECRET_PATH_LEN (sizeof(SECRET_PATH) - 1)
-
-struct gw_req {
-	const struct gw_req_env *env;
-	struct gw_conn *conn; /* NULL once the caller is gone */
-	const struct gw_route *route;
-	struct gw_auth auth;
-	enum gw_media media;
-	struct gw_addr client;
-	uint64_t began_ms;
-	struct log_ctx log;
-	struct buf headers; /* of the answer */
-	bool headers_lost;  /* no memory for one of them */
-	void (*on_hangup)(void *arg);
-	void (*on_room)(void *arg);
-	void (*on_data)(const uint8_t *data, size_t data_len, void *arg);
-	void (*on_token_end)(void *arg); /* upgraded */
-	void *on_hangup_arg;             /* of all of these */
-	TAILQ_ENTRY(gw_req) in_waiting;
-	bool is_waiting; /* in env->waiting */
-	bool streaming;  /* its answer has begun */
-	bool noted;      /* in the metrics */
-	char id[GW_REQ_ID_MAX + 1];
-	char name[GW_NAME_MAX + 1];
-	char method[METHOD_CAP];
-	char path[PATH_CAP];
-};
 
 /* ---- errors ---------------------------------------------------------------------------------- */
 
@@ -279,7 +252,7 @@ void gw_req_turn_away(struct gw_req_env *env, int fd)
 	(void)!send(fd, answer, (size_t)len, MSG_NOSIGNAL);
 }
 
-static void req_free(struct gw_req *req)
+void gw_req_free(struct gw_req *req)
 {
 	if (req->is_waiting)
 		TAILQ_REMOVE(req->env->waiting, req, in_waiting);
@@ -287,7 +260,7 @@ static void req_free(struct gw_req *req)
 	free(req);
 }
 
-static void log_access(const struct gw_req *req, int status, size_t body_len)
+void gw_req_log(const struct gw_req *req, int status, size_t body_len)
 {
 	char client[GW_ADDR_CAP];
 
@@ -299,8 +272,7 @@ static void log_access(const struct gw_req *req, int status, size_t body_len)
 	    LF_INT("bytes", body_len), LF_STR("client", client), LF_STR("path", req->path));
 }
 
-/* The answer's beginning, or (499) that nobody is there for it: once for each request. */
-static void note_answer(struct gw_req *req, int status)
+void gw_req_note(struct gw_req *req, int status)
 {
 	if (!req->noted)
 		gw_metrics_http(req->env->gw->metrics, req->route, status, gw_req_age_ms(req));
@@ -313,12 +285,12 @@ static void on_conn_gone(void *arg)
 	struct gw_req *req = arg;
 
 	req->conn = NULL;
-	note_answer(req, 499);
+	gw_req_note(req, 499);
 	if (req->on_hangup == NULL)
 		return; /* the handler answers later, into the void */
-	log_access(req, 499, 0);
+	gw_req_log(req, 499, 0);
 	req->on_hangup(req->on_hangup_arg);
-	req_free(req);
+	gw_req_free(req);
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */
@@ -477,15 +449,15 @@ void gw_req_reply_data(struct gw_req *req, int status, const char *content_type,
 	if (req->conn != NULL) {
 		if (data_len > 0)
 			gw_req_add_text(req, "Content-Type", content_type);
-		log_access(req, status, data_len);
-		note_answer(req, status);
+		gw_req_log(req, status, data_len);
+		gw_req_note(req, status);
 		a.headers = &req->headers;
 		if (req->headers_lost)
 			answer_no_memory(req->conn);
 		else
 			gw_conn_answer(req->conn, &a);
 	}
-	req_free(req);
+	gw_req_free(req);
 }
 
 void gw_req_reply(struct gw_req *req, int status, json_t *json)
@@ -536,142 +508,4 @@ void gw_req_resume(struct gw_req *req)
 	if (req->is_waiting)
 		TAILQ_REMOVE(req->env->waiting, req, in_waiting);
 	req->is_waiting = false;
-}
-
-int gw_req_stream_start(struct gw_req *req, const char *content_type)
-{
-	gw_req_add_header(req, "Content-Type", "%s", content_type);
-	req->streaming = true;
-	note_answer(req, 200);
-	return gw_conn_stream_start(req->conn, 200, &req->headers);
-}
-
-int gw_req_stream_piece(struct gw_req *req, const void *data, size_t data_len)
-{
-	return gw_conn_stream_piece(req->conn, data, data_len);
-}
-
-void gw_req_stream_cork(struct gw_req *req)
-{
-	gw_conn_stream_cork(req->conn);
-}
-
-int gw_req_stream_flush(struct gw_req *req)
-{
-	return gw_conn_stream_flush(req->conn);
-}
-
-void gw_req_stream_end(struct gw_req *req)
-{
-	log_access(req, 200, 0);
-	gw_conn_stream_end(req->conn);
-	req_free(req);
-}
-
-/* ---- at the client's pace, and another protocol -----------------------------------------------
- */
-
-static void on_conn_room(void *arg)
-{
-	struct gw_req *req = arg;
-
-	if (req->on_hangup != NULL)
-		req->on_room(req->on_hangup_arg);
-}
-
-static void on_conn_data(const uint8_t *data, size_t data_len, void *arg)
-{
-	struct gw_req *req = arg;
-
-	req->on_data(data, data_len, req->on_hangup_arg);
-}
-
-void gw_req_stream_pace(struct gw_req *req, void (*on_room)(void *arg))
-{
-	req->on_room = on_room;
-	gw_conn_pace(req->conn, on_conn_room);
-}
-
-bool gw_req_has_room(const struct gw_req *req)
-{
-	return gw_conn_has_room(req->conn);
-}
-
-int gw_req_upgrade(struct gw_req *req,
-                   void (*on_data)(const uint8_t *data, size_t data_len, void *arg),
-                   void (*on_token_end)(void *arg))
-{
-	req->on_data = on_data;
-	req->on_token_end = on_token_end;
-	req->streaming = true;
-	note_answer(req, 101);
-	return gw_conn_upgrade(req->conn, &req->headers, on_conn_data);
-}
-
-int gw_req_write(struct gw_req *req, const void *data, size_t data_len)
-{
-	return gw_conn_write(req->conn, data, data_len);
-}
-
-void gw_req_upgrade_end(struct gw_req *req)
-{
-	log_access(req, 101, 0);
-	gw_conn_upgrade_end(req->conn);
-	req_free(req);
-}
-
-/* ---- a token that ends ----------------------------------------------------------------------- */
-
-static const char token_ended[] = "the token was replaced by a new one meanwhile";
-
-/* The stream's last event. */
-static void end_stream(struct gw_req *req)
-{
-	json_t *json =
-	    gw_error_json(gw_error_message(GW_ERR_TOKEN), gw_error_code(GW_ERR_TOKEN), token_ended);
-	char *text = json_text(json);
-	struct buf piece = { 0 };
-	int rc = 0;
-
-	if (text != NULL && buf_appendf(&piece, "event: failed\ndata: %s\n\n", text) == 0)
-		rc = gw_conn_stream_piece(req->conn, piece.p, piece.len);
-	buf_free(&piece);
-	free(text);
-	json_decref(json);
-	if (rc < 0)
-		req_free(req); /* the caller left just now */
-	else
-		gw_req_stream_end(req);
-}
-
-static struct gw_req *find_let_in(const struct gw_req_list *list, const uint8_t *hash)
-{
-	struct gw_req *req;
-
-	for (req = TAILQ_FIRST(list); req != NULL; req = TAILQ_NEXT(req, in_waiting))
-		if (secret_eq(req->auth.hash, hash, GW_TOKEN_HASH_LEN))
-			return req;
-	return NULL;
-}
-
-/* From the front each time: what an answer sets off may end others of the list. */
-void gw_req_token_ended(struct gw_req_list *list, const uint8_t *hash)
-{
-	struct gw_req *req;
-
-	while ((req = find_let_in(list, hash)) != NULL) {
-		void (*let_go)(void *arg) = req->on_hangup;
-		void *arg = req->on_hangup_arg;
-
-		if (req->on_token_end != NULL) {
-			req->on_token_end(arg);
-			continue;
-		}
-		gw_req_resume(req);
-		let_go(arg);
-		if (req->streaming)
-			end_stream(req);
-		else
-			gw_req_fail(req, GW_ERR_TOKEN, token_ended);
-	}
 }
