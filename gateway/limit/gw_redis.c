@@ -92,7 +92,8 @@ static void arm(struct gw_redis *r, uint64_t ms)
 	struct timeval tv = { .tv_sec = (time_t)(ms / 1000),
 		              .tv_usec = (suseconds_t)(ms % 1000 * 1000) };
 
-	(void)!event_add(r->timer, &tv);
+	if (event_add(r->timer, &tv) < 0) /* no memory: at once, rather than never */
+		event_active(r->timer, EV_TIMEOUT, 0);
 }
 
 /* ---- commands on the wire -------------------------------------------------------------------- */

@@ -267,7 +267,8 @@ static void timer_in(struct event *ev, uint64_t us)
 	const struct timeval tv = { .tv_sec = (time_t)(us / 1000000),
 		                    .tv_usec = (suseconds_t)(us % 1000000) };
 
-	(void)!event_add(ev, &tv);
+	if (event_add(ev, &tv) < 0) /* no memory: at once, rather than never */
+		event_active(ev, EV_TIMEOUT, 0);
 }
 
 static void on_io(evutil_socket_t fd, short what, void *arg)

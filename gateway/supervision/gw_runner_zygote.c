@@ -200,7 +200,8 @@ static void retry_later(struct zygote *z)
 		ms = RETRY_MAX_MS;
 	tv.tv_sec = (time_t)(ms / 1000);
 	tv.tv_usec = (suseconds_t)(ms % 1000 * 1000);
-	(void)!event_add(z->ev_retry, &tv);
+	if (event_add(z->ev_retry, &tv) < 0) /* no memory: at once, rather than never */
+		event_active(z->ev_retry, EV_TIMEOUT, 0);
 }
 
 static void on_retry(evutil_socket_t fd, short what, void *arg)
