@@ -59,7 +59,7 @@ libgateway_a_SOURCES = \
 	gateway/registry/gw_registry_priv.h gateway/registry/gw_sealed_text.c gateway/registry/gw_sealed_text.h \
 	gateway/registry/gw_secrets.c gateway/registry/gw_secrets.h \
 	gateway/registry/gw_store.c gateway/registry/gw_store.h gateway/registry/gw_store_db.c \
-	gateway/registry/gw_store_db.h gateway/registry/gw_store_tidy.c gateway/registry/gw_table.c \
+	gateway/registry/gw_store_db.h gateway/registry/gw_store_jobs.c gateway/registry/gw_store_priv.h gateway/registry/gw_store_tidy.c gateway/registry/gw_table.c \
 	gateway/registry/gw_table.h \
 	gateway/supervision/gw_exec.c gateway/supervision/gw_exec.h gateway/supervision/gw_proc.c \
 	gateway/supervision/gw_proc.h gateway/supervision/gw_runner.c gateway/supervision/gw_runner.h \

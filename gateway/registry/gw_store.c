@@ -1,4 +1,5 @@
-/* gateway/registry/gw_store.c - one writer thread: jobs go in, commits happen, callbacks come out */
+/* gateway/registry/gw_store.c - one writer thread: jobs go in, commits happen, callbacks come out
+ */
 #include "gateway/registry/gw_store.h"
 
 #include <errno.h>
@@ -6,52 +7,22 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/queue.h>
 #include <unistd.h>
 
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/log.h"
 #include "gateway/registry/gw_store_db.h"
+#include "gateway/registry/gw_store_priv.h"
 
 #define GROUP_MAX 256      /* jobs of one transaction */
 #define PROBE_S 1          /* after a failure: is the disk well again? */
 #define PROBE_NAME "probe" /* of the meta value that is written for it */
 
-enum job_kind {
-	JOB_ACCOUNT_PUT,
-	JOB_ACCOUNT_TOKEN,
-	JOB_ACCOUNT_QUOTA,
-	JOB_ACCOUNT_DEL,
-	JOB_INVITE_PUT,
-	JOB_PROBE,
-	JOB_INSTANCE_ADD, /* from here on: of an instance */
-	JOB_INSTANCE_TOKEN,
-	JOB_INSTANCE_SETTINGS,
-	JOB_INSTANCE_PROXY,
-	JOB_INSTANCE_HOOKS,
-	JOB_INSTANCE_LINK,
-	JOB_INSTANCE_DEL,
-};
-
-struct job {
-	STAILQ_ENTRY(job) link;
-	enum job_kind kind;
-	union {
-		struct gw_account_row account;
-		struct gw_invite_row invite;
-		struct gw_instance_row instance; /* settings, proxy, hooks: owned by the job */
-		uint64_t probe; /* another value each time, so that it is written */
-	} row;
-	int rc;
-	gw_store_done *done;
-	void *arg;
-};
-STAILQ_HEAD(job_list, job);
+STAILQ_HEAD(job_list, gw_store_job);
 
 struct gw_store {
 	/* the loop's */
@@ -80,34 +51,34 @@ struct gw_store {
 
 /* ---- the writer thread ------------------------------------------------------ */
 
-static int job_run(struct gw_store *st, const struct job *j)
+static int job_run(struct gw_store *st, const struct gw_store_job *j)
 {
 	switch (j->kind) {
-	case JOB_ACCOUNT_PUT:
+	case GW_JOB_ACCOUNT_PUT:
 		return gw_store_db_account_put(&st->db, &j->row.account);
-	case JOB_ACCOUNT_TOKEN:
+	case GW_JOB_ACCOUNT_TOKEN:
 		return gw_store_db_account_token(&st->db, &j->row.account);
-	case JOB_ACCOUNT_QUOTA:
+	case GW_JOB_ACCOUNT_QUOTA:
 		return gw_store_db_account_quota(&st->db, &j->row.account);
-	case JOB_ACCOUNT_DEL:
+	case GW_JOB_ACCOUNT_DEL:
 		return gw_store_db_account_del(&st->db, j->row.account.name);
-	case JOB_INVITE_PUT:
+	case GW_JOB_INVITE_PUT:
 		return gw_store_db_invite_put(&st->db, &j->row.invite);
-	case JOB_INSTANCE_ADD:
+	case GW_JOB_INSTANCE_ADD:
 		return gw_store_db_instance_add(&st->db, &j->row.instance);
-	case JOB_INSTANCE_TOKEN:
+	case GW_JOB_INSTANCE_TOKEN:
 		return gw_store_db_instance_token(&st->db, &j->row.instance);
-	case JOB_INSTANCE_SETTINGS:
+	case GW_JOB_INSTANCE_SETTINGS:
 		return gw_store_db_instance_settings(&st->db, &j->row.instance);
-	case JOB_INSTANCE_PROXY:
+	case GW_JOB_INSTANCE_PROXY:
 		return gw_store_db_instance_proxy(&st->db, &j->row.instance);
-	case JOB_INSTANCE_HOOKS:
+	case GW_JOB_INSTANCE_HOOKS:
 		return gw_store_db_instance_hooks(&st->db, &j->row.instance);
-	case JOB_INSTANCE_LINK:
+	case GW_JOB_INSTANCE_LINK:
 		return gw_store_db_instance_link(&st->db, &j->row.instance);
-	case JOB_INSTANCE_DEL:
+	case GW_JOB_INSTANCE_DEL:
 		return gw_store_db_instance_del(&st->db, j->row.instance.id);
-	case JOB_PROBE:
+	case GW_JOB_PROBE:
 		return gw_store_db_meta_put(&st->db, PROBE_NAME, &j->row.probe,
 		                            sizeof(j->row.probe));
 	}
@@ -132,7 +103,7 @@ static void erase(struct gw_store *st, const char *id)
 static void group_run(struct gw_store *st, struct job_list *group)
 {
 	int rc = gw_store_db_begin(&st->db);
-	struct job *j;
+	struct gw_store_job *j;
 
 	for (j = STAILQ_FIRST(group); j != NULL; j = STAILQ_NEXT(j, link)) {
 		j->rc = rc < 0 ? rc : job_run(st, j);
@@ -144,9 +115,9 @@ static void group_run(struct gw_store *st, struct job_list *group)
 	for (j = STAILQ_FIRST(group); j != NULL; j = STAILQ_NEXT(j, link)) {
 		if (j->rc == 0)
 			j->rc = rc;
-		if (j->rc < 0 && j->kind == JOB_INSTANCE_ADD)
+		if (j->rc < 0 && j->kind == GW_JOB_INSTANCE_ADD)
 			gw_store_db_instance_undo(&st->db, j->row.instance.id);
-		if (j->rc == 0 && j->kind == JOB_INSTANCE_DEL)
+		if (j->rc == 0 && j->kind == GW_JOB_INSTANCE_DEL)
 			erase(st, j->row.instance.id);
 		atomic_store(&st->failed, j->rc < 0);
 	}
@@ -159,7 +130,7 @@ static void group_take(struct gw_store *st, struct job_list *group)
 	while (STAILQ_EMPTY(&st->todo) && !st->stop)
 		pthread_cond_wait(&st->more, &st->lock);
 	for (int n = 0; n < GROUP_MAX && !STAILQ_EMPTY(&st->todo); n++) {
-		struct job *j = STAILQ_FIRST(&st->todo);
+		struct gw_store_job *j = STAILQ_FIRST(&st->todo);
 
 		STAILQ_REMOVE_HEAD(&st->todo, link);
 		STAILQ_INSERT_TAIL(group, j, link);
@@ -196,9 +167,9 @@ static void *writer(void *arg)
 
 /* ---- the loop's side -------------------------------------------------------- */
 
-static void job_free(struct job *j)
+void gw_store_job_free(struct gw_store_job *j)
 {
-	if (j->kind >= JOB_INSTANCE_ADD) {
+	if (j->kind >= GW_JOB_INSTANCE_ADD) {
 		free((void *)(uintptr_t)j->row.instance.settings);
 		free((void *)(uintptr_t)j->row.instance.proxy);
 		free((void *)(uintptr_t)j->row.instance.hooks);
@@ -217,7 +188,7 @@ static void probe_later(struct gw_store *st)
 static void call_done(struct gw_store *st)
 {
 	struct job_list done = STAILQ_HEAD_INITIALIZER(done);
-	struct job *j;
+	struct gw_store_job *j;
 
 	pthread_mutex_lock(&st->lock);
 	STAILQ_CONCAT(&done, &st->done);
@@ -225,10 +196,10 @@ static void call_done(struct gw_store *st)
 	while ((j = STAILQ_FIRST(&done)) != NULL) {
 		STAILQ_REMOVE_HEAD(&done, link);
 		st->waiting_n--;
-		if (j->rc < 0 && j->kind != JOB_PROBE)
+		if (j->rc < 0 && j->kind != GW_JOB_PROBE)
 			LOG(NULL, LOG_ERR, "registry_write_failed", LF_ERR("err", j->rc));
 		j->done(j->rc, j->arg);
-		job_free(j);
+		gw_store_job_free(j);
 	}
 	probe_later(st);
 }
@@ -242,9 +213,9 @@ static void on_done(evutil_socket_t fd, short what, void *arg)
 	call_done(arg);
 }
 
-static struct job *job_new(enum job_kind kind, gw_store_done *done, void *arg)
+struct gw_store_job *gw_store_job_new(enum gw_store_job_kind kind, gw_store_done *done, void *arg)
 {
-	struct job *j = calloc(1, sizeof(*j));
+	struct gw_store_job *j = calloc(1, sizeof(*j));
 
 	if (j == NULL)
 		return NULL;
@@ -254,7 +225,7 @@ static struct job *job_new(enum job_kind kind, gw_store_done *done, void *arg)
 	return j;
 }
 
-static int job_give(struct gw_store *st, struct job *j)
+int gw_store_job_give(struct gw_store *st, struct gw_store_job *j)
 {
 	st->waiting_n++;
 	pthread_mutex_lock(&st->lock);
@@ -280,7 +251,7 @@ static void on_probed(int rc, void *arg)
 static void on_probe_due(evutil_socket_t fd, short what, void *arg)
 {
 	struct gw_store *st = arg;
-	struct job *j = job_new(JOB_PROBE, on_probed, st);
+	struct gw_store_job *j = gw_store_job_new(GW_JOB_PROBE, on_probed, st);
 
 	(void)fd;
 	(void)what;
@@ -290,170 +261,13 @@ static void on_probe_due(evutil_socket_t fd, short what, void *arg)
 	}
 	j->row.probe = clock_us();
 	st->probing = true;
-	(void)!job_give(st, j);
+	(void)!gw_store_job_give(st, j);
 }
 
 void gw_store_on_healed(struct gw_store *st, void (*cb)(void *arg), void *arg)
 {
 	st->on_healed = cb;
 	st->on_healed_arg = arg;
-}
-
-int gw_store_account_put(struct gw_store *st, const struct gw_account_row *row, gw_store_done *done,
-                         void *arg)
-{
-	struct job *j = job_new(JOB_ACCOUNT_PUT, done, arg);
-
-	if (j == NULL)
-		return -ENOMEM;
-	j->row.account = *row;
-	return job_give(st, j);
-}
-
-int gw_store_account_token(struct gw_store *st, const char *name, const uint8_t *token_hash,
-                           gw_store_done *done, void *arg)
-{
-	struct job *j = job_new(JOB_ACCOUNT_TOKEN, done, arg);
-
-	if (j == NULL)
-		return -ENOMEM;
-	snprintf(j->row.account.name, sizeof(j->row.account.name), "%s", name);
-	memcpy(j->row.account.token_hash, token_hash, GW_TOKEN_HASH_LEN);
-	return job_give(st, j);
-}
-
-int gw_store_account_quota(struct gw_store *st, const char *name, int64_t quota,
-                           gw_store_done *done, void *arg)
-{
-	struct job *j = job_new(JOB_ACCOUNT_QUOTA, done, arg);
-
-	if (j == NULL)
-		return -ENOMEM;
-	snprintf(j->row.account.name, sizeof(j->row.account.name), "%s", name);
-	j->row.account.quota = quota;
-	return job_give(st, j);
-}
-
-int gw_store_account_del(struct gw_store *st, const char *name, gw_store_done *done, void *arg)
-{
-	struct job *j = job_new(JOB_ACCOUNT_DEL, done, arg);
-
-	if (j == NULL)
-		return -ENOMEM;
-	snprintf(j->row.account.name, sizeof(j->row.account.name), "%s", name);
-	return job_give(st, j);
-}
-
-int gw_store_invite_put(struct gw_store *st, const struct gw_invite_row *row, gw_store_done *done,
-                        void *arg)
-{
-	struct job *j = job_new(JOB_INVITE_PUT, done, arg);
-
-	if (j == NULL)
-		return -ENOMEM;
-	j->row.invite = *row;
-	return job_give(st, j);
-}
-
-/* *out is a copy of text, NULL for NULL. False without memory. */
-static bool copy_text(const char *text, const char **out)
-{
-	*out = text != NULL ? strdup(text) : NULL;
-	return text == NULL || *out != NULL;
-}
-
-/* A job on an instance. settings, proxy, hooks: copied; NULL: none. */
-static int instance_job(struct gw_store *st, enum job_kind kind, const struct gw_instance_row *row,
-                        gw_store_done *done, void *arg)
-{
-	struct job *j = job_new(kind, done, arg);
-	bool copied;
-
-	if (j == NULL)
-		return -ENOMEM;
-	j->row.instance = *row;
-	copied = copy_text(row->settings, &j->row.instance.settings);
-	copied = copy_text(row->proxy, &j->row.instance.proxy) && copied;
-	copied = copy_text(row->hooks, &j->row.instance.hooks) && copied;
-	if (!copied) {
-		job_free(j);
-		return -ENOMEM;
-	}
-	return job_give(st, j);
-}
-
-static struct gw_instance_row row_of(const char *id, int64_t updated_unix_ms)
-{
-	struct gw_instance_row row = { .updated_unix_ms = updated_unix_ms };
-
-	snprintf(row.id, sizeof(row.id), "%s", id);
-	return row;
-}
-
-int gw_store_instance_add(struct gw_store *st, const struct gw_instance_row *row,
-                          gw_store_done *done, void *arg)
-{
-	struct gw_instance_row full = *row;
-
-	if (full.settings == NULL)
-		full.settings = "{}";
-	if (full.proxy == NULL)
-		full.proxy = "{}";
-	if (full.hooks == NULL)
-		full.hooks = "{}";
-	return instance_job(st, JOB_INSTANCE_ADD, &full, done, arg);
-}
-
-int gw_store_instance_token(struct gw_store *st, const char *id, const uint8_t *token_hash,
-                            int64_t updated_unix_ms, gw_store_done *done, void *arg)
-{
-	struct gw_instance_row row = row_of(id, updated_unix_ms);
-
-	memcpy(row.token_hash, token_hash, sizeof(row.token_hash));
-	return instance_job(st, JOB_INSTANCE_TOKEN, &row, done, arg);
-}
-
-int gw_store_instance_settings(struct gw_store *st, const char *id, const char *settings,
-                               int64_t updated_unix_ms, gw_store_done *done, void *arg)
-{
-	struct gw_instance_row row = row_of(id, updated_unix_ms);
-
-	row.settings = settings;
-	return instance_job(st, JOB_INSTANCE_SETTINGS, &row, done, arg);
-}
-
-int gw_store_instance_proxy(struct gw_store *st, const char *id, const char *proxy,
-                            int64_t updated_unix_ms, gw_store_done *done, void *arg)
-{
-	struct gw_instance_row row = row_of(id, updated_unix_ms);
-
-	row.proxy = proxy;
-	return instance_job(st, JOB_INSTANCE_PROXY, &row, done, arg);
-}
-
-int gw_store_instance_hooks(struct gw_store *st, const char *id, const char *hooks,
-                            int64_t updated_unix_ms, gw_store_done *done, void *arg)
-{
-	struct gw_instance_row row = row_of(id, updated_unix_ms);
-
-	row.hooks = hooks;
-	return instance_job(st, JOB_INSTANCE_HOOKS, &row, done, arg);
-}
-
-int gw_store_instance_link(struct gw_store *st, const char *id, const struct gw_device *link,
-                           int64_t updated_unix_ms, gw_store_done *done, void *arg)
-{
-	struct gw_instance_row row = row_of(id, updated_unix_ms);
-
-	row.link = *link;
-	return instance_job(st, JOB_INSTANCE_LINK, &row, done, arg);
-}
-
-int gw_store_instance_del(struct gw_store *st, const char *id, gw_store_done *done, void *arg)
-{
-	const struct gw_instance_row row = row_of(id, 0);
-
-	return instance_job(st, JOB_INSTANCE_DEL, &row, done, arg);
 }
 
 bool gw_store_ok(const struct gw_store *st)
@@ -549,14 +363,14 @@ static void stop_thread(struct gw_store *st)
 
 void gw_store_free(struct gw_store *st)
 {
-	struct job *j;
+	struct gw_store_job *j;
 
 	if (st == NULL)
 		return;
 	stop_thread(st);
 	while ((j = STAILQ_FIRST(&st->done)) != NULL) {
 		STAILQ_REMOVE_HEAD(&st->done, link);
-		job_free(j);
+		gw_store_job_free(j);
 	}
 	gw_store_db_clear(&st->db);
 	if (st->ev_done != NULL)

@@ -1,5 +1,6 @@
 /*
- * gateway/registry/gw_store.h - the registry on disk: data_dir/registry.db and data_dir/instances/ID
+ * gateway/registry/gw_store.h - the registry on disk: data_dir/registry.db and
+ * data_dir/instances/ID
  *
  * One writer thread owns the database, so that a slow disk never stalls the loop. Changes are jobs:
  * they commit in the order they were given, those that wait share one transaction, and each one's
