@@ -65,6 +65,7 @@ libgateway_a_SOURCES = \
 	gateway/supervision/gw_proc.h gateway/supervision/gw_runner.c gateway/supervision/gw_runner.h \
 	gateway/supervision/gw_runner_exec.c gateway/supervision/gw_runner_zygote.c \
 	gateway/supervision/gw_supervisor.c gateway/supervision/gw_supervisor.h \
+	gateway/supervision/gw_supervisor_adopt.c gateway/supervision/gw_supervisor_priv.h \
 	gateway/supervision/gw_survey.c gateway/supervision/gw_survey.h \
 	gateway/supervision/gw_uids.c gateway/supervision/gw_uids.h gateway/supervision/gw_upgrade.c \
 	gateway/supervision/gw_upgrade.h gateway/supervision/gw_worker.c gateway/supervision/gw_worker.h \

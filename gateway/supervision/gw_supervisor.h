@@ -1,6 +1,6 @@
 /*
- * gateway/supervision/gw_supervisor.h - all workers of this gateway: starts in a bounded number, counts, the
- * end
+ * gateway/supervision/gw_supervisor.h - all workers of this gateway: starts in a bounded number,
+ * counts, the end
  *
  * Owned by struct gw. Holds run_dir for this gateway alone (a lock on the directory).
  */
