@@ -78,20 +78,24 @@ describe('side by side', { concurrency: PLAIN ? true : 4 }, () => {
 		}));
 
 	const speed = PLAIN ? 1 : 20;
+	const steps = (world, instance) => world.gateway.events('session_event').filter((e) => e.instance === instance.id);
 	const waits = { tcp: [10_000, /tls/], tls: [10_000, /tls/], upgrade: [10_000, /upgrade/], handshake: [10_000, /handshake/], login: [20_000, /login/] };
 	for (const [stage, [deadline, step]] of Object.entries(waits))
 		test(`L4: at ${stage}: given up after ${deadline / 1000} s, and tried again`, () => withWorld({}, async (world) => {
 			const { instance, phone } = await (PLAIN ? linked(world) : linkedAndFast(world, speed));
 			await world.fault(stage, { kind: 'stall', offset: 0 });
-			const first = world.relay.dials.length;
+			const from = steps(world, instance).length;
+			// dials and their ends, by the worker's own clock
+			const when = (what) => steps(world, instance).slice(from)
+			    .filter(({ got, state }) => got === what && state !== 'backoff').map(({ time }) => Date.parse(time));
 			await strike(world, phone, { kind: 'close' });
 			const listed = await ended(world, instance, 'connecting', 'timeout', { timeoutMs: 30_000 / SLOWNESS });
 			assert.match(listed.connection.lastError.detail, step);
-			await eventually(() => world.relay.dials.length > first + 1, { timeoutMs: 20_000 / SLOWNESS, what: 'another try' });
-			const [one, two] = world.relay.dials.slice(first);
-			const took = (one.endAt - one.at) * speed;
+			await eventually(() => when('dial').length > 1, { timeoutMs: 20_000 / SLOWNESS, what: 'another try' });
+			const [one, two] = when('dial');
+			const took = (when('timeout')[0] - one) * speed;
 			assert.ok(took > deadline * 0.95 && took < deadline + (PLAIN ? 2000 : 1500 * speed), `given up after ${took} ms`);
-			assert.ok((two.at - one.at) * speed <= 55_000, `tried again after ${(two.at - one.at) * speed} ms`);
+			assert.ok((two - one) * speed <= 55_000, `tried again after ${(two - one) * speed} ms`);
 			await world.clearFaults();
 			await reconnect(world, instance);
 			await world.until(instance, 'connected', { timeoutMs: 25_000 });
@@ -134,7 +138,8 @@ describe('side by side', { concurrency: PLAIN ? true : 4 }, () => {
 			sides.push(Object.create(world, { base: { value: world.base } }));
 			// what goes through the second relay goes through the first, too
 			await body(sides, instance, () => [relays[0].dials.length - before - relays[1].dials.length, relays[1].dials.length],
-			    () => [first, world.gateway].map((g) => g.events('online').filter((e) => e.after_us !== undefined).length));
+			    () => [first, world.gateway].map((g) => ['down', 'attempt_failed'].flatMap((name) => g.events(name))
+			        .filter(({ code, program }) => code === 'stream_replaced' && program === 'warden-worker').length));
 		} finally {
 			for (const gateway of [first, world.gateway].filter((g) => g.result === undefined)) {
 				gateway.kill('SIGTERM');
@@ -156,18 +161,21 @@ describe('side by side', { concurrency: PLAIN ? true : 4 }, () => {
 		assert.equal((await sides[0].listed(instance)).status, 'disconnected');
 	}));
 
-	hooksTest('O4: not later either: three tries a day each, then one of them has it', () => twoGateways(fast(60), async (sides, instance, dials, logins) => {
+	hooksTest('O4: not later either: three tries a day each, then one of them has it', () => twoGateways(fast(60), async (sides, instance, dials, replaced) => {
 		const states = () => Promise.all(sides.map(async (side) => (await side.listed(instance)).connection));
-		await eventually(async () => {
+		const last = await eventually(async () => {
 			const both = await states();
-			return both.some((c) => c.state === 'disconnected' && c.nextRetryAt === null) && both.some((c) => c.state === 'connected');
-		}, { timeoutMs: 15_000, what: 'an end of tries, and one that has it' });
-		// Logins: a dial may miss a deadline that is sixty times shorter here, and is made again. Each has had its first.
-		const [a, b] = logins();
-		assert.ok(a <= 4 && b <= 4 && a + b >= 5, `${a} and ${b} logins`);
-		const quiet = dials();
+			const out = both.findIndex((c) => c.state === 'disconnected' && c.nextRetryAt === null);
+			return out >= 0 && both[1 - out].state === 'connected' && out + 1;
+		}, { timeoutMs: 15_000, what: 'an end of tries, and one that has it' }) - 1;
+		// Not logins: a dial may miss a deadline that is sixty times shorter here, and is made again.
+		await eventually(() => replaced()[last] >= 4, { what: 'its log' });
+		const times = replaced();
+		assert.ok(times[last] === 4 && times[1 - last] <= 4 && times[1 - last] >= 1, `replaced ${times} times`);
+		const made = dials()[last];
 		await sleep(8000); // 480 s
-		assert.deepEqual(dials(), quiet);
+		assert.deepEqual(replaced(), times);
+		assert.equal(dials()[last], made);
 	}));
 
 	plainTest('H1: a worker that hangs is missed within 55 s, killed and replaced; nobody else is', () => withWorld({}, async (world) => {
