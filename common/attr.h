@@ -6,7 +6,6 @@
 #define ATTR_NODISCARD __attribute__((warn_unused_result))
 #define ATTR_NONNULL __attribute__((nonnull))
 #define ATTR_NORETURN __attribute__((noreturn))
-#define ATTR_UNUSED __attribute__((unused))
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 

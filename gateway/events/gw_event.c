@@ -36,51 +36,23 @@ bool gw_event_wanted(const struct gw_event_filter *f, unsigned kind, uint32_t fl
 
 /* ---- filters -------------------------------------------------------------------------------- */
 
-static int add_kind(const char *name, size_t len, uint32_t *kinds)
-{
-	unsigned k = gw_event_kind_find(name, len);
-
-	if (k == 0)
-		return -EINVAL;
-	*kinds |= 1u << k;
-	return 0;
-}
-
 int gw_event_kinds_parse(const char *list, uint32_t *kinds_out)
 {
 	uint32_t kinds = 0;
-	int rc = 0;
 
-	while (list != NULL && *list != '\0' && rc == 0) {
+	while (list != NULL && *list != '\0') {
 		size_t n = strcspn(list, ",");
+		unsigned k = gw_event_kind_find(list, n);
 
-		rc = add_kind(list, n, &kinds);
+		if (k == 0)
+			return -EINVAL;
+		kinds |= 1u << k;
 		list += n;
 		if (*list == ',' && *++list == '\0')
-			rc = -EINVAL;
+			return -EINVAL;
 	}
-	if (rc == 0)
-		*kinds_out = kinds;
-	return rc;
-}
-
-int gw_event_kinds_from_json(const json_t *array, uint32_t *kinds_out)
-{
-	uint32_t kinds = 0;
-	size_t i;
-	json_t *v;
-	int rc = array == NULL || json_is_array(array) ? 0 : -EINVAL;
-
-	json_array_foreach(array, i, v)
-	{
-		if (rc == 0)
-			rc = json_is_string(v)
-			         ? add_kind(json_string_value(v), json_string_length(v), &kinds)
-			         : -EINVAL;
-	}
-	if (rc == 0)
-		*kinds_out = kinds;
-	return rc;
+	*kinds_out = kinds;
+	return 0;
 }
 
 json_t *gw_event_kinds_json(uint32_t kinds)

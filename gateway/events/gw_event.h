@@ -49,12 +49,8 @@ struct gw_event_filter {
 	bool history;   /* those marked as from history, too */
 };
 bool gw_event_wanted(const struct gw_event_filter *f, unsigned kind, uint32_t flags);
-/*
- * Kinds as bits from "a,b" or from a JSON array of strings (NULL or empty: 0, which is all).
- * 0, or -EINVAL (a name that is none, or not a string).
- */
+/* Kinds as bits from "a,b" (NULL or empty: 0, which is all). 0, or -EINVAL: a name that is none. */
 ATTR_NODISCARD int gw_event_kinds_parse(const char *list, uint32_t *kinds_out);
-ATTR_NODISCARD int gw_event_kinds_from_json(const json_t *array, uint32_t *kinds_out);
 /* As a JSON array of names; new reference; NULL without memory. */
 json_t *gw_event_kinds_json(uint32_t kinds);
 

@@ -168,8 +168,6 @@ struct gw_events {
 
 /* The thread. */
 void *gw_events_thread(void *arg);
-/* Is this a JSON object that may be an event's data? */
-bool gw_events_data_ok(const char *data, size_t len);
 
 /* Loop's side, among its files. */
 struct gw_event_stream *gw_events_stream(struct gw_events *ev, struct gw_instance *inst);

@@ -16,7 +16,8 @@
 #define PROBE_S 1      /* after a failure: is the disk well again? */
 #define DEPTH_MAX 32   /* of an event's data */
 
-bool gw_events_data_ok(const char *data, size_t len)
+/* Is this a JSON object that may be an event's data? */
+static bool gw_events_data_ok(const char *data, size_t len)
 {
 	return len >= 2 && data[0] == '{' && data[len - 1] == '}' &&
 	       json_check(data, len, DEPTH_MAX) == 0;

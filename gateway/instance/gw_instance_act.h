@@ -93,7 +93,6 @@ void gw_inst_error_clear(struct gw_instance *inst);
 void gw_inst_link_take(struct gw_instance *inst, const struct gw_account_said *a);
 /* There are no credentials any more. */
 void gw_inst_unlink(struct gw_instance *inst, enum gw_link_end end);
-void gw_inst_save(struct gw_instance *inst);
 
 /* ---- restarts (gw_instance_retry.c) -----------------------------------------------------------
  */

@@ -40,7 +40,7 @@ bool gw_inst_same_pairing(const struct gw_instance *inst, const char *number, ui
 
 /* ---- the account ------------------------------------------------------------ */
 
-void gw_inst_save(struct gw_instance *inst)
+static void gw_inst_save(struct gw_instance *inst)
 {
 	if (inst->gw->registry != NULL)
 		gw_registry_instance_save(inst->gw->registry, inst);

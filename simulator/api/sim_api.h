@@ -52,9 +52,6 @@ void sim_api_history(struct sim_call *call);
 void sim_api_show_sync(struct sim_call *call);
 void sim_api_tell_history(struct sim_call *call);
 void sim_api_hostile(struct sim_call *call);
-/* The account's device of that id, 0: its first; NULL: answered with 404. */
-struct sim_device *sim_api_device(struct sim_call *call, const struct sim_phone *phone,
-                                  json_int_t id);
 /* Faults (sim_api_fault.c) */
 void sim_api_add_fault(struct sim_call *call);
 void sim_api_list_faults(struct sim_call *call);

@@ -1,5 +1,5 @@
-/* simulator/api/sim_api_history.c - the routes of the control API: what a phone's history holds, and
- * what of it was told to whom
+/* simulator/api/sim_api_history.c - the routes of the control API: what a phone's history holds,
+ * and what of it was told to whom
  */
 #include <errno.h>
 #include <event2/http.h>
@@ -241,8 +241,8 @@ void sim_api_show_sync(struct sim_call *call)
 /* ---- doing -------------------------------------------------------------------------------------
  */
 
-struct sim_device *sim_api_device(struct sim_call *call, const struct sim_phone *phone,
-                                  json_int_t id)
+static struct sim_device *sim_api_device(struct sim_call *call, const struct sim_phone *phone,
+                                         json_int_t id)
 {
 	struct sim_device *d =
 	    id <= 0 || id > SIM_DEVICES_MAX

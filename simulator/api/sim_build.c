@@ -112,7 +112,7 @@ static void quote(struct sim_build *b, struct buf *ctx, const json_t *spec)
 
 static const char *const context_names[] = { "quote", "mentions", "forwarded", "expiration" };
 
-bool sim_build_has_context(const struct sim_build *b)
+static bool sim_build_has_context(const struct sim_build *b)
 {
 	for (size_t i = 0; i < ARRAY_LEN(context_names); i++) {
 		if (json_object_get(b->body, context_names[i]) != NULL)

@@ -51,7 +51,6 @@ void sim_build_int(struct sim_build *b, struct buf *to, uint32_t number, uint64_
 void sim_build_part(struct sim_build *b, struct buf *to, uint32_t number, struct buf *part);
 /* The context: quoted message, mentions, forwarding, expiration; nothing when the body has none. */
 void sim_build_context(struct sim_build *b, struct buf *to, uint32_t number);
-bool sim_build_has_context(const struct sim_build *b);
 /* MessageKey of {id, fromMe?, from?} as a field; from: the author, in a group. */
 void sim_build_key(struct sim_build *b, struct buf *to, uint32_t number, const json_t *spec);
 /* A person: number or JID to the JID as this chat has it. False after an error answer. */

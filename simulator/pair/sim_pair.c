@@ -1,5 +1,5 @@
-/* simulator/pair/sim_pair.c - after a registration: refs, their clock, the stanzas of the pairing phase,
- * and the scan of a QR code */
+/* simulator/pair/sim_pair.c - after a registration: refs, their clock, the stanzas of the pairing
+ * phase, and the scan of a QR code */
 #include "simulator/pair/sim_pair.h"
 
 #include <stdlib.h>
@@ -22,14 +22,16 @@
 /* ---- the clock of the codes --------------------------------------------------------------------
  */
 
-uint32_t sim_ref_end_ms(size_t index, size_t n)
+/* When code index of n is over, in ms from pair-device. */
+static uint32_t sim_ref_end_ms(size_t index, size_t n)
 {
 	uint32_t first = n == SIM_REFS ? FIRST_REF_MS : NEXT_REF_MS;
 
 	return first + (uint32_t)index * NEXT_REF_MS;
 }
 
-uint32_t sim_refs_total_ms(size_t n)
+/* How long the codes of n refs live together: 60 s for the first of six, else 20 s each. */
+static uint32_t sim_refs_total_ms(size_t n)
 {
 	return n == 0 ? 0 : sim_ref_end_ms(n - 1, n);
 }

@@ -1,6 +1,6 @@
 /*
- * simulator/pair/sim_pair.h - after a registration: codes, their clock, and how a phone links what shows
- * them
+ * simulator/pair/sim_pair.h - after a registration: codes, their clock, and how a phone links what
+ * shows them
  *
  * The phone has no connection of its own: what it would send the server is a call here, what the
  * server would tell it is kept where GET /phones shows it. Source: protocol notes 03 sections 4 to
@@ -58,11 +58,6 @@ struct sim_pairing {
 	bool ends_early;  /* the connection ends with the last code */
 	bool ends_on_ack; /* the connection ends with the answer to pair-device */
 };
-
-/* How long the codes of n refs live together: 60 s for the first of six, else 20 s each. */
-uint32_t sim_refs_total_ms(size_t n);
-/* When code index of n is over, in ms from pair-device. */
-uint32_t sim_ref_end_ms(size_t index, size_t n);
 
 /* The registration was accepted. */
 void sim_pair_begin(struct sim_client *c);

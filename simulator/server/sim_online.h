@@ -1,5 +1,6 @@
 /*
- * simulator/server/sim_online.h - logins, what a device online asks for, and devices that come and go
+ * simulator/server/sim_online.h - logins, what a device online asks for, and devices that come and
+ * go
  *
  * Source: protocol notes 04.
  */
@@ -101,9 +102,6 @@ void sim_online_copy(struct wa_node *to, const struct wa_node *from);
 void sim_online_copy_rest(struct wa_node *to, const struct wa_node *from);
 /* Tell the device when few of its prekeys are left. */
 void sim_online_check_prekeys(struct sim *s, struct sim_device *device);
-/* Tell the account's devices but one (NULL: all) which devices there are now. */
-void sim_online_tell_devices(struct sim *s, const struct sim_account *a,
-                             const struct sim_device *but);
 /* Add <key-index-list> as the phone signs it now; without a signer nothing. */
 void sim_online_add_key_index_list(const struct sim *s, const struct sim_account *a,
                                    struct wa_node *parent);

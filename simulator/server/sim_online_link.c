@@ -121,8 +121,9 @@ static struct wa_node *device_list(struct sim *s, const struct sim_account *a, b
 	return n;
 }
 
-void sim_online_tell_devices(struct sim *s, const struct sim_account *a,
-                             const struct sim_device *but)
+/* Tell the account's devices but one (NULL: all) which devices there are now. */
+static void sim_online_tell_devices(struct sim *s, const struct sim_account *a,
+                                    const struct sim_device *but)
 {
 	int rc = 0;
 

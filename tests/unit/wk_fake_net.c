@@ -450,7 +450,7 @@ void fake_dialled(struct fake *f)
 	dial->ops->on_connected((struct wk_pipe){ .fd = -1 }, dial->arg);
 }
 
-void fake_ready(struct fake *f)
+static void fake_ready(struct fake *f)
 {
 	struct wa_server_key key = { .until_unix_s = clock_unix_s() + 3600 };
 
@@ -642,7 +642,8 @@ static struct wa_node *result_for(const struct wa_node *iq)
 	return n;
 }
 
-void fake_answer(struct fake *f)
+/* Answer every request of the bring-up that has not been answered. */
+static void fake_answer(struct fake *f)
 {
 	while (f->read_n < f->sent_n && f->open) {
 		const struct wa_node *iq = f->sent[f->read_n++];

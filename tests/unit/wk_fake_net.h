@@ -73,7 +73,6 @@ void fake_run(struct fake *f);
 
 /* The dial ends; the connection gets as far as Noise. */
 void fake_dialled(struct fake *f);
-void fake_ready(struct fake *f);
 /* Both, after the permission if that is waited for. */
 void fake_up(struct fake *f);
 void fake_dial_fails(struct fake *f, int rc);
@@ -92,8 +91,6 @@ void fake_rx_pair_success(struct fake *f, bool wrong);
 /* The same with these bytes as what the phone has signed. */
 void fake_rx_device_identity(struct fake *f, const uint8_t *id, size_t len);
 void fake_rx_success(struct fake *f);
-/* Answer every request of the bring-up that has not been answered. */
-void fake_answer(struct fake *f);
 
 /* The next stanza sent that was not read yet, or NULL. */
 const struct wa_node *fake_sent(struct fake *f);
