@@ -5,25 +5,12 @@
 #include <string.h>
 
 #include "cli/ctl_command.h"
+#include "cli/ctl_instance.h"
 #include "cli/ctl_term.h"
 #include "cli/ctl_text.h"
 
 #define PATH_CAP 160
 #define QUOTA_MAX 1000000
-
-static enum ctl_exit call_admin(const char *method, const char *path, json_t *body,
-                                json_t **answer_out)
-{
-	struct ctl_api api;
-	enum ctl_exit rc = ctl_api_open_admin(&api);
-
-	if (rc == CTL_EXIT_OK)
-		rc = ctl_api_call(&api, method, path, body, answer_out);
-	else
-		json_decref(body);
-	ctl_api_clear(&api);
-	return rc;
-}
 
 /* The token of a new or rotated account: the only time that it is shown. */
 static enum ctl_exit print_token(const struct ctl_call *call, const json_t *answer,
@@ -32,7 +19,7 @@ static enum ctl_exit print_token(const struct ctl_call *call, const json_t *answ
 	const char *token = ctl_json_str(answer, "token");
 	json_t *quota = json_object_get(json_object_get(answer, "account"), "quota");
 
-	if (token[0] == '\0') {
+	if (!ctl_is_secret(token)) {
 		fputs("wardenctl: the gateway's answer holds no token\n", stderr);
 		return CTL_EXIT_FAILED;
 	}
@@ -62,7 +49,7 @@ enum ctl_exit ctl_account_create(const struct ctl_call *call)
 		json_decref(body);
 		return ctl_no_memory();
 	}
-	rc = call_admin("POST", "/admin/accounts", body, &answer);
+	rc = ctl_api_admin("POST", "/admin/accounts", body, &answer);
 	if (rc == CTL_EXIT_OK)
 		rc = print_token(call, answer, "Made the account");
 	json_decref(answer);
@@ -103,7 +90,7 @@ static enum ctl_exit print_accounts(json_t *accounts)
 enum ctl_exit ctl_account_list(const struct ctl_call *call)
 {
 	json_t *answer = NULL, *accounts = NULL;
-	enum ctl_exit rc = call_admin("GET", "/admin/accounts", NULL, &answer);
+	enum ctl_exit rc = ctl_api_admin("GET", "/admin/accounts", NULL, &answer);
 
 	if (rc == CTL_EXIT_OK)
 		rc = ctl_api_array(answer, "accounts", &accounts);
@@ -122,7 +109,7 @@ enum ctl_exit ctl_account_rotate(const struct ctl_call *call)
 	enum ctl_exit rc;
 
 	snprintf(path, sizeof(path), "/admin/accounts/%s/rotate", call->name);
-	rc = call_admin("POST", path, NULL, &answer);
+	rc = ctl_api_admin("POST", path, NULL, &answer);
 	if (rc == CTL_EXIT_OK)
 		rc = print_token(call, answer, "New token for the account");
 	json_decref(answer);
@@ -161,16 +148,14 @@ enum ctl_exit ctl_account_quota(const struct ctl_call *call)
 	if (rc != CTL_EXIT_OK)
 		return rc;
 	snprintf(path, sizeof(path), "/admin/accounts/%s/quota", call->name);
-	rc = call_admin("POST", path, body, &answer);
+	rc = ctl_api_admin("POST", path, body, &answer);
 	if (rc == CTL_EXIT_OK && ctl_wants_json(call))
-		rc = ctl_json_print(json_incref(json_object_get(answer, "account")));
+		rc = ctl_instance_show(call, answer, "account", NULL);
+	else if (rc == CTL_EXIT_OK && strcmp(call->rest[0], "none") == 0)
+		fprintf(stderr, "The account %s may have any number of instances.\n", call->name);
 	else if (rc == CTL_EXIT_OK)
-		fprintf(stderr, "The account %s may have %s%s.\n", call->name,
-		        strcmp(call->rest[0], "none") == 0 ? "any number of instances"
-		                                           : call->rest[0],
-		        strcmp(call->rest[0], "none") == 0 ? ""
-		        : strcmp(call->rest[0], "1") == 0  ? " instance"
-		                                           : " instances");
+		fprintf(stderr, "The account %s may have %s instance%s.\n", call->name,
+		        call->rest[0], strcmp(call->rest[0], "1") == 0 ? "" : "s");
 	json_decref(answer);
 	return rc;
 }
@@ -184,7 +169,7 @@ enum ctl_exit ctl_account_delete(const struct ctl_call *call)
 	if (!ctl_confirmed(call, "Delete the account"))
 		return CTL_EXIT_FAILED;
 	snprintf(path, sizeof(path), "/admin/accounts/%s", call->name);
-	rc = call_admin("DELETE", path, NULL, &answer);
+	rc = ctl_api_admin("DELETE", path, NULL, &answer);
 	json_decref(answer);
 	if (rc != CTL_EXIT_OK)
 		return rc;

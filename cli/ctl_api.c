@@ -13,9 +13,8 @@
 
 #define DEFAULT_URL "http://127.0.0.1:8080"
 #define DEFAULT_RUN_DIR "/run/warden"
-#define CALL_TIMEOUT_MS \
-	60000 /* a logout may have to log in first, a delete waits for its worker \
-	       */
+/* a logout may have to log in first, a delete waits for its worker */
+#define CALL_TIMEOUT_MS 60000
 
 enum ctl_exit ctl_no_memory(void)
 {
@@ -30,8 +29,7 @@ static const char *env_or(const char *name, const char *fallback)
 	return value != NULL && value[0] != '\0' ? value : fallback;
 }
 
-/* ---- where, and with which token ---------------------------------------------------------------
- */
+/* ---- where, and with which token ------------------------------------------------------------- */
 
 enum ctl_exit ctl_api_open_admin(struct ctl_api *api)
 {
@@ -128,8 +126,7 @@ void ctl_api_clear(struct ctl_api *api)
 	secret_wipe(api, sizeof(*api));
 }
 
-/* ---- what went wrong ---------------------------------------------------------------------------
- */
+/* ---- what went wrong ------------------------------------------------------------------------- */
 
 enum ctl_exit ctl_api_unreachable(const struct ctl_api *api, int rc, const char *why)
 {
@@ -233,8 +230,7 @@ enum ctl_exit ctl_api_refused(const struct ctl_api *api, int status, uint32_t re
 	return CTL_EXIT_FAILED;
 }
 
-/* ---- calls -------------------------------------------------------------------------------------
- */
+/* ---- calls ----------------------------------------------------------------------------------- */
 
 void ctl_fail_clear(struct ctl_fail *fail)
 {
@@ -316,6 +312,19 @@ enum ctl_exit ctl_api_call(const struct ctl_api *api, const char *method, const 
 	return rc;
 }
 
+enum ctl_exit ctl_api_admin(const char *method, const char *path, json_t *body, json_t **answer_out)
+{
+	struct ctl_api api;
+	enum ctl_exit rc = ctl_api_open_admin(&api);
+
+	if (rc == CTL_EXIT_OK)
+		rc = ctl_api_call(&api, method, path, body, answer_out);
+	else
+		json_decref(body);
+	ctl_api_clear(&api);
+	return rc;
+}
+
 enum ctl_exit ctl_api_array(const json_t *answer, const char *key, json_t **array_out)
 {
 	json_t *array = json_object_get(answer, key);
@@ -337,15 +346,26 @@ const char *ctl_json_str(const json_t *obj, const char *key)
 
 enum ctl_exit ctl_json_print(json_t *value)
 {
-	int rc;
+	char *text = json_text(value);
+	struct buf line = { 0 };
+	enum ctl_exit rc;
 
-	if (value == NULL)
-		return ctl_no_memory();
-	rc = json_dumpf(value, stdout, JSON_COMPACT | JSON_ENCODE_ANY);
 	json_decref(value);
-	if (rc < 0 || putchar('\n') == EOF || fflush(stdout) == EOF) {
-		fputs("wardenctl: can't write to stdout\n", stderr);
-		return CTL_EXIT_FAILED;
-	}
-	return CTL_EXIT_OK;
+	if (text == NULL || ctl_text_json(&line, text) < 0 || buf_append_u8(&line, '\n') < 0)
+		rc = ctl_no_memory();
+	else
+		rc = ctl_print((const char *)line.p, line.len);
+	if (text != NULL)
+		secret_wipe(text, strlen(text)); /* may hold a token or a code */
+	free(text);
+	buf_wipe(&line);
+	return rc;
+}
+
+enum ctl_exit ctl_print(const char *text, size_t text_len)
+{
+	if (fwrite(text, 1, text_len, stdout) == text_len && fflush(stdout) == 0)
+		return CTL_EXIT_OK;
+	fputs("wardenctl: can't write to stdout\n", stderr);
+	return CTL_EXIT_FAILED;
 }

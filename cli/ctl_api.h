@@ -56,6 +56,10 @@ void ctl_fail_clear(struct ctl_fail *fail);
 /* It may go by itself: nobody answers, too many requests, the gateway stops or is in trouble. */
 bool ctl_fail_may_pass(const struct ctl_fail *fail);
 
+/* One call over the admin socket, from its opening on. body, answer_out: as ctl_api_call() */
+ATTR_NODISCARD enum ctl_exit ctl_api_admin(const char *method, const char *path, json_t *body,
+                                           json_t **answer_out);
+
 /* As ctl_api_call(), without a word. False: *fail_out is set. */
 ATTR_NODISCARD bool ctl_api_try(const struct ctl_api *api, const char *method, const char *path,
                                 json_t *body, json_t **answer_out, struct ctl_fail *fail_out);
@@ -76,6 +80,8 @@ ATTR_NODISCARD enum ctl_exit ctl_api_array(const json_t *answer, const char *key
 const char *ctl_json_str(const json_t *obj, const char *key);
 /* One line of JSON on stdout. Takes value; NULL (no memory) is told. */
 ATTR_NODISCARD enum ctl_exit ctl_json_print(json_t *value);
+/* Write text to stdout; a failure (a full disk, a closed pipe) is told. */
+enum ctl_exit ctl_print(const char *text, size_t text_len);
 enum ctl_exit ctl_no_memory(void);
 
 #endif

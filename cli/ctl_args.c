@@ -2,7 +2,6 @@
 #include "cli/ctl_args.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -35,6 +34,11 @@ const struct ctl_option ctl_options[CTL_OPT_N] = {
 	[CTL_OPT_VERSION] = { "version", NULL, "show the version" },
 };
 
+const char ctl_args_no_password[] =
+    "a password is not taken as an argument, because every user of this machine can read "
+    "arguments. Put it into a file and name that with --password-file, or pipe it to "
+    "--password-file -";
+
 static bool is_option(const char *arg, const char *name, const char **value_out)
 {
 	size_t len = strlen(name);
@@ -66,11 +70,7 @@ static int refuse_option(const char *arg, char *why_out)
 		    "read arguments. Put it into WARDEN_TOKEN, or into a file and name that with "
 		    "--token-file");
 	else if (strncmp(arg, "--", 2) == 0 && is_option(arg + 2, "password", &value))
-		snprintf(
-		    why_out, CTL_ARGS_WHY_CAP,
-		    "a password is not taken as an argument, because every user of this machine "
-		    "can read arguments. Put it into a file and name that with --password-file, "
-		    "or pipe it to --password-file -");
+		snprintf(why_out, CTL_ARGS_WHY_CAP, "%s", ctl_args_no_password);
 	else
 		snprintf(why_out, CTL_ARGS_WHY_CAP, "unknown option %.60s", arg);
 	return -EINVAL;
@@ -149,6 +149,22 @@ int ctl_args_number(const char *text, int64_t min, int64_t max, int64_t *out)
 		return -EINVAL;
 	*out = v;
 	return 0;
+}
+
+int ctl_args_truth(const char *text, bool *out)
+{
+	static const struct {
+		const char *word;
+		bool value;
+	} words[] = { { "true", true }, { "on", true }, { "false", false }, { "off", false } };
+
+	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+		if (strcmp(text, words[i].word) != 0)
+			continue;
+		*out = words[i].value;
+		return 0;
+	}
+	return -EINVAL;
 }
 
 bool ctl_args_name_valid(const char *name)

@@ -2,6 +2,7 @@
 #ifndef CTL_ARGS_H
 #define CTL_ARGS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,6 +37,9 @@ struct ctl_option {
 };
 extern const struct ctl_option ctl_options[CTL_OPT_N];
 
+/* Why a password is no argument, and where else to put it. */
+extern const char ctl_args_no_password[];
+
 #define CTL_WORDS_MAX 16
 #define CTL_ARGS_WHY_CAP 256
 
@@ -57,8 +61,11 @@ ATTR_NODISCARD int ctl_args_parse(int argc, char *const *argv, struct ctl_args *
 /* A whole number in min..max, digits only. 0 or -EINVAL. */
 ATTR_NODISCARD int ctl_args_number(const char *text, int64_t min, int64_t max, int64_t *out);
 
+/* "true" and "on", "false" and "off". 0 or -EINVAL. */
+ATTR_NODISCARD int ctl_args_truth(const char *text, bool *out);
+
 /* ^[A-Za-z0-9_-]{1,100}$: what accounts and instances can be called. */
-_Bool ctl_args_name_valid(const char *name);
+bool ctl_args_name_valid(const char *name);
 
 #define CTL_PHONE_CAP 16
 /*

@@ -143,8 +143,7 @@ const struct ctl_command ctl_commands[] = {
 };
 const size_t ctl_commands_n = ARRAY_LEN(ctl_commands);
 
-/* ---- help --------------------------------------------------------------------------------------
- */
+/* ---- help ------------------------------------------------------------------------------------ */
 
 static void print_usage_line(FILE *out, const struct ctl_command *c)
 {
@@ -233,8 +232,7 @@ static void print_command_help(const struct ctl_command *c)
 	print_where(c->by_token);
 }
 
-/* ---- find and check ----------------------------------------------------------------------------
- */
+/* ---- find and check -------------------------------------------------------------------------- */
 
 static bool matches(const struct ctl_command *c, const struct ctl_args *a)
 {
@@ -356,8 +354,7 @@ enum ctl_exit ctl_command_main(int argc, char *const *argv)
 	return rc == CTL_EXIT_OK ? c->run(&call) : rc;
 }
 
-/* ---- output ------------------------------------------------------------------------------------
- */
+/* ---- output ---------------------------------------------------------------------------------- */
 
 bool ctl_wants_json(const struct ctl_call *call)
 {
@@ -377,12 +374,12 @@ bool ctl_confirmed(const struct ctl_call *call, const char *what)
 	return false;
 }
 
-enum ctl_exit ctl_print(const char *text, size_t text_len)
+bool ctl_is_secret(const char *text)
 {
-	if (fwrite(text, 1, text_len, stdout) == text_len && fflush(stdout) == 0)
-		return CTL_EXIT_OK;
-	fputs("wardenctl: can't write to stdout\n", stderr);
-	return CTL_EXIT_FAILED;
+	for (const char *p = text; *p != '\0'; p++)
+		if (*p < '!' || *p > '~')
+			return false;
+	return text[0] != '\0';
 }
 
 enum ctl_exit ctl_print_secret(const char *secret)

@@ -82,9 +82,9 @@ enum ctl_exit ctl_worker_upgrade(const struct ctl_call *call);
 bool ctl_wants_json(const struct ctl_call *call);
 /* What and the name as a question, unless --yes; false: the person said no, and was answered. */
 bool ctl_confirmed(const struct ctl_call *call, const char *what);
-/* Write text to stdout; a failure (a full disk, a closed pipe) is told. */
-enum ctl_exit ctl_print(const char *text, size_t text_len);
-/* A secret alone on stdout, so that it can be captured. */
+/* Can it be a token, a webhook's secret, a link? Not "", and nothing but visible ASCII. */
+bool ctl_is_secret(const char *text);
+/* Such a one alone on stdout, so that it can be captured. */
 enum ctl_exit ctl_print_secret(const char *secret);
 /* Draw a table on stdout and clear it. */
 struct ctl_table;

@@ -5,6 +5,8 @@
 #include "cli/ctl_command.h"
 #include "cli/ctl_text.h"
 
+#define WORD_CAP 32
+
 static const char *status_of(const json_t *check)
 {
 	return ctl_json_str(check, "status");
@@ -19,6 +21,15 @@ static size_t count(json_t *checks, const char *status)
 	return n;
 }
 
+/* A word, and spaces up to the next column. */
+static int add_word(struct buf *out, const char *word, int width)
+{
+	char text[WORD_CAP];
+
+	ctl_text_copy(text, sizeof(text), word);
+	return buf_appendf(out, "%-*s ", width, text);
+}
+
 /* "warning  clock        this clock is 90 s ahead of ..." and below it what to do. */
 static int draw(json_t *checks, struct buf *out)
 {
@@ -31,8 +42,9 @@ static int draw(json_t *checks, struct buf *out)
 		const char *advice = ctl_json_str(c, "advice");
 
 		if (rc == 0)
-			rc = buf_appendf(out, "%-8.16s %-12.32s ", status_of(c),
-			                 ctl_json_str(c, "check"));
+			rc = add_word(out, status_of(c), 8);
+		if (rc == 0)
+			rc = add_word(out, ctl_json_str(c, "check"), 12);
 		if (rc == 0)
 			rc = ctl_text_clean(out, ctl_json_str(c, "detail"));
 		if (rc == 0 && advice[0] != '\0')
@@ -74,7 +86,6 @@ static json_t *make_body(const struct ctl_call *call)
 
 enum ctl_exit ctl_doctor(const struct ctl_call *call)
 {
-	struct ctl_api api;
 	json_t *answer = NULL, *checks = NULL, *body;
 	enum ctl_exit rc;
 
@@ -83,13 +94,8 @@ enum ctl_exit ctl_doctor(const struct ctl_call *call)
 		      stderr);
 		return CTL_EXIT_USAGE;
 	}
-	rc = ctl_api_open_admin(&api);
-	if (rc != CTL_EXIT_OK)
-		return rc;
 	body = make_body(call);
-	rc = body == NULL ? ctl_no_memory()
-	                  : ctl_api_call(&api, "POST", "/admin/doctor", body, &answer);
-	ctl_api_clear(&api);
+	rc = body == NULL ? ctl_no_memory() : ctl_api_admin("POST", "/admin/doctor", body, &answer);
 	if (rc == CTL_EXIT_OK)
 		rc = ctl_api_array(answer, "checks", &checks);
 	if (rc == CTL_EXIT_OK && ctl_wants_json(call))

@@ -22,6 +22,7 @@
 #define PATH_CAP 512
 #define SILENCE_MS 50000 /* a comment comes every 15 s */
 #define AGAIN_S 2
+#define WAIT_MAX_S 60
 
 struct follow {
 	const struct ctl_call *call;
@@ -47,8 +48,7 @@ static void end(struct follow *f, enum ctl_exit result)
 	event_base_loopbreak(f->base);
 }
 
-/* ---- events ------------------------------------------------------------------------------------
- */
+/* ---- events ---------------------------------------------------------------------------------- */
 
 /* "connected", or "disconnected network: Connection refused"; of other kinds the data as it is. */
 static int describe(const json_t *event, struct buf *out)
@@ -118,8 +118,7 @@ static int on_event(const char *name, const char *text, size_t text_len, void *a
 	return f->over ? -ECANCELED : 0;
 }
 
-/* ---- the stream --------------------------------------------------------------------------------
- */
+/* ---- the stream ------------------------------------------------------------------------------ */
 
 static int on_stream(const void *bytes, size_t bytes_len, void *arg)
 {
@@ -140,9 +139,12 @@ static int on_stream(const void *bytes, size_t bytes_len, void *arg)
 	return rc;
 }
 
-static void ask_again(struct follow *f, const char *why)
+/* wait_s: how long the gateway wants to be left alone; 0: it has not said */
+static void ask_again(struct follow *f, const char *why, uint32_t wait_s)
 {
-	const struct timeval soon = { .tv_sec = AGAIN_S };
+	const struct timeval soon = { .tv_sec = wait_s < AGAIN_S      ? AGAIN_S
+		                                : wait_s > WAIT_MAX_S ? WAIT_MAX_S
+		                                                      : wait_s };
 
 	if (!f->lost)
 		fprintf(stderr, "wardenctl: the event stream of %s broke off (%s), trying again\n",
@@ -152,29 +154,24 @@ static void ask_again(struct follow *f, const char *why)
 		end(f, ctl_no_memory());
 }
 
-static void refuse(struct follow *f, struct ctl_fail *fail)
-{
-	enum ctl_exit rc = ctl_api_tell(&f->api, fail);
-
-	end(f, rc);
-}
-
 static void on_done(int rc, const char *why, const struct ctl_http_resp *resp, void *arg)
 {
 	struct follow *f = arg;
 	struct ctl_fail fail = { .rc = rc };
 
-	if (rc < 0)
+	if (rc < 0) {
 		snprintf(fail.why, sizeof(fail.why), "%s", why);
-	else
+	} else {
 		fail.status = resp->status;
+		fail.retry_after_s = resp->retry_after_s;
+	}
 	if (rc == 0 && resp->body.len > 0)
 		fail.answer = json_text_read((const char *)resp->body.p, resp->body.len,
 		                             JSON_REJECT_DUPLICATES);
 	if (f->begun && (fail.status == 200 || ctl_fail_may_pass(&fail)))
-		ask_again(f, rc < 0 ? why : "it ended");
+		ask_again(f, rc < 0 ? why : "it ended", fail.retry_after_s);
 	else
-		refuse(f, &fail);
+		end(f, ctl_api_tell(&f->api, &fail));
 	ctl_fail_clear(&fail);
 }
 

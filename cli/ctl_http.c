@@ -101,8 +101,7 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
 	finish(h);
 }
 
-/* ---- the answer --------------------------------------------------------------------------------
- */
+/* ---- the answer ------------------------------------------------------------------------------ */
 
 static int on_body(const void *bytes, size_t bytes_len, void *arg)
 {
@@ -207,8 +206,7 @@ static void on_bev_event(struct bufferevent *bev, short what, void *arg)
 	}
 }
 
-/* ---- connecting --------------------------------------------------------------------------------
- */
+/* ---- connecting ------------------------------------------------------------------------------ */
 
 static void connected(struct ctl_http *h)
 {
@@ -331,8 +329,7 @@ static void on_begin(evutil_socket_t fd, short what, void *arg)
 	try_next_address(h);
 }
 
-/* ---- the request -------------------------------------------------------------------------------
- */
+/* ---- the request ----------------------------------------------------------------------------- */
 
 static int encode_request(const struct ctl_target *t, const struct ctl_http_req *req,
                           struct buf *out)
@@ -418,8 +415,7 @@ void ctl_http_resp_clear(struct ctl_http_resp *resp)
 	memset(resp, 0, sizeof(*resp));
 }
 
-/* ---- waiting for one request -------------------------------------------------------------------
- */
+/* ---- waiting for one request ----------------------------------------------------------------- */
 
 struct call {
 	struct event_base *base;

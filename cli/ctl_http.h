@@ -18,8 +18,9 @@
 struct ctl_http;
 struct event_base;
 
-#define CTL_HTTP_BODY_MAX (4 * 1024 * 1024) /* bytes of an answer that is collected */
-#define CTL_HTTP_CONNECT_MS 5000            /* per address of the host */
+/* bytes of an answer that is collected: a list of some 50,000 instances */
+#define CTL_HTTP_BODY_MAX (64 * 1024 * 1024)
+#define CTL_HTTP_CONNECT_MS 5000 /* per address of the host */
 
 /* All pointers are borrowed; they must live as long as the request. */
 struct ctl_http_req {

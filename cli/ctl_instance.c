@@ -53,7 +53,7 @@ static enum ctl_exit print_token(const struct ctl_call *call, const json_t *answ
 	const json_t *instance = json_object_get(answer, "instance");
 	const char *token = ctl_json_str(instance, "token");
 
-	if (token[0] == '\0') {
+	if (!ctl_is_secret(token)) {
 		fputs("wardenctl: the gateway's answer holds no token\n", stderr);
 		return CTL_EXIT_FAILED;
 	}

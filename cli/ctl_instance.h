@@ -30,7 +30,10 @@ ATTR_NODISCARD enum ctl_exit ctl_instance_call_path(const struct ctl_call *call,
                                                     const char *path, json_t *body,
                                                     json_t **answer_out);
 
-/* The object at key of an answer, as one line of JSON or by print; told when it is not there. */
+/*
+ * The object at key of an answer, as one line of JSON or by print (NULL where it is JSON in any
+ * case); told when it is not there.
+ */
 ATTR_NODISCARD enum ctl_exit ctl_instance_show(const struct ctl_call *call, const json_t *answer,
                                                const char *key,
                                                enum ctl_exit (*print)(const json_t *object));

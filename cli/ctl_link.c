@@ -76,8 +76,7 @@ static void say(struct link *l, const char *words, const char *foreign)
 	buf_free(&text);
 }
 
-/* ---- the line below the code -------------------------------------------------------------------
- */
+/* ---- the line below the code ----------------------------------------------------------------- */
 
 static void show_countdown(struct link *l)
 {
@@ -113,8 +112,7 @@ static void start_countdown(struct link *l, const json_t *data, const char *tail
 	show_countdown(l);
 }
 
-/* ---- events ------------------------------------------------------------------------------------
- */
+/* ---- events ---------------------------------------------------------------------------------- */
 
 static void code_is_shown(struct link *l, const json_t *data, const char *tail)
 {
@@ -308,8 +306,7 @@ static int on_event(const char *event, const char *text, size_t text_len, void *
 	return l->over ? -ECANCELED : 0;
 }
 
-/* ---- the stream --------------------------------------------------------------------------------
- */
+/* ---- the stream ------------------------------------------------------------------------------ */
 
 static int on_stream(const void *bytes, size_t bytes_len, void *arg)
 {
@@ -360,8 +357,7 @@ static void on_signal(evutil_socket_t sig, short what, void *arg)
 	end_link(l, CTL_EXIT_FAILED);
 }
 
-/* ---- set-up ------------------------------------------------------------------------------------
- */
+/* ---- set-up ---------------------------------------------------------------------------------- */
 
 enum ctl_exit ctl_link_terms(const struct ctl_call *call, struct ctl_link_terms *terms_out)
 {
@@ -425,11 +421,17 @@ static enum ctl_exit run(struct link *l, const char *path)
 	};
 
 	l->base = event_base_new();
-	if (l->base == NULL || !add_events(l) ||
-	    ctl_http_start(l->base, &l->api.target, &req, &cbs, l, &l->http) < 0)
+	if (l->base == NULL || ctl_http_start(l->base, &l->api.target, &req, &cbs, l, &l->http) < 0)
 		return ctl_no_memory();
 	if (l->screen.terminal && !ctl_wants_json(l->call))
 		ctl_screen_status(&l->screen, "Waiting for a code");
+	/* The first pass looks the gateway's name up, which blocks: so long Ctrl-C ends us as ever.
+	 */
+	event_base_loop(l->base, EVLOOP_ONCE);
+	if (l->over)
+		return l->result;
+	if (!add_events(l))
+		return ctl_no_memory();
 	event_base_dispatch(l->base);
 	return l->result;
 }

@@ -100,9 +100,7 @@ static enum ctl_exit take_url(const char *url, json_t *body)
 	if (bad != NULL && bad[0] == '/' && bad[1] == '\0')
 		return refuse_url("leave out the / at the proxy's end");
 	if (at != NULL && memchr(rest, ':', (size_t)(at - rest)) != NULL)
-		return refuse_url("a password is not taken as an argument, because every user of "
-		                  "this machine can read arguments. Put it into a file and name "
-		                  "that with --password-file, or pipe it to --password-file -");
+		return refuse_url(ctl_args_no_password);
 	if (ctl_args_number(colon + 1, 1, 65535, &port) < 0)
 		return refuse_url("the proxy's port has to be a number from 1 to 65535");
 	if (json_object_set_new(body, "enabled", json_true()) < 0 ||

@@ -19,15 +19,9 @@ static const struct {
 
 static json_t *truth(const char *text)
 {
-	static const struct {
-		const char *word;
-		bool value;
-	} words[] = { { "true", true }, { "on", true }, { "false", false }, { "off", false } };
+	bool value;
 
-	for (size_t i = 0; i < ARRAY_LEN(words); i++)
-		if (strcmp(text, words[i].word) == 0)
-			return json_boolean(words[i].value);
-	return NULL;
+	return ctl_args_truth(text, &value) == 0 ? json_boolean(value) : NULL;
 }
 
 static enum ctl_exit refuse_word(const char *word, const char *why)

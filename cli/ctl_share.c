@@ -5,6 +5,8 @@
 
 #include "cli/ctl_instance.h"
 #include "cli/ctl_link.h"
+#include "cli/ctl_text.h"
+#include "common/clock.h"
 
 #define EXPIRES_S_MAX 86400
 
@@ -39,17 +41,19 @@ static json_t *body_of(const struct ctl_link_terms *t, int64_t expires_s)
 static enum ctl_exit print(const struct ctl_call *call, const json_t *answer)
 {
 	const char *url = ctl_json_str(answer, "url"), *at = ctl_json_str(answer, "expiresAt");
+	char until[RFC3339_CAP];
 
-	if (url[0] == '\0') {
+	if (!ctl_is_secret(url)) {
 		fputs("wardenctl: the gateway's answer holds no url\n", stderr);
 		return CTL_EXIT_FAILED;
 	}
 	if (ctl_wants_json(call))
 		return ctl_json_print(json_pack("{s:s, s:s}", "url", url, "expiresAt", at));
+	ctl_text_copy(until, sizeof(until), at);
 	fprintf(stderr,
-	        "Whoever opens this can link %s once, until %.40s; it takes the place of the one "
+	        "Whoever opens this can link %s once, until %s; it takes the place of the one "
 	        "before:\n",
-	        call->name, at);
+	        call->name, until);
 	return ctl_print_secret(url);
 }
 

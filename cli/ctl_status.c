@@ -28,19 +28,20 @@ static void age_of(const char *rfc3339, int64_t now_s, char *out)
 static void last_error(const json_t *connection, int64_t now_s, char *out)
 {
 	const json_t *error = json_object_get(connection, "lastError");
-	const char *detail = ctl_json_str(error, "detail");
-	char age[CTL_AGE_CAP];
+	char code[64], detail[256], age[CTL_AGE_CAP];
 	int64_t at_s;
 
 	if (!json_is_object(error)) {
 		snprintf(out, ERROR_CAP, "-");
 		return;
 	}
+	ctl_text_copy(code, sizeof(code), ctl_json_str(error, "code"));
+	ctl_text_copy(detail, sizeof(detail), ctl_json_str(error, "detail"));
 	age[0] = '\0';
 	if (ctl_text_rfc3339(ctl_json_str(error, "at"), &at_s) == 0)
 		ctl_text_age(now_s - at_s, age);
-	snprintf(out, ERROR_CAP, "%s%s%.256s%s%s%s", ctl_json_str(error, "code"),
-	         detail[0] != '\0' ? ": " : "", detail, age[0] != '\0' ? " (" : "", age,
+	snprintf(out, ERROR_CAP, "%s%s%s%s%s%s", code, detail[0] != '\0' ? ": " : "", detail,
+	         age[0] != '\0' ? " (" : "", age,
 	         age[0] == '\0'            ? ""
 	         : strcmp(age, "now") == 0 ? ")"
 	                                   : " ago)");

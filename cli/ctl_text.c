@@ -9,25 +9,81 @@
 #include <string.h>
 #include <time.h>
 
-int ctl_text_clean(struct buf *out, const char *text)
+#include "common/codec.h"
+
+#define NO_CHAR 0xfffd
+
+/*
+ * How many bytes the character has that text, which is not at its end, begins with. *control_out:
+ * its number where a terminal would obey it, NO_CHAR where it is no UTF-8, 0 where it is only
+ * shown.
+ */
+static size_t next_char(const char *text, unsigned *control_out)
 {
 	const unsigned char *p = (const unsigned char *)text;
+	size_t len = utf8_char_len(text);
+	unsigned c = p[0];
 
-	for (; *p != '\0'; p++) {
-		unsigned char c = *p;
-		int rc;
-
-		/* C1 controls are 0xc2 0x80..0x9f in UTF-8 */
-		if (c < 0x20 || c == 0x7f || (c == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f)) {
-			if (c == 0xc2)
-				p++;
-			c = '?';
-		}
-		rc = buf_append_u8(out, c);
-		if (rc < 0)
-			return rc;
+	*control_out = 0;
+	if (len == 0) {
+		*control_out = NO_CHAR;
+		return 1;
 	}
-	return 0;
+	if (len == 2)
+		c = (p[0] & 0x1fu) << 6 | (p[1] & 0x3fu);
+	else if (len == 3)
+		c = (p[0] & 0x0fu) << 12 | (p[1] & 0x3fu) << 6 | (p[2] & 0x3fu);
+	/* C0, C1; line ends, embeddings and overrides of the direction; isolates */
+	if (c < 0x20 || (c >= 0x7f && c <= 0x9f) || (c >= 0x2028 && c <= 0x202e) ||
+	    (c >= 0x2066 && c <= 0x2069))
+		*control_out = c;
+	return len;
+}
+
+int ctl_text_clean(struct buf *out, const char *text)
+{
+	int rc = 0;
+
+	while (rc == 0 && *text != '\0') {
+		unsigned control;
+		size_t len = next_char(text, &control);
+
+		rc = control != 0 ? buf_append_u8(out, '?') : buf_append(out, text, len);
+		text += len;
+	}
+	return rc;
+}
+
+void ctl_text_copy(char *out, size_t out_cap, const char *text)
+{
+	size_t n = 0;
+
+	while (*text != '\0') {
+		unsigned control;
+		size_t len = next_char(text, &control), need = control != 0 ? 1 : len;
+
+		if (need >= out_cap - n)
+			break;
+		memcpy(out + n, control != 0 ? "?" : text, need);
+		n += need;
+		text += len;
+	}
+	out[n] = '\0';
+}
+
+int ctl_text_json(struct buf *out, const char *json)
+{
+	int rc = 0;
+
+	while (rc == 0 && *json != '\0') {
+		unsigned control;
+		size_t len = next_char(json, &control);
+
+		rc = control != 0 ? buf_appendf(out, "\\u%04x", control)
+		                  : buf_append(out, json, len);
+		json += len;
+	}
+	return rc;
 }
 
 void ctl_text_age(int64_t age_s, char *out)

@@ -9,10 +9,17 @@
 #include "common/buf.h"
 
 /*
- * Append text that came from outside: control characters, which could move the cursor or worse,
- * become '?'. UTF-8 passes. 0 or -ENOMEM.
+ * Append text that came from outside: control characters, which could move the cursor or worse, and
+ * those that turn the order of letters around become '?'. UTF-8 passes. 0 or -ENOMEM.
  */
 ATTR_NODISCARD int ctl_text_clean(struct buf *out, const char *text);
+/* The same into out, which holds out_cap bytes, at least one: cut there, at a whole character. */
+void ctl_text_copy(char *out, size_t out_cap, const char *text);
+/*
+ * Append JSON with the same characters, which it has only inside of strings, written as \uXXXX: the
+ * same to a program, and harmless on a terminal. 0 or -ENOMEM.
+ */
+ATTR_NODISCARD int ctl_text_json(struct buf *out, const char *json);
 
 #define CTL_AGE_CAP 32
 /* "now", "12 s", "3 min", "2 h 5 min", "4 d 3 h". out holds CTL_AGE_CAP bytes. */

@@ -125,8 +125,8 @@ int ctl_url_parse(const char *url, struct ctl_target *target_out, const char **w
 		return -EINVAL;
 	}
 	snprintf(t.shown, sizeof(t.shown),
-	         strchr(t.host, ':') != NULL ? "%s://[%s]:%s" : "%s://%s:%s",
-	         t.transport == CTL_TLS ? "https" : "http", t.host, t.port);
+	         strchr(t.host, ':') != NULL ? "%s://[%s]:%s%s" : "%s://%s:%s%s",
+	         t.transport == CTL_TLS ? "https" : "http", t.host, t.port, t.base);
 out:
 	if (rc == 0)
 		*target_out = t;

@@ -12,11 +12,9 @@ struct ctl_target {
 	enum ctl_transport transport;
 	char host[256]; /* name or address; IPv6 without brackets */
 	char port[6];
-	char base[256]; /* path before /api, as behind a reverse proxy; "" or "/x", never ending in
-	                   / */
+	char base[256]; /* before /api, behind a reverse proxy: "" or "/x", never ending in / */
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)]; /* CTL_UNIX */
-	char shown[320]; /* how messages name it: "http://127.0.0.1:8080", "/run/warden/admin.sock"
-	                  */
+	char shown[576]; /* in messages: "http://127.0.0.1:8080/base", "/run/warden/admin.sock" */
 };
 
 /*

@@ -19,7 +19,7 @@
 
 #define WATCH_S 2
 #define WAIT_MAX_S 60 /* however long the gateway says */
-#define NOTE_CAP 768
+#define NOTE_CAP 1024
 
 struct watch {
 	const struct ctl_call *call;
@@ -87,8 +87,13 @@ int ctl_watch_line(const json_t *change, struct buf *out)
 		rc = buf_append_u8(out, ' ');
 	if (rc == 0)
 		rc = ctl_text_clean(out, state);
-	if (rc == 0 && was[0] != '\0' && strcmp(was, state) != 0)
-		rc = buf_appendf(out, " (was %.32s)", was);
+	if (rc == 0 && was[0] != '\0' && strcmp(was, state) != 0) {
+		rc = buf_append_str(out, " (was ");
+		if (rc == 0)
+			rc = ctl_text_clean(out, was);
+		if (rc == 0)
+			rc = buf_append_u8(out, ')');
+	}
 	/* what went wrong before is history once it is connected */
 	if (rc == 0 && code[0] != '\0' && strcmp(state, "connected") != 0) {
 		rc = buf_append_u8(out, ' ');
@@ -102,8 +107,7 @@ int ctl_watch_line(const json_t *change, struct buf *out)
 	return rc == 0 ? buf_append_u8(out, '\n') : rc;
 }
 
-/* ---- a line per change -------------------------------------------------------------------------
- */
+/* ---- a line per change ----------------------------------------------------------------------- */
 
 static enum ctl_exit print_change(const struct watch *w, const json_t *was, const json_t *is)
 {
@@ -154,8 +158,7 @@ static enum ctl_exit print_changes(struct watch *w, json_t *instances)
 	return rc;
 }
 
-/* ---- a table in place --------------------------------------------------------------------------
- */
+/* ---- a table in place ------------------------------------------------------------------------ */
 
 static enum ctl_exit redraw(struct watch *w, json_t *instances)
 {
@@ -183,8 +186,7 @@ static enum ctl_exit redraw(struct watch *w, json_t *instances)
 	return ferror(stdout) ? CTL_EXIT_FAILED : CTL_EXIT_OK;
 }
 
-/* ---- asking ------------------------------------------------------------------------------------
- */
+/* ---- asking ---------------------------------------------------------------------------------- */
 
 static void note(struct watch *w, const char *text)
 {
@@ -220,7 +222,7 @@ static enum ctl_exit on_deleted(struct watch *w)
 /* Go on (OK, after *wait_s), or end. */
 static enum ctl_exit on_fail(struct watch *w, const struct ctl_fail *fail, unsigned *wait_s)
 {
-	char text[NOTE_CAP];
+	char text[NOTE_CAP], message[120];
 
 	if (w->begun && fail->status == 404 && w->call->name != NULL)
 		return on_deleted(w);
@@ -230,12 +232,14 @@ static enum ctl_exit on_fail(struct watch *w, const struct ctl_fail *fail, unsig
 	}
 	if (fail->retry_after_s > WATCH_S)
 		*wait_s = fail->retry_after_s < WAIT_MAX_S ? fail->retry_after_s : WAIT_MAX_S;
+	ctl_text_copy(message, sizeof(message),
+	              ctl_json_str(json_object_get(fail->answer, "error"), "message"));
 	if (fail->rc < 0)
 		snprintf(text, sizeof(text), "the gateway at %s does not answer (%s), trying again",
 		         w->api.target.shown, fail->why);
 	else
-		snprintf(text, sizeof(text), "the gateway says: %.120s; trying again in %u s",
-		         ctl_json_str(json_object_get(fail->answer, "error"), "message"), *wait_s);
+		snprintf(text, sizeof(text), "the gateway says: %s; trying again in %u s", message,
+		         *wait_s);
 	if (!w->lost || w->in_place)
 		note(w, text);
 	w->lost = true;

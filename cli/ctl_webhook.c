@@ -27,8 +27,7 @@ static enum ctl_exit events_call(const struct ctl_call *call, const char *method
 	return ctl_instance_call_path(call, method, path, body, answer_out);
 }
 
-/* ---- shown ------------------------------------------------------------------------------------
- */
+/* ---- shown ----------------------------------------------------------------------------------- */
 
 static const char *number(json_t *v, char out[NUMBER_CAP])
 {
@@ -93,15 +92,18 @@ enum ctl_exit ctl_webhook_list(const struct ctl_call *call)
 
 	if (rc == CTL_EXIT_OK)
 		rc = ctl_api_array(answer, "webhooks", &webhooks);
-	if (rc == CTL_EXIT_OK)
-		rc = ctl_wants_json(call) ? ctl_json_print(json_incref(webhooks))
-		                          : print_webhooks(webhooks);
+	if (rc == CTL_EXIT_OK && ctl_wants_json(call))
+		rc = ctl_json_print(json_incref(webhooks));
+	else if (rc == CTL_EXIT_OK && json_array_size(webhooks) == 0)
+		fprintf(stderr, "No webhooks yet: \"wardenctl webhook set %s URL\" makes one.\n",
+		        call->name);
+	else if (rc == CTL_EXIT_OK)
+		rc = print_webhooks(webhooks);
 	json_decref(answer);
 	return rc;
 }
 
-/* ---- changed ----------------------------------------------------------------------------------
- */
+/* ---- changed --------------------------------------------------------------------------------- */
 
 enum word_type { TRUTH, TEXT, LIST };
 static const struct {
@@ -131,13 +133,13 @@ static json_t *list_of(const char *text)
 
 static json_t *value_of(enum word_type type, const char *text)
 {
+	bool truth;
+
 	if (type == TEXT)
 		return json_string(text);
 	if (type == LIST)
 		return list_of(text);
-	if (strcmp(text, "true") == 0 || strcmp(text, "on") == 0)
-		return json_true();
-	return strcmp(text, "false") == 0 || strcmp(text, "off") == 0 ? json_false() : NULL;
+	return ctl_args_truth(text, &truth) == 0 ? json_boolean(truth) : NULL;
 }
 
 /* A URL, or KEY=VALUE, into body. */
@@ -174,7 +176,7 @@ static enum ctl_exit print_set(const json_t *webhook)
 {
 	const char *secret = ctl_json_str(webhook, "secret");
 
-	if (secret[0] == '\0') {
+	if (!ctl_is_secret(secret)) {
 		json_t *all = json_pack("[O]", webhook);
 		enum ctl_exit rc = all == NULL ? ctl_no_memory() : print_webhooks(all);
 
@@ -206,19 +208,27 @@ enum ctl_exit ctl_webhook_set(const struct ctl_call *call)
 
 enum ctl_exit ctl_webhook_delete(const struct ctl_call *call)
 {
+	const char *label = call->rest_n > 0 ? call->rest[0] : "default";
 	json_t *answer = NULL;
+	char what[160];
 	enum ctl_exit rc;
 
-	if (!ctl_confirmed(call, "Delete the webhook, with what waits for it, of"))
+	snprintf(what, sizeof(what), "Delete the webhook %.*s, with what waits for it, of",
+	         LABEL_MAX, label);
+	if (!ctl_confirmed(call, what))
 		return CTL_EXIT_FAILED;
-	rc = events_call(call, "DELETE", "webhook", call->rest_n > 0 ? call->rest[0] : "default",
-	                 NULL, &answer);
+	rc = events_call(call, "DELETE", "webhook", label, NULL, &answer);
 	json_decref(answer);
-	return rc;
+	if (rc != CTL_EXIT_OK)
+		return rc;
+	if (ctl_wants_json(call))
+		return ctl_json_print(json_pack("{s:s, s:s, s:s}", "name", call->name, "label",
+		                                label, "status", "deleted"));
+	fprintf(stderr, "Deleted the webhook %s of %s.\n", label, call->name);
+	return CTL_EXIT_OK;
 }
 
-/* ---- dead letters ------------------------------------------------------------------------------
- */
+/* ---- dead letters ---------------------------------------------------------------------------- */
 
 static enum ctl_exit print_dead(json_t *letters)
 {
@@ -261,9 +271,13 @@ enum ctl_exit ctl_webhook_dead(const struct ctl_call *call)
 
 	if (rc == CTL_EXIT_OK)
 		rc = ctl_api_array(answer, "deadLetters", &letters);
-	if (rc == CTL_EXIT_OK)
-		rc = ctl_wants_json(call) ? ctl_json_print(json_incref(letters))
-		                          : print_dead(letters);
+	if (rc == CTL_EXIT_OK && ctl_wants_json(call))
+		rc = ctl_json_print(json_incref(letters));
+	else if (rc == CTL_EXIT_OK && json_array_size(letters) == 0)
+		fputs("No dead letters: whatever was to be delivered was taken, or still waits.\n",
+		      stderr);
+	else if (rc == CTL_EXIT_OK)
+		rc = print_dead(letters);
 	json_decref(answer);
 	return rc;
 }
@@ -272,6 +286,7 @@ enum ctl_exit ctl_webhook_replay(const struct ctl_call *call)
 {
 	const char *what = call->rest_n > 0 ? call->rest[0] : "";
 	json_t *answer = NULL, *body = NULL;
+	char message[160];
 	int64_t from = 0;
 	enum ctl_exit rc;
 
@@ -290,10 +305,11 @@ enum ctl_exit ctl_webhook_replay(const struct ctl_call *call)
 		return ctl_no_memory();
 	}
 	rc = events_call(call, "POST", "replay", NULL, body, &answer);
+	ctl_text_copy(message, sizeof(message), ctl_json_str(answer, "message"));
 	if (rc == CTL_EXIT_OK && ctl_wants_json(call))
 		rc = ctl_json_print(json_incref(answer));
 	else if (rc == CTL_EXIT_OK)
-		fprintf(stderr, "%s.\n", ctl_json_str(answer, "message"));
+		fprintf(stderr, "%s.\n", message);
 	json_decref(answer);
 	return rc;
 }

@@ -11,17 +11,6 @@
 #define PATH_CAP 288
 #define PER_MINUTE_MAX 3000
 
-/* Seconds as an age; a gateway may also send them as text. */
-static void uptime_of(const json_t *worker, char *out)
-{
-	const json_t *uptime = json_object_get(worker, "uptime");
-
-	if (json_is_number(uptime))
-		ctl_text_age((int64_t)json_number_value(uptime), out);
-	else
-		snprintf(out, CTL_AGE_CAP, "%s", ctl_json_str(worker, "uptime"));
-}
-
 /* The worker's share (PSS) where the gateway may know it, else all that is resident. */
 static void memory_of(const json_t *worker, char *out)
 {
@@ -61,7 +50,7 @@ static enum ctl_exit print_workers(json_t *workers)
 		snprintf(pid, sizeof(pid), "%" JSON_INTEGER_FORMAT,
 		         json_integer_value(json_object_get(w, "pid")));
 		memory_of(w, memory);
-		uptime_of(w, uptime);
+		ctl_text_age(json_integer_value(json_object_get(w, "uptime")), uptime);
 		outdated += json_is_true(json_object_get(w, "outdated"));
 		if (rc == 0)
 			rc = ctl_table_row(&t, row);
@@ -78,17 +67,6 @@ static enum ctl_exit print_workers(json_t *workers)
 	}
 	ctl_table_clear(&t);
 	return ctl_no_memory();
-}
-
-static enum ctl_exit call_admin(const char *method, const char *path, json_t **answer_out)
-{
-	struct ctl_api api;
-	enum ctl_exit rc = ctl_api_open_admin(&api);
-
-	if (rc == CTL_EXIT_OK)
-		rc = ctl_api_call(&api, method, path, NULL, answer_out);
-	ctl_api_clear(&api);
-	return rc;
 }
 
 /* Lines as they are, but for what would move the cursor. */
@@ -126,7 +104,7 @@ enum ctl_exit ctl_worker_log(const struct ctl_call *call)
 	}
 	snprintf(path, sizeof(path), "/admin/workers/log?instance=%s%s%s", call->name,
 	         account != NULL ? "&account=" : "", account != NULL ? account : "");
-	rc = call_admin("GET", path, &answer);
+	rc = ctl_api_admin("GET", path, NULL, &answer);
 	log = ctl_json_str(answer, "log");
 	if (rc == CTL_EXIT_OK && ctl_wants_json(call))
 		rc = ctl_json_print(json_pack("{s:s, s:O?}", "instance", call->name, "log",
@@ -159,7 +137,7 @@ enum ctl_exit ctl_worker_upgrade(const struct ctl_call *call)
 	}
 	snprintf(path, sizeof(path), "/admin/workers/upgrade%s%s",
 	         pace != NULL ? "?perMinute=" : "", pace != NULL ? pace : "");
-	rc = call_admin("POST", path, &answer);
+	rc = ctl_api_admin("POST", path, NULL, &answer);
 	outdated = json_integer_value(json_object_get(answer, "outdated"));
 	per_minute = json_integer_value(json_object_get(answer, "perMinute"));
 	if (rc == CTL_EXIT_OK && ctl_wants_json(call))
@@ -180,7 +158,7 @@ enum ctl_exit ctl_worker_upgrade(const struct ctl_call *call)
 enum ctl_exit ctl_worker_list(const struct ctl_call *call)
 {
 	json_t *answer = NULL, *workers = NULL;
-	enum ctl_exit rc = call_admin("GET", "/admin/workers", &answer);
+	enum ctl_exit rc = ctl_api_admin("GET", "/admin/workers", NULL, &answer);
 
 	if (rc == CTL_EXIT_OK)
 		rc = ctl_api_array(answer, "workers", &workers);

@@ -13,8 +13,8 @@ int main(int argc, char **argv)
 	/* A pipe that nobody reads is a failed write, told as such. */
 	signal(SIGPIPE, SIG_IGN);
 #ifndef WARDEN_SANITIZERS /* the leak check has to look into the process */
-	prctl(PR_SET_DUMPABLE,
-	      0); /* holds tokens: no core, no reading by others of the same user */
+	/* holds tokens: no core, no reading by others of the same user */
+	prctl(PR_SET_DUMPABLE, 0);
 #endif
 	return (int)ctl_command_main(argc, argv);
 }

@@ -1,8 +1,10 @@
 // wardenctl's commands that stay: status --watch and events; and completion (contract "programs", section 4)
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { resolve } from 'node:path';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { Program, binary, eventually, startWorld } from './harness.mjs';
 
@@ -205,5 +207,10 @@ describe('bash completion', () => {
 		assert.deepEqual(complete('link', '--'), ['--expires', '--first', '--help', '--history', '--json', '--number', '--share',
 			'--token-file', '--version']);
 		assert.ok(complete('--').includes('--json'));
+		assert.deepEqual(complete('account', '--quota', '5', ''), ['create', 'delete', 'list', 'quota', 'rotate']);
+		assert.deepEqual(complete('account', '--quota', ''), []);
+		const mark = join(tmpdir(), `warden-completion-${process.pid}`); // what is typed must not run before Enter
+		assert.deepEqual(complete(`x/;1e touch ${mark};s/y`, ''), []);
+		assert.ok(!existsSync(mark));
 	});
 });

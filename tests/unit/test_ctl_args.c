@@ -168,7 +168,7 @@ static void test_addresses_of_the_gateway(void **state)
 	expect_url("HTTP://localhost/", CTL_TCP, "localhost", "80", "", "http://localhost:80");
 	expect_url("http://[::1]:8080", CTL_TCP, "::1", "8080", "", "http://[::1]:8080");
 	expect_url("https://wa.example.org/warden/", CTL_TLS, "wa.example.org", "443", "/warden",
-	           "https://wa.example.org:443");
+	           "https://wa.example.org:443/warden");
 	expect_url("unix:/run/warden/http.sock", CTL_UNIX, "", "", "", "/run/warden/http.sock");
 }
 

@@ -25,8 +25,51 @@ static void test_control_characters_from_outside_are_made_harmless(void **state)
 	expect_clean("a\033[2Jb\r\nc\x7f", "a?[2Jb??c?");
 	expect_clean("\xc2\x9b"
 	             "2J\xc2",
-	             "?2J\xc2");
+	             "?2J?");
 	expect_clean("\xc2\xa0", "\xc2\xa0");
+	/* what turns letters around; a joined emoji, letters of four bytes, and marks stay */
+	expect_clean("a\xe2\x80\xae"
+	             "b\xe2\x81\xa6"
+	             "c\xe2\x80\xa8",
+	             "a?b?c?");
+	expect_clean("\xf0\x9f\x91\xa9\xe2\x80\x8d\xf0\x9f\x92\xbb \xe2\x80\x8f",
+	             "\xf0\x9f\x91\xa9\xe2\x80\x8d\xf0\x9f\x92\xbb \xe2\x80\x8f");
+	/* a control character in a form that is longer than it has to be is no character */
+	expect_clean("\xc0\x9b"
+	             "x\xe0\x80\x9b",
+	             "??x???");
+}
+
+static void expect_copy(size_t cap, const char *text, const char *want)
+{
+	char out[16];
+
+	memset(out, 'x', sizeof(out));
+	ctl_text_copy(out, cap, text);
+	assert_string_equal(out, want);
+}
+
+static void test_a_copy_is_cut_at_a_whole_character(void **state)
+{
+	(void)state;
+	expect_copy(16, "caf\xc3\xa9\033", "caf\xc3\xa9?");
+	expect_copy(6, "caf\xc3\xa9", "caf\xc3\xa9");
+	expect_copy(5, "caf\xc3\xa9", "caf");
+	expect_copy(1, "a", "");
+	expect_copy(2, "\xc2\x9b", "?");
+}
+
+static void test_json_means_the_same_and_moves_no_cursor(void **state)
+{
+	static const char want[] = "{\"a\":\"caf\xc3\xa9\\u007f\\u009b\\u202e\\n\"}";
+	struct buf out = { 0 };
+
+	(void)state;
+	assert_int_equal(ctl_text_json(&out, "{\"a\":\"caf\xc3\xa9\x7f\xc2\x9b\xe2\x80\xae\\n\"}"),
+	                 0);
+	assert_int_equal(out.len, strlen(want));
+	assert_memory_equal(out.p, want, out.len);
+	buf_free(&out);
 }
 
 static void expect_age(int64_t age_s, const char *want)
@@ -111,6 +154,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_control_characters_from_outside_are_made_harmless),
+		cmocka_unit_test(test_a_copy_is_cut_at_a_whole_character),
+		cmocka_unit_test(test_json_means_the_same_and_moves_no_cursor),
 		cmocka_unit_test(test_ages_have_at_most_two_units),
 		cmocka_unit_test(test_times_are_read_in_utc_only),
 		cmocka_unit_test(test_columns_line_up),

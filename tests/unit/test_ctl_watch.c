@@ -56,6 +56,8 @@ static void test_a_line_for_each_instance_then_for_each_change(void **state)
 	       "2026-11-29T18:20:15Z shop connected (was connecting)\n");
 	expect(instance("connected", "3", "null", 0), NULL,
 	       "2026-11-29T18:20:15Z shop deleted (was connected)\n");
+	expect(instance("\033[2J", "1", "null", 0), instance("banned", "2", "null", 0),
+	       "2026-11-29T18:20:15Z shop banned (was ?[2J)\n");
 }
 
 /* Between two looks it has gone and come back. */
