@@ -2,6 +2,10 @@
 # two can't disagree. A release tarball has the pages, for builds whose programs can't run where they are built.
 docsdir = $(docdir)/docs
 dist_docs_DATA = docs/operators.md docs/integrators.md docs/events.md docs/comparison.md
+# What the guides lead to, where they say it is.
+moredir = $(docdir)
+nobase_dist_more_DATA = contrib/README.md contrib/grafana/warden.json contrib/prometheus/warden.rules.yml \
+	contrib/prometheus/warden.test.yml systemd/README.md
 EXTRA_DIST += CONTRIBUTING.md docs/man/render docs/man/help.awk docs/man/wardend.8.in docs/man/warden.conf.5.in \
 	docs/man/warden-worker.8.in docs/man/wardenctl.1.in docs/man/warden-sim.1.in
 

@@ -7,7 +7,7 @@ nodist_systemdsystemunit_DATA = $(SYSTEMD_UNITS)
 dist_systemdsystemunit_DATA = systemd/warden.slice systemd/warden-workers.slice
 nodist_pkglibexec_SCRIPTS = systemd/warden-folder
 CLEANFILES += $(SYSTEMD_MADE)
-EXTRA_DIST += systemd/README.md systemd/wardend.service.in systemd/wardend.socket.in \
+EXTRA_DIST += systemd/wardend.service.in systemd/wardend.socket.in \
 	systemd/warden-folders.service.in systemd/warden-worker@.service.in \
 	systemd/warden-worker@.socket.in systemd/warden-folder.in systemd/warden.sysusers \
 	systemd/warden.tmpfiles systemd/warden.rules systemd/warden.conf

@@ -3,6 +3,7 @@ const ONCE = /\/l\/[a-z2-7]{32}$/.test(location.pathname);
 // Relative to where the page is, so that a proxy may put it under any path.
 const BASE = ONCE ? location.pathname + '/' : location.pathname.replace(/[^/]*$/, '') + 'api/instance/';
 const SILENCE_MS = 50000;
+const ANSWER_MS = 90000; // a logout may have to log in first
 let token = '';
 
 class Failure extends Error {
@@ -14,6 +15,8 @@ class Failure extends Error {
 
 function request(path, options) {
 	const headers = { ...options.headers };
+	if (/[^!-~]/.test(token)) // what no header can hold is no token
+		throw new Failure('invalid_token');
 	if (token !== '')
 		headers.token = token;
 	return fetch(BASE + path, { ...options, headers, cache: 'no-store', credentials: 'omit', redirect: 'error', referrerPolicy: 'no-referrer' })
@@ -28,10 +31,13 @@ async function failureOf(response) {
 }
 
 async function call(method, path, body) {
-	const response = await request(path, { method, ...(body !== undefined && { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }) });
+	const signal = AbortSignal.timeout(ANSWER_MS);
+	const response = await request(path, { method, signal, ...(body !== undefined && { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }) });
 	if (!response.ok)
 		throw await failureOf(response);
-	return response.json();
+	return response.json().catch(() => {
+		throw new Failure('offline'); // it broke off; or what answers is no gateway
+	});
 }
 
 /*

@@ -29,6 +29,8 @@ function showError(box, failure, retry) {
 	delete box.dataset.from;
 	if (failure === null)
 		return;
+	if (!Array.isArray(failure) && !(failure instanceof Failure))
+		failure = new Failure('bug');
 	const [what, next] = Array.isArray(failure) ? failure : sayError(failure.code, failure.retryAfter);
 	box.append(h('strong', {}, what), h('span', {}, next));
 	if (!Array.isArray(failure) && !['offline', 'account_token', 'link_not_valid', 'code_differs'].includes(failure.code))
@@ -88,7 +90,7 @@ async function signIn(event) {
 	event?.preventDefault();
 	token = $('token').value.trim();
 	try {
-		const { instances } = await call('GET', 'list?memory=true');
+		const instances = await listAsk();
 		$('token').value = '';
 		showError($('token-error'), null);
 		listOpen();

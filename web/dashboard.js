@@ -25,7 +25,7 @@ function card(instance) {
 		history && history.progress < 100 && h('progress', { max: 100, value: history.progress, 'aria-labelledby': `history-${name}` }),
 		h('div', { className: 'actions' },
 			!online && saved && button('reconnect', () => act('POST', `reconnect/${name}`), 'main'),
-			!online && button('link', () => linkOpen(name), saved ? '' : 'main'),
+			!online && button('link', () => linkOpen(name, saved), saved ? '' : 'main'),
 			!saved && button('share', () => share(name)),
 			saved && button('logout', () => ask('logout', name, () => act('DELETE', `logout/${name}`))),
 			button('delete', () => ask('delete', name, () => act('DELETE', `delete/${name}`)), 'bad')));
@@ -77,11 +77,18 @@ function listShow(instances) {
 	draw(instances);
 }
 
+async function listAsk() {
+	const { instances } = await call('GET', 'list?memory=true');
+	if (!Array.isArray(instances))
+		throw new Failure('offline'); // JSON, but of no gateway
+	return instances;
+}
+
 async function listLoad() {
 	const run = ++list.run;
 	clearTimeout(list.timer);
 	try {
-		const { instances } = await call('GET', 'list?memory=true');
+		const instances = await listAsk();
 		if (run !== list.run)
 			return;
 		listShow(instances);

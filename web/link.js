@@ -4,7 +4,7 @@ const RETRY_MS = [500, 1000, 2000, 4000, 8000, 8000];
 const MAY_PASS = ['offline', 'shutting_down', 'at_capacity'];
 
 const link = {
-	name: '', method: 'qr', number: '', fixedNumber: '', history: 0, expires: '', as: '', // what is asked for, and as whom it is linked
+	name: '', saved: false, method: 'qr', number: '', fixedNumber: '', history: 0, expires: '', as: '', // what is asked for, and as whom it is linked
 	run: 0, control: null, tries: 0, // of the stream that is read now
 	stage: '', wait: 'wait_start', coded: false, code: '', until: 0, total: 60, publicKey: null, failure: null, ticks: 0
 };
@@ -47,6 +47,9 @@ function linkStop() {
 	link.code = '';
 }
 
+// A saved link is resumed, and only where that has ended meanwhile a code is shown.
+const waitStart = () => (link.saved ? 'wait_resume' : 'wait_start');
+
 function linkStart() {
 	linkStop();
 	link.tries = 0;
@@ -61,7 +64,7 @@ function linkStart() {
 		linkStage('');
 		return;
 	}
-	linkStage('wait', 'wait_start');
+	linkStage('wait', waitStart());
 	linkFollow(link.run);
 }
 
@@ -85,7 +88,7 @@ async function linkFollow(run) {
 function onLinkEvent(event, data) {
 	const on = {
 		qr: () => linkCode(data, ''), pairing: () => linkCode(data, data.pairingCode),
-		connecting: () => linkStage('wait', link.coded ? 'wait_link' : 'wait_start'),
+		connecting: () => linkStage('wait', link.coded ? 'wait_link' : waitStart()),
 		passkey: () => linkPasskey(data.passkey), passkey_confirm: () => linkConfirm(data.passkey),
 		connected: () => linkDone(data), timeout: () => linkFail(new Failure(data.error.code)),
 		failed: () => linkFail(new Failure(data.error.code, data.error.detail))
@@ -272,8 +275,8 @@ function linkTexts() {
 		$('done-text').textContent = linkDoneText();
 }
 
-function linkOpen(name) {
-	Object.assign(link, { name, method: link.fixedNumber === '' ? 'qr' : 'code', number: '', history: 0, until: 0, failure: null });
+function linkOpen(name, saved = false) {
+	Object.assign(link, { name, saved, method: link.fixedNumber === '' ? 'qr' : 'code', number: '', history: 0, until: 0, failure: null });
 	$('number').value = '';
 	$('back').hidden = ONCE;
 	document.querySelector(`input[value=${link.method}]`).checked = true;

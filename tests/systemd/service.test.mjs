@@ -127,6 +127,19 @@ describe('the service', { skip: why }, () => {
 			rmSync(top, { recursive: true, force: true });
 	});
 
+	it('holds guides and what they lead to; nothing in it is for others to write, or more than a program', () => {
+		const got = spawnSync('dpkg-deb', ['--contents', deb], { encoding: 'utf8' });
+		assert.equal(got.status, 0, got.stderr);
+		const files = got.stdout.trim().split('\n').map((line) => line.split(/\s+/)).filter(([mode]) => mode[0] !== 'd');
+		const docs = files.map((f) => f[5]).filter((path) => path.startsWith('./usr/share/doc/warden/')).map((path) => path.slice(23));
+		for (const name of ['README.md', 'ARCHITECTURE.md', 'warden.conf', 'docs/operators.md', 'docs/integrators.md', 'systemd/README.md',
+			'contrib/README.md', 'contrib/grafana/warden.json', 'contrib/prometheus/warden.rules.yml'])
+			assert.ok(docs.includes(name), `${name}: ${docs.join(' ')}`);
+		for (const [mode, owner, , , , path] of files)
+			assert.ok(owner === 'root/root' && ['-rw-r--r--', '-rwxr-xr-x'].includes(mode), `${mode} ${owner} ${path}`);
+		assert.ok(files.some((f) => f[5] === './etc/warden/warden.conf'));
+	});
+
 	it('is not started with settings that can\'t be used', () => {
 		m.must('mkdir -p /etc/warden');
 		m.write(CONF, 'WARDEN_LIMIT_PER_MINUTE=many\n');

@@ -147,6 +147,42 @@ describe('an attempt on the page', () => {
 	});
 });
 
+describe('a page without a gateway behind it', () => {
+	onStage('says so, whatever answers instead, and when nothing does', { open: false }, async (page) => {
+		const offline = WORDS.en.e.offline.split('|')[0], login = '<html>Log in to this network</html>';
+		const told = async (token, what) => {
+			await page.fill('#token', token);
+			await page.press('#token', 'Enter');
+			await page.locator('#token-error strong', { hasText: what }).waitFor();
+			await page.evaluate(() => document.getElementById('token-error').replaceChildren());
+		};
+		await page.click('#forget');
+		stage.routes.set('GET /api/instance/list', (q, a) => a.writeHead(200, { 'content-type': 'text/html' }).end(login));
+		await told('a-token', offline);
+		stage.json('GET /api/instance/list', 200, { success: true });
+		await told('a-token', offline);
+		await told('ein-Schlüssel-€', WORDS.en.e.token.split('|')[0]);
+		stage.routes.set('GET /api/instance/list', () => {});
+		await page.evaluate(() => {
+			const timeout = AbortSignal.timeout.bind(AbortSignal);
+			AbortSignal.timeout = (ms) => timeout(ms / 500);
+		});
+		await told('a-token', offline);
+	});
+
+	onStage('a saved link is resumed, and the page says that', { instances: [shop('shop', 'disconnected', { numberJid: '5511999999999@s.whatsapp.net' })] },
+	    async (page) => {
+		    const attempt = await stage.attempt();
+		    attempt.send('connecting', { success: true, status: 'connecting' });
+		    await shown(page, '#stage-wait');
+		    assert.equal(await text(page, '#wait-text'), WORDS.en.wait_resume);
+		    sendQr(attempt, 0, 60);
+		    await shown(page, '#stage-code');
+		    attempt.send('connecting', { success: true, status: 'connecting' });
+		    await page.locator('#wait-text', { hasText: WORDS.en.wait_link }).waitFor();
+	    });
+});
+
 describe('the passkey step on the page', () => {
 	const publicKey = { challenge: 'AAECAw', rpId: 'whatsapp.com', timeout: 60000, userVerification: 'required', allowCredentials: [{ type: 'public-key', id: 'BAUG' }] };
 	const required = { success: true, status: 'passkey', passkey: { status: 'required', publicKey, confirmationCode: null } };
