@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync }
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { binary, eventually } from '../integration/harness.mjs';
+import { binary, eventually, freePort } from '../integration/harness.mjs';
 import * as raw from '../integration/rawhttp.mjs';
 import { QUICK, begin, record, sized, summary } from './machine.mjs';
 
@@ -35,14 +35,6 @@ function stop(child) {
 		child.once('exit', resolve);
 		child.kill('SIGTERM');
 	});
-}
-
-async function freePort() {
-	const server = net.createServer().listen(0, '127.0.0.1');
-	await new Promise((resolve) => server.once('listening', resolve));
-	const { port } = server.address();
-	await new Promise((resolve) => server.close(resolve));
-	return port;
 }
 
 // ---- wardend -------------------------------------------------------------------------------------

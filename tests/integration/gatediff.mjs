@@ -7,7 +7,7 @@ import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { binary, eventually } from './harness.mjs';
+import { binary, eventually, freePort } from './harness.mjs';
 
 // ---- the generator ---------------------------------------------------------------------------------
 
@@ -161,7 +161,7 @@ export function connection(seed) {
 // ---- ours ------------------------------------------------------------------------------------------
 
 // What the gate makes of each connection: { requests: [{ method, target, length, sha256 }], end }.
-export async function framesOfGate(connections) {
+async function framesOfGate(connections) {
 	const child = spawn(binary('gate_frames'), [], { stdio: ['pipe', 'pipe', 'inherit'] });
 	const lines = createInterface({ input: child.stdout });
 	child.stdin.on('error', () => {}); // its end shows in the number of lines
@@ -234,14 +234,6 @@ http {
 }
 `;
 
-async function freePort() {
-	const server = net.createServer();
-	await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-	const { port } = server.address();
-	await new Promise((resolve) => server.close(resolve));
-	return port;
-}
-
 export async function startNginx() {
 	const dir = mkdtempSync(join(tmpdir(), 'warden-gatediff-'));
 	const upstream = await startUpstream();
@@ -295,7 +287,7 @@ function parseAnswers(text, methods) {
 }
 
 // Send the bytes; at least `wanted` answers, or what there is when the connection ends or nothing comes.
-export function framesOfNginx(port, bytes, methods, { timeoutMs = 5000 } = {}) {
+function framesOfNginx(port, bytes, methods, { timeoutMs = 5000 } = {}) {
 	return new Promise((resolve) => {
 		const socket = net.connect(port, '127.0.0.1');
 		let text = '';

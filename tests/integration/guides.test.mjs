@@ -10,7 +10,7 @@ import https from 'node:https';
 import { dirname, join, resolve } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { Program, SLOWNESS, World, eventually } from './harness.mjs';
+import { Program, SLOWNESS, World, eventually, freePort } from './harness.mjs';
 import { scanPng } from './image.mjs';
 
 const TOP = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
@@ -53,16 +53,6 @@ const says = (program, pattern, options = {}) => program.line(({ text }) => patt
 async function end(program) {
 	program.kill('SIGTERM');
 	await program.waitExit();
-}
-
-// A port that nobody has, for programs that have to be told theirs.
-async function freePort() {
-	const server = http.createServer().listen(0, '127.0.0.1');
-	await once(server, 'listening');
-	const { port } = server.address();
-	server.close();
-	await once(server, 'close');
-	return port;
 }
 
 let shop; // linked by the first sample, used by the others

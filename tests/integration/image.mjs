@@ -8,7 +8,7 @@ const SCALE = 6; // pixels a module
 const QUIET = 4; // modules of light border
 
 // The text of the one QR code in an image file's bytes.
-export function scanImage(bytes, suffix) {
+function scanImage(bytes, suffix) {
 	const dir = mkdtempSync(join(tmpdir(), 'warden-qr-'));
 	try {
 		const file = join(dir, `code.${suffix}`);
@@ -30,7 +30,7 @@ export function scanPng(bytes) {
 }
 
 // rows: strings or arrays of booleans, true is dark.
-export function scanModules(rows) {
+function scanModules(rows) {
 	const width = (Math.max(...rows.map((row) => row.length)) + 2 * QUIET) * SCALE;
 	const height = (rows.length + 2 * QUIET) * SCALE;
 	const pixels = Buffer.alloc(width * height, 255);
@@ -47,7 +47,7 @@ export function scanModules(rows) {
 
 // What a terminal with light text on a dark ground shows: a filled half is light, a gap is dark.
 // Explicit colours (SGR 30-37, 40-47, 90-97, 100-107, 7, 38/48;5 and ;2) are followed.
-export function modulesOfTerminal(text) {
+function modulesOfTerminal(text) {
 	const rows = [];
 	for (const line of text.split('\n')) {
 		const top = [];

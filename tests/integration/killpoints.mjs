@@ -1,6 +1,6 @@
 // tests/integration/killpoints.mjs - one pairing, its worker killed on the way; what must be true afterwards
 import assert from 'node:assert/strict';
-import { eventually, proc } from './harness.mjs';
+import { eventually, proc, sleep } from './harness.mjs';
 
 // A repeatable stream of numbers in [0, 1): mulberry32.
 export function makeRandom(seed) {
@@ -12,8 +12,6 @@ export function makeRandom(seed) {
 		return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
 	};
 }
-
-const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 // How long it takes from the scan to `connected`, the slowest of n: the span that kills are drawn from.
 export async function measurePairing(world, n) {

@@ -1,9 +1,9 @@
 // tests/integration/linked.mjs - linked instances behind a relay, and what happens to them
 import assert from 'node:assert/strict';
-import { World, eventually } from './harness.mjs';
+import { World, eventually, sleep } from './harness.mjs';
 import { startRelay } from './relay.mjs';
 
-export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+export { sleep };
 
 // For startGateway(): waits are so many times shorter (--enable-test-hooks).
 export const fast = (speed) => ({ env: { WARDEN_TEST_SPEED: String(speed) } });

@@ -4,13 +4,12 @@ import { createPrivateKey, createPublicKey } from 'node:crypto';
 import { readFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { PLAIN, QR_FAILED, assertError, assertQr, eventually, startWorld } from './harness.mjs';
+import { PLAIN, QR_FAILED, assertError, assertQr, eventually, sleep, startWorld } from './harness.mjs';
 import { killRound, makeRandom, measurePairing } from './killpoints.mjs';
 import { openEvents } from './sse.mjs';
 
 const PAIRING_CODE = /^[1-9A-HJ-NP-TV-Z]{4}-[1-9A-HJ-NP-TV-Z]{4}$/;
 
-const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const byNumber = (phone) => ({ query: `?number=${phone.number}` });
 
 async function withWorld(options, body) {

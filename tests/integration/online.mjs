@@ -1,18 +1,8 @@
 // tests/integration/online.mjs - a linked instance without a relay, and what is done to it
 import assert from 'node:assert/strict';
-import { eventually, startWorld } from './harness.mjs';
+import { eventually, sleep, startWorld } from './harness.mjs';
 
-// Links an instance by the real clock, then goes on with waits that are so many times shorter.
-export async function linkedAndFast(world, speed) {
-	const made = await linked(world);
-	world.gateway.kill('SIGTERM');
-	await world.gateway.waitExit();
-	await world.startGateway({ env: { WARDEN_TEST_SPEED: String(speed) } });
-	await world.until(made.instance, 'connected');
-	return made;
-}
-
-export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+export { linked, linkedAndFast, sleep } from './linked.mjs';
 
 export async function withWorld(options, body) {
 	const world = await startWorld({ sim: { tls: true }, ...options });
@@ -30,12 +20,6 @@ export async function strike(world, phone, fault) {
 	const r = await world.control('POST', `/clients/${client.id}/fault`, fault);
 	assert.ok(r.status >= 200 && r.status < 300, r.text);
 	return client;
-}
-
-export async function linked(world) {
-	const instance = await world.newInstance();
-	const { phone, device } = await world.link(instance);
-	return { instance, phone, device };
 }
 
 // How many connections this phone's device has begun so far.

@@ -1,19 +1,9 @@
 // tests/integration/redis.mjs - a real redis-server of the test's own: started, stopped, killed, filled
 import { spawn } from 'node:child_process';
 import { createConnection } from 'node:net';
-import { createServer } from 'node:net';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { eventually } from './harness.mjs';
-
-// A port that the kernel says is free; redis-server has no "any".
-async function freePort() {
-	const server = createServer();
-	await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-	const { port } = server.address();
-	await new Promise((resolve) => server.close(resolve));
-	return port;
-}
+import { eventually, freePort } from './harness.mjs';
 
 export class Redis {
 	constructor(dir) {

@@ -63,7 +63,7 @@ export function findInFiles(folders, all) {
 }
 
 // The mappings of a process with their flags (proc(5), smaps).
-export function mappings(pid) {
+function mappings(pid) {
 	const found = [];
 	for (const line of readFileSync(`/proc/${pid}/smaps`, 'utf8').split('\n')) {
 		const head = line.match(/^([0-9a-f]+)-([0-9a-f]+) (\S+) \S+ \S+ (\d+)\s*(.*)$/);

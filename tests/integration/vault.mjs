@@ -13,7 +13,7 @@ export function deriveKey(master, owner, epoch = 1) {
 }
 
 // place: { owner, table, column, row }. Throws when it does not open.
-export function openSealed(key, envelope, { owner, table, column, row }) {
+function openSealed(key, envelope, { owner, table, column, row }) {
 	const head = envelope.subarray(0, HEAD);
 	const cipher = createDecipheriv('aes-256-gcm', key, envelope.subarray(HEAD, HEAD + NONCE));
 	cipher.setAuthTag(envelope.subarray(-TAG));
