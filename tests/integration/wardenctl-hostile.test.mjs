@@ -119,7 +119,7 @@ describe('a hostile gateway', () => {
 			const r = await ctl(args, env);
 			shown += /b\?\?c\?|\\u009b31m\\u202eb/.test(r.stdout + r.stderr); // what is left of it
 		});
-		assert.ok(shown >= 20, `${shown} commands showed it`);
+		assert.ok(shown >= 15, `${shown} commands showed it`);
 	}));
 
 	test('gets none of its tokens, secrets and links taken for one', () => withGateway('secrets', answering(ANSWER), (env) =>
