@@ -1,7 +1,7 @@
 # The gateway's HTTP side.
 GWHTTP_TESTS = tests/unit/test_gw_gate tests/unit/test_gw_limit_local tests/unit/test_gw_accept \
 	tests/unit/test_gw_addr tests/unit/test_gw_qr tests/unit/test_gw_conn tests/unit/test_gw_http \
-	tests/unit/test_gw_json tests/unit/test_gw_event tests/unit/test_gw_oom tests/unit/test_gw_api tests/unit/test_gw_redis_url \
+	tests/unit/test_gw_json tests/unit/test_gw_event tests/unit/test_gw_oom tests/unit/test_gw_query tests/unit/test_gw_api tests/unit/test_gw_redis_url \
 	tests/unit/test_gw_redis tests/unit/test_gw_limit_redis tests/unit/test_gw_listener \
 	tests/unit/test_gw_activation tests/unit/test_gw_notify
 check_PROGRAMS += $(GWHTTP_TESTS)
@@ -38,6 +38,9 @@ tests_unit_test_gw_json_LDADD = $(GWHTTP_LDADD)
 tests_unit_test_gw_oom_SOURCES = tests/unit/test_gw_oom.c $(UNIT_STARVE)
 tests_unit_test_gw_oom_CFLAGS = $(GWHTTP_CFLAGS)
 tests_unit_test_gw_oom_LDADD = $(GWHTTP_LDADD)
+tests_unit_test_gw_query_SOURCES = tests/unit/test_gw_query.c
+tests_unit_test_gw_query_CFLAGS = $(GWHTTP_CFLAGS)
+tests_unit_test_gw_query_LDADD = $(GWHTTP_LDADD)
 tests_unit_test_gw_event_SOURCES = tests/unit/test_gw_event.c
 tests_unit_test_gw_event_CFLAGS = $(GWHTTP_CFLAGS)
 tests_unit_test_gw_event_LDADD = $(GWHTTP_LDADD)

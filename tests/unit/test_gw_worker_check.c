@@ -11,8 +11,8 @@ static void test_details_are_made_printable_and_cut(void **state)
 	char out[8];
 
 	(void)state;
-	gw_check_detail("a\nb\xff", out, sizeof(out));
-	assert_string_equal(out, "a?b?");
+	gw_check_detail("a\nb\xff\x7f", out, sizeof(out));
+	assert_string_equal(out, "a?b??");
 	gw_check_detail("123456789", out, sizeof(out));
 	assert_string_equal(out, "1234567");
 	gw_check_detail(NULL, out, sizeof(out));
@@ -27,7 +27,20 @@ static void test_printable_texts_have_no_other_bytes_and_fit(void **state)
 	assert_false(gw_check_printable("", 4));
 	assert_false(gw_check_printable(NULL, 4));
 	assert_false(gw_check_printable("a\tb", 4));
+	assert_false(gw_check_printable("a\x7f", 4));
 	assert_false(gw_check_printable("\xc3\xa9", 4));
+}
+
+static void test_numbers_are_seven_to_fifteen_digits(void **state)
+{
+	static const char *const bad[] = { "",         "123456",   "1234567890123456",
+		                           "+1234567", "1234567 ", "12345x7" };
+
+	(void)state;
+	assert_true(gw_check_number("1234567"));
+	assert_true(gw_check_number("123456789012345"));
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		assert_false(gw_check_number(bad[i]));
 }
 
 static void test_pairing_codes_have_their_form(void **state)
@@ -116,6 +129,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_details_are_made_printable_and_cut),
 		cmocka_unit_test(test_printable_texts_have_no_other_bytes_and_fit),
+		cmocka_unit_test(test_numbers_are_seven_to_fifteen_digits),
 		cmocka_unit_test(test_pairing_codes_have_their_form),
 		cmocka_unit_test(test_jids_have_their_form),
 		cmocka_unit_test(test_names_are_utf8_without_control_characters),
