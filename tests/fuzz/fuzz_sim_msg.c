@@ -27,17 +27,29 @@ static void describe(const uint8_t *data, size_t size)
 	FUZZ_REQUIRE(info.text == NULL || memchr(info.text, '\0', SIM_TEXT_CAP) != NULL);
 }
 
+static void on_chain(const char *name, uint32_t next, void *arg)
+{
+	(void)next;
+	FUZZ_REQUIRE(name[0] != '\0');
+	*(size_t *)arg += 1;
+}
+
 static void chains(enum wa_enc type, const uint8_t *data, size_t size)
 {
 	struct sim_chains *c = NULL;
 	struct sim_chains_sum sum;
+	size_t seen = 0;
 
+	sim_chains_sum(NULL, &sum);
+	FUZZ_REQUIRE(sum.messages == 0 && sum.chains == 0);
 	if (sim_chains_note(&c, 1, "120363000000000001@g.us", type, data, size) == 0) {
 		FUZZ_REQUIRE(sim_chains_note(&c, 1, "120363000000000001@g.us", type, data, size) ==
 		             0);
 		sim_chains_sum(c, &sum);
 		FUZZ_REQUIRE(sum.messages == 2 && sum.repeated == 1 && sum.reused == 0);
 		FUZZ_REQUIRE(sum.chains == 1);
+		sim_chains_each(c, on_chain, &seen);
+		FUZZ_REQUIRE(seen == 1);
 	}
 	sim_chains_free(c);
 }

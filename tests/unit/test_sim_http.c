@@ -139,6 +139,26 @@ static void test_the_head_ends_with_the_empty_line(void **state)
 	assert_int_equal(sim_http_head_len((const uint8_t *)text, 0), 0);
 }
 
+static void assert_answer(unsigned status, const char *expected)
+{
+	struct buf out = { 0 };
+
+	assert_int_equal(sim_http_answer_status(status, &out), 0);
+	assert_int_equal(buf_append_u8(&out, 0), 0);
+	assert_string_equal((const char *)out.p, expected);
+	buf_free(&out);
+}
+
+static void test_a_refusal_has_its_text_and_ends_the_connection(void **state)
+{
+	(void)state;
+	assert_answer(410, "HTTP/1.1 410 Gone\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+	assert_answer(426, "HTTP/1.1 426 Upgrade Required\r\nSec-WebSocket-Version: 13\r\n"
+	                   "Content-Length: 0\r\nConnection: close\r\n\r\n");
+	assert_answer(499,
+	              "HTTP/1.1 499 Refused\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -148,6 +168,7 @@ int main(void)
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_media_requests),
 		cmocka_unit_test(test_the_head_ends_with_the_empty_line),
+		cmocka_unit_test(test_a_refusal_has_its_text_and_ends_the_connection),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

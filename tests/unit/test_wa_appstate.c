@@ -710,19 +710,55 @@ static void test_fetch_and_answer(void **state)
 	wa_node_free(c);
 }
 
+/* A collection that failed, whatever it says of why. */
+static void test_an_error_without_a_number_is_one_all_the_same(void **state)
+{
+	static const char *const codes[] = { "", "x", "0", "1000000" };
+	struct wa_node *n = wa_node_new("collection"), *error;
+
+	(void)state;
+	assert_int_equal(wa_appstate_error(n), 0);
+	wa_node_set(n, "type", "error");
+	assert_int_equal(wa_appstate_error(n), 1);
+	(void)wa_node_add(n, "error");
+	assert_int_equal(wa_appstate_error(n), 1);
+	wa_node_free(n);
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+		n = wa_node_new("collection");
+		error = wa_node_add(n, "error");
+		wa_node_set(error, "code", codes[i]);
+		assert_int_equal(wa_appstate_error(n), 1);
+		wa_node_free(n);
+	}
+	n = wa_node_new("collection");
+	error = wa_node_add(n, "error");
+	wa_node_set(error, "code", "409");
+	assert_int_equal(wa_appstate_error(n), 409);
+	wa_node_free(n);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_published_patches),     T(test_upload_form_has_no_version),
-		T(test_published_snapshot),    T(test_published_record_is_made),
-		T(test_hash_there_and_back),   T(test_patch_changed_anywhere),
-		T(test_order_of_patches),      T(test_missing_key_is_told),
-		T(test_hash_that_differs),     T(test_another_collection),
-		T(test_callback_can_stop),     T(test_same_record_several_times),
-		T(test_mutations_in_a_file),   T(test_indexes),
-		T(test_key_share_and_request), T(test_expanded_key),
+		T(test_published_patches),
+		T(test_upload_form_has_no_version),
+		T(test_published_snapshot),
+		T(test_published_record_is_made),
+		T(test_hash_there_and_back),
+		T(test_patch_changed_anywhere),
+		T(test_order_of_patches),
+		T(test_missing_key_is_told),
+		T(test_hash_that_differs),
+		T(test_another_collection),
+		T(test_callback_can_stop),
+		T(test_same_record_several_times),
+		T(test_mutations_in_a_file),
+		T(test_indexes),
+		T(test_key_share_and_request),
+		T(test_expanded_key),
 		T(test_fetch_and_answer),
+		T(test_an_error_without_a_number_is_one_all_the_same),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -157,6 +157,7 @@ static void test_sent_messages_are_masked_binary_frames(void **state)
 	assert_int_equal(out[0], 0x88);
 	assert_int_equal(wk_ws_send(f.ws, "x", 1), WA_ESTATE);
 	teardown(&f);
+	wk_ws_free(NULL);
 }
 
 int main(void)
