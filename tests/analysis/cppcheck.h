@@ -17,3 +17,5 @@
 #define PROTOBUF_C_MIN_COMPILER_VERSION 1000000
 #define PROTOBUF_C__BEGIN_DECLS
 #define PROTOBUF_C__END_DECLS
+/* of tests/fuzz/fuzz.h: it does not come back */
+#define fuzz_broken abort
