@@ -313,9 +313,11 @@ static void report(char *to, void *const *frames, int n)
 static void on_crash(int sig)
 {
 	void *frames[64];
+	int n;
 
 	inside++;
-	report(ctl->crash, frames, backtrace(frames, 64));
+	n = backtrace(frames, 64);
+	report(ctl->crash, frames, n);
 	signal(sig, SIG_DFL);
 	raise(sig);
 }

@@ -237,7 +237,8 @@ static void test_threads_share_one_salt(void **state)
 	for (size_t i = 0; i < 4; i++)
 		assert_int_equal(pthread_join(threads[i], NULL), 0);
 	capture_end(&c, text, sizeof(text));
-	for (char *l = strtok(text, "\n"); l != NULL; l = strtok(NULL, "\n"), lines++) {
+	for (char *rest, *l = strtok_r(text, "\n", &rest); l != NULL;
+	     l = strtok_r(NULL, "\n", &rest), lines++) {
 		assert_int_equal(sscanf(l, "%*s err prog[%*d] x who=%8s", who), 1);
 		if (lines == 0)
 			strcpy(first, who);
