@@ -1,10 +1,11 @@
-/* simulator/api/sim_api_fault.c - the routes of the control API: faults, and what can be done to one
- * connection */
+/* simulator/api/sim_api_fault.c - the routes of the control API: faults, and what can be done to
+ * one connection */
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/codec.h"
 #include "common/err.h"
 #include "simulator/api/sim_api.h"
 #include "simulator/pair/sim_pair.h"
@@ -315,9 +316,10 @@ void sim_api_clear_faults(struct sim_call *call)
 
 static struct sim_client *find_client(struct sim_call *call)
 {
-	unsigned long id = strtoul(call->params[0], NULL, 10);
-	struct sim_client *c =
-	    id > UINT32_MAX ? NULL : sim_server_find(call->sim->server, (uint32_t)id);
+	uint64_t id = 0;
+	struct sim_client *c = dec_decode(call->params[0], UINT32_MAX, &id) < 0
+	                           ? NULL
+	                           : sim_server_find(call->sim->server, (uint32_t)id);
 
 	if (c == NULL)
 		sim_call_error(call, 404, "not_found", "no connection with this id");

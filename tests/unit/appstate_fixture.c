@@ -18,13 +18,15 @@ static void on_ask(void *arg)
 	f->asked++;
 }
 
-static int on_send_phone(const void *message, size_t message_len, char *id_out, void *arg)
+static int on_send_phone(const void *message, size_t message_len, const char *priority,
+                         char *id_out, void *arg)
 {
 	struct appstate_fixture *f = arg;
 
 	buf_reset(&f->to_phone);
 	assert_int_equal(buf_append(&f->to_phone, message, message_len), 0);
 	f->phone_asked++;
+	f->priority = priority;
 	(void)snprintf(id_out, WK_APPSTATE_ASK_ID_CAP, "ASK%u", f->phone_asked);
 	return f->phone_rc;
 }

@@ -22,6 +22,7 @@ struct appstate_fixture {
 	char push_name[64];
 	struct buf patch, reference, stored, plain;
 	struct buf to_phone; /* the last message */
+	const char *priority;
 };
 
 int af_setup(void **state);

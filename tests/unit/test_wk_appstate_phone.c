@@ -60,6 +60,7 @@ static void expect_asked(struct appstate_fixture *f, const char *collection)
 	const Wa__SyncDCollectionFatalRecoveryRequest *ask;
 
 	assert_non_null(m);
+	assert_null(f->priority);
 	assert_non_null(m->protocol_message);
 	assert_int_equal(m->protocol_message->type, WA_PROTO_PEER_DATA_REQUEST);
 	r = m->protocol_message->peer_data_operation_request_message;

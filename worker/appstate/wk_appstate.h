@@ -34,9 +34,11 @@ struct wk_appstate_ops {
 	/* Send wk_appstate_build() to the server, and give wk_appstate_answer() what comes. It may
 	 * have to wait; asked twice it is sent once. */
 	void (*ask)(void *arg);
-	/* Within the batch: a Message for the phone. 0 with its id, WK_APPSTATE_ASK_ID_CAP bytes;
+	/* Within the batch: a Message for the phone, of that push priority (NULL: none). 0 with its
+	 * id, WK_APPSTATE_ASK_ID_CAP bytes;
 	 * WA_SIG_ENOSESSION or another reason why it can't be sent now; or a code of the store. */
-	int (*send_phone)(const void *message, size_t message_len, char *id_out, void *arg);
+	int (*send_phone)(const void *message, size_t message_len, const char *priority,
+	                  char *id_out, void *arg);
 	/* Within the batch: the account's own name. 0 or a code of the store. */
 	int (*on_push_name)(const char *name, void *arg);
 	/* The store fails: the session can't go on. */

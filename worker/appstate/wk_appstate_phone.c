@@ -87,7 +87,7 @@ static int ask(struct wk_appstate *a, enum wk_collection c)
 
 	sent = wa_appstate_ask_plain(wk_collection_name(c), clock_unix_ms(), &message);
 	if (sent == 0)
-		sent = a->p.ops->send_phone(message.p, message.len, q.message_id, a->p.arg);
+		sent = a->p.ops->send_phone(message.p, message.len, NULL, q.message_id, a->p.arg);
 	buf_free(&message);
 	if (wk_appstate_is_ours(sent))
 		return sent;

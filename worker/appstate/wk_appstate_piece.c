@@ -164,7 +164,7 @@ int wk_appstate_ask_key(struct wk_appstate *a, enum wk_collection c, struct wa_b
 		return asked;
 	rc = wa_appstate_ask_keys(&id, 1, &message);
 	if (rc == 0)
-		rc = a->p.ops->send_phone(message.p, message.len, message_id, a->p.arg);
+		rc = a->p.ops->send_phone(message.p, message.len, "high", message_id, a->p.arg);
 	buf_free(&message);
 	/* no session with the phone yet: its first message brings the keys along */
 	return wk_appstate_is_ours(rc) ? rc : 0;

@@ -28,11 +28,12 @@ static void on_ask(void *arg)
 
 _Static_assert(WK_MSG_ID_CAP <= WK_APPSTATE_ASK_ID_CAP, "an id of ours can be kept");
 
-static int on_send_phone(const void *message, size_t message_len, char *id_out, void *arg)
+static int on_send_phone(const void *message, size_t message_len, const char *priority,
+                         char *id_out, void *arg)
 {
 	struct wk_online *o = arg;
 
-	return wk_recv_send_phone(o->recv, message, message_len, "high", id_out);
+	return wk_recv_send_phone(o->recv, message, message_len, priority, id_out);
 }
 
 /* Within the batch: whoever is to hear of it hears when it is on disk. */
