@@ -453,6 +453,9 @@ hooksTest('what is refused three times, or never taken, becomes a dead letter an
 		{ label: 'default', event: 'message.exchange', n: 10, status: 500, reason: 'answer', queued: false },
 		{ label: 'default', event: 'message.exchange', n: 3, status: 422, reason: 'answer', queued: false },
 	]);
+	const table = (await world.ctl(['webhook', 'dead', instance.name], { token: instance.account })).stdout.trimEnd().split('\n');
+	assert.match(table[0], /^SEQUENCE +LABEL +EVENT +TRIES/);
+	assert.equal(table.length, 1 + deadLetters.length);
 	const letter = r.got.find((one) => text(one) === 'm-1');
 	assert.equal(deadLetters[1].id, letter.json.id);
 	assert.equal(deadLetters[1].sequence, letter.json.sequence);
