@@ -336,8 +336,9 @@ _Bool gw_prober_on_spawned(struct gw_prober *p, uint32_t req_id, int rc, pid_t p
 		rc = watch(p, pidfd);
 	if (rc == 0 && p->current == NULL)
 		rc = -ECANCELED; /* nobody asks any more */
-	if (rc == 0 && p->chan == NULL)
-		rc = greet(p); /* its socket is there now */
+	/* its socket is there now; without a channel to another's it has died already */
+	if (rc == 0 && p->chan == NULL && gw_runner_makes_sockets(gw_supervisor_runner(p->gw->sup)))
+		rc = greet(p);
 	if (rc < 0) {
 		LOG(NULL, rc == -ECANCELED ? LOG_DEBUG : LOG_WARNING, "probe_not_started",
 		    LF_ERR("err", rc));
