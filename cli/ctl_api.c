@@ -312,17 +312,35 @@ enum ctl_exit ctl_api_call(const struct ctl_api *api, const char *method, const 
 	return rc;
 }
 
+/* opened: what opening api came to. */
+static enum ctl_exit call_and_clear(struct ctl_api *api, enum ctl_exit opened, const char *method,
+                                    const char *path, json_t *body, json_t **answer_out)
+{
+	enum ctl_exit rc = opened;
+
+	if (rc == CTL_EXIT_OK)
+		rc = ctl_api_call(api, method, path, body, answer_out);
+	else
+		json_decref(body);
+	ctl_api_clear(api);
+	return rc;
+}
+
+enum ctl_exit ctl_api_once(const char *token_file, const char *method, const char *path,
+                           json_t *body, json_t **answer_out)
+{
+	struct ctl_api api;
+	enum ctl_exit opened = ctl_api_open(&api, token_file);
+
+	return call_and_clear(&api, opened, method, path, body, answer_out);
+}
+
 enum ctl_exit ctl_api_admin(const char *method, const char *path, json_t *body, json_t **answer_out)
 {
 	struct ctl_api api;
-	enum ctl_exit rc = ctl_api_open_admin(&api);
+	enum ctl_exit opened = ctl_api_open_admin(&api);
 
-	if (rc == CTL_EXIT_OK)
-		rc = ctl_api_call(&api, method, path, body, answer_out);
-	else
-		json_decref(body);
-	ctl_api_clear(&api);
-	return rc;
+	return call_and_clear(&api, opened, method, path, body, answer_out);
 }
 
 enum ctl_exit ctl_api_array(const json_t *answer, const char *key, json_t **array_out)

@@ -56,7 +56,9 @@ void ctl_fail_clear(struct ctl_fail *fail);
 /* It may go by itself: nobody answers, too many requests, the gateway stops or is in trouble. */
 bool ctl_fail_may_pass(const struct ctl_fail *fail);
 
-/* One call over the admin socket, from its opening on. body, answer_out: as ctl_api_call() */
+/* One call, from the opening on: as ctl_api_open(), then as ctl_api_call(). */
+ATTR_NODISCARD enum ctl_exit ctl_api_once(const char *token_file, const char *method,
+                                          const char *path, json_t *body, json_t **answer_out);
 ATTR_NODISCARD enum ctl_exit ctl_api_admin(const char *method, const char *path, json_t *body,
                                            json_t **answer_out);
 

@@ -14,15 +14,7 @@
 enum ctl_exit ctl_instance_call_path(const struct ctl_call *call, const char *method,
                                      const char *path, json_t *body, json_t **answer_out)
 {
-	struct ctl_api api;
-	enum ctl_exit rc = ctl_api_open(&api, call->args->opt[CTL_OPT_TOKEN_FILE]);
-
-	if (rc == CTL_EXIT_OK)
-		rc = ctl_api_call(&api, method, path, body, answer_out);
-	else
-		json_decref(body);
-	ctl_api_clear(&api);
-	return rc;
+	return ctl_api_once(call->args->opt[CTL_OPT_TOKEN_FILE], method, path, body, answer_out);
 }
 
 enum ctl_exit ctl_instance_call(const struct ctl_call *call, const char *method, const char *route,

@@ -28,7 +28,8 @@ libgateway_a_SOURCES = \
 	gateway/http/gw_http.c gateway/http/gw_http.h gateway/http/gw_json.c gateway/http/gw_json.h \
 	gateway/http/gw_listener.c gateway/http/gw_listener.h gateway/http/gw_peers.c \
 	gateway/http/gw_peers.h gateway/http/gw_query.c gateway/http/gw_query.h gateway/http/gw_req.c \
-	gateway/http/gw_req.h gateway/http/gw_req_priv.h gateway/http/gw_req_stream.c gateway/http/gw_route.c gateway/http/gw_route.h gateway/http/gw_routes.c \
+	gateway/http/gw_req.h gateway/http/gw_req_priv.h gateway/http/gw_req_stream.c \
+	gateway/http/gw_route.c gateway/http/gw_route.h gateway/http/gw_routes.c \
 	gateway/http/gw_stream.c gateway/http/gw_stream.h \
 	gateway/instance/gw_deaths.c gateway/instance/gw_deaths.h gateway/instance/gw_device.h \
 	gateway/instance/gw_dials.c gateway/instance/gw_dials.h gateway/instance/gw_instance.c \
@@ -59,7 +60,8 @@ libgateway_a_SOURCES = \
 	gateway/registry/gw_registry_priv.h gateway/registry/gw_sealed_text.c gateway/registry/gw_sealed_text.h \
 	gateway/registry/gw_secrets.c gateway/registry/gw_secrets.h \
 	gateway/registry/gw_store.c gateway/registry/gw_store.h gateway/registry/gw_store_db.c \
-	gateway/registry/gw_store_db.h gateway/registry/gw_store_jobs.c gateway/registry/gw_store_priv.h gateway/registry/gw_store_tidy.c gateway/registry/gw_table.c \
+	gateway/registry/gw_store_db.h gateway/registry/gw_store_jobs.c gateway/registry/gw_store_priv.h \
+	gateway/registry/gw_store_tidy.c gateway/registry/gw_table.c \
 	gateway/registry/gw_table.h \
 	gateway/supervision/gw_exec.c gateway/supervision/gw_exec.h gateway/supervision/gw_proc.c \
 	gateway/supervision/gw_proc.h gateway/supervision/gw_runner.c gateway/supervision/gw_runner.h \

@@ -139,7 +139,8 @@ bool gw_conn_has_room(const struct gw_conn *c);
 /*
  * Answer 101; from here on what the client sends goes to on_data (arg of the owner), which may end
  * the connection, and what was there already before this returns. A client that does not take what
- * is written is not read meanwhile. gw_conn_set_owner() and gw_conn_pace() come first. A negative return: the connection is over, on_gone has been called.
+ * is written is not read meanwhile. gw_conn_set_owner() and gw_conn_pace() come first. A negative
+ * return: the connection is over, on_gone has been called.
  */
 ATTR_NODISCARD int gw_conn_upgrade(struct gw_conn *c, const struct buf *headers,
                                    void (*on_data)(const uint8_t *data, size_t data_len,

@@ -25,6 +25,9 @@ static const struct {
 	{ "ignoreStatus", NULL, false },
 };
 
+/* From 8 keys on jansson may enlarge its table where a value takes another's place, too. */
+_Static_assert(ARRAY_LEN(known_settings) < 8, "gw_instance_settings_changed() takes no memory");
+
 static const char *const display_names[GW_CONN_STATE_N] = {
 	[GW_DISCONNECTED] = "Disconnected",
 	[GW_CONNECTING] = "Connecting",

@@ -89,7 +89,7 @@ static int ask(struct wk_appstate *a, enum wk_collection c)
 	if (sent == 0)
 		sent = a->p.ops->send_phone(message.p, message.len, NULL, q.message_id, a->p.arg);
 	buf_free(&message);
-	if (wk_appstate_is_ours(sent))
+	if (wk_batch_is_fatal(sent))
 		return sent;
 	if (sent < 0)
 		q.message_id[0] = '\0';

@@ -147,11 +147,6 @@ static int apply_piece(struct wk_appstate *a, enum wk_collection c,
 /* ---- what goes wrong ----------------------------------------------------------------------------
  */
 
-bool wk_appstate_is_ours(int rc)
-{
-	return rc == WA_ESTORAGE || rc == WA_ESTORE_CORRUPT || rc == -ENOMEM;
-}
-
 int wk_appstate_ask_key(struct wk_appstate *a, enum wk_collection c, struct wa_bytes id)
 {
 	char message_id[WK_APPSTATE_ASK_ID_CAP];
@@ -167,7 +162,7 @@ int wk_appstate_ask_key(struct wk_appstate *a, enum wk_collection c, struct wa_b
 		rc = a->p.ops->send_phone(message.p, message.len, "high", message_id, a->p.arg);
 	buf_free(&message);
 	/* no session with the phone yet: its first message brings the keys along */
-	return wk_appstate_is_ours(rc) ? rc : 0;
+	return wk_batch_is_fatal(rc) ? rc : 0;
 }
 
 int wk_appstate_wait(struct wk_appstate *a, enum wk_collection c, const struct wa_appstate *s)

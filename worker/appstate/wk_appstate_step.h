@@ -39,8 +39,6 @@ ATTR_NODISCARD int wk_appstate_take(struct wk_appstate *a, enum wk_collection c,
                                     const struct wk_appstate_piece *p, struct wa_appstate *s);
 /* Codes that say something about what came. All others are ours: memory, the disk. */
 bool wk_appstate_is_content(int rc);
-/* Of sending to the phone: codes that end the session. All others say that it can't be told now. */
-bool wk_appstate_is_ours(int rc);
 const char *wk_appstate_why(int rc); /* for the log */
 
 /* wk_appstate_piece.c, within a batch: c waits for the key that is missing. As below. */

@@ -21,8 +21,8 @@
 #define PHONE_EVERY_MS 5000
 #define PHONE_KEYS_MAX 20
 #define RESUME_MAX 256
-#define ASKED_LATELY_S 60 /* long enough for the longest wait, and for a connection to come back \
-	                   */
+/* Long enough for the longest wait, and for a connection to come back. */
+#define ASKED_LATELY_S 60
 
 /* ---- what is due -------------------------------------------------------------------------------
  */

@@ -19,21 +19,19 @@ const char wk_store_appstate_ask_schema[] =
 int wk_store_appstate_ask_put(struct wk_store *st, enum wk_collection c,
                               const struct wk_appstate_ask *ask)
 {
-	const int64_t numbers[] = { c, 0, ask->asked_unix_s, ask->tries, ask->has_left };
+	const int64_t numbers[] = { c, ask->asked_unix_s, ask->tries, ask->has_left };
 	sqlite3_stmt *s;
 	int rc = wk_store_keep(
 	    st,
-	    "INSERT INTO appstate_ask(collection, message_id, asked_unix_s, tries, has_left)"
+	    "INSERT INTO appstate_ask(collection, asked_unix_s, tries, has_left, message_id)"
 	    " VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT(collection) DO UPDATE SET"
-	    " message_id = ?2, asked_unix_s = ?3, tries = ?4, has_left = ?5",
+	    " asked_unix_s = ?2, tries = ?3, has_left = ?4, message_id = ?5",
 	    &s);
 
+	for (int i = 0; rc == 0 && i < (int)ARRAY_LEN(numbers); i++)
+		rc = db_err(sqlite3_bind_int64(s, i + 1, numbers[i]));
 	if (rc == 0)
-		rc = db_err(sqlite3_bind_text(s, 2, ask->message_id, -1, SQLITE_STATIC));
-	for (int i = 0; rc == 0 && i < (int)ARRAY_LEN(numbers); i++) {
-		if (i != 1)
-			rc = db_err(sqlite3_bind_int64(s, i + 1, numbers[i]));
-	}
+		rc = db_err(sqlite3_bind_text(s, 5, ask->message_id, -1, SQLITE_STATIC));
 	return wk_store_change(st, s, rc);
 }
 
